@@ -1,0 +1,43 @@
+# Both commands of the README set themselves up: a virtual environment in .venv, filled from the lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help test lint format demo lock clean
+
+help:
+	@echo "make test    lint, types, layers and every test"
+	@echo "make demo    the whole journey on a simulated company, on this machine only"
+	@echo "make format  let ruff mend what it can"
+	@echo "make lock    resolve requirements.lock anew (needs uv)"
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rollback-bot needs Python 3.11 or newer; say which one: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV) || { echo "Python has no venv module here. On Debian: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest -n 2 --dist worksteal
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+demo: $(STAMP)
+	$(BIN)/python -m sandbox
+
+lock:
+	uv pip compile pyproject.toml --group dev --extra postgres --universal --python-version 3.11 \
+	  --generate-hashes --no-header --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build
