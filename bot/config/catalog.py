@@ -1,0 +1,189 @@
+"""The catalog ``rollback.yml``: which services there are, and who decides about them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AnyHttpUrl, Field, model_validator
+
+from bot.config.durations import Duration
+from bot.domain.approval import ApprovalPolicy
+from bot.domain.assessment import Thresholds
+from bot.domain.events import Role
+from bot.domain.recovery import JudgePolicy
+from bot.domain.values import Fraction, Value
+
+_PERSON = re.compile(r"[UWS][A-Z0-9]{2,}|[^@\s]+@[^@\s]+\.[^@\s]+")
+_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,}|#?[a-z0-9][a-z0-9_-]{0,79}")
+
+
+def _person(value: str) -> str:
+    if not _PERSON.fullmatch(value):
+        raise ValueError(
+            f"“{value}” is neither a Slack user id (U…), a user group id (S…) nor an e-mail address"
+        )
+    return value
+
+
+def _channel(value: str) -> str:
+    if not _CHANNEL.fullmatch(value):
+        raise ValueError(f"“{value}” is neither a Slack channel id (C…) nor a channel name")
+    return value.removeprefix("#")
+
+
+PersonRef = Annotated[str, AfterValidator(_person)]
+"""A Slack user id (U…, W…), a user group id (S…) or an e-mail address."""
+ChannelRef = Annotated[str, AfterValidator(_channel)]
+"""A Slack channel id (C…, G…) or a channel's name."""
+
+
+class BlueGreenTarget(Value):
+    """A Kubernetes Service whose selector chooses between two sets of pods."""
+
+    strategy: Literal["blue-green"]
+    namespace: str
+    service: str
+    """Name of the Service that is switched."""
+    label: str = "version"
+    """The selector key that tells the colours apart."""
+    deployments: dict[str, str] = Field(min_length=2)
+    """Value of the label → name of the Deployment."""
+    drain_timeout: Duration = timedelta(seconds=60)
+    """How long open connections to the old colour are waited for."""
+
+
+class RollingTarget(Value):
+    """A Deployment that is rolled back by revision."""
+
+    strategy: Literal["rolling"]
+    namespace: str
+    deployment: str
+
+
+RollbackTarget = Annotated[BlueGreenTarget | RollingTarget, Field(discriminator="strategy")]
+
+
+class PodMetrics(Value):
+    """Counters that the service's own pods export, read through the Kubernetes API."""
+
+    provider: Literal["pods"] = "pods"
+    namespace: str
+    selector: str
+    """Label selector of all pods of the service, of every release."""
+    port: int = Field(ge=1, le=65535)
+    path: str = "/metrics"
+    requests: str = "http_requests_total"
+    """Name of the counter of requests."""
+    error_label: str = "code"
+    error_pattern: str = "5.."
+    """Regular expression: values of the label that count as errors."""
+    duration: str = "http_request_duration_seconds"
+    """Name of the histogram of request durations, in seconds."""
+    where: dict[str, str] = Field(default_factory=dict)
+    """Only series with these labels count, for example to leave out health checks."""
+    every: Duration = timedelta(seconds=15)
+
+    @model_validator(mode="after")
+    def _pattern_compiles(self) -> PodMetrics:
+        try:
+            re.compile(self.error_pattern)
+        except re.error as error:
+            raise ValueError(f"error_pattern is not a regular expression: {error}") from error
+        return self
+
+
+class Verification(Value):
+    """How recovery is proven."""
+
+    checkpoints: tuple[Duration, ...] = (
+        timedelta(minutes=2),
+        timedelta(minutes=5),
+        timedelta(minutes=10),
+    )
+    """Rows of the recovery table, counted from the end of the drain."""
+    judge: JudgePolicy = JudgePolicy()
+    baseline_window: Duration = timedelta(minutes=60)
+    """How far before the bad release normal is looked for."""
+    assumed_error_rate: Fraction | None = None
+    """What to take for normal when nothing was measured before the bad release."""
+
+    @model_validator(mode="after")
+    def _in_order_and_long_enough(self) -> Verification:
+        if not self.checkpoints or list(self.checkpoints) != sorted(set(self.checkpoints)):
+            raise ValueError("checkpoints must be one or more times in rising order")
+        needed = timedelta(seconds=self.judge.bucket_seconds * self.judge.minimum_buckets)
+        if self.checkpoints[-1] < needed:
+            raise ValueError(
+                f"the last checkpoint must leave room for {self.judge.minimum_buckets} buckets of "
+                f"{self.judge.bucket_seconds:g} s: at least {needed.total_seconds():g} s"
+            )
+        return self
+
+
+class ServiceEntry(Value):
+    """One service."""
+
+    description: str = ""
+    url: AnyHttpUrl | None = None
+    """Where users reach it; used for the health and version checks."""
+    health_path: str = "/health"
+    version_path: str = "/version"
+    version_label: str = "app.kubernetes.io/version"
+    """Pod label that names the release; without it the image tag does."""
+    instance_port: int | None = None
+    """Port on which each pod answers the version path; default: the metrics port."""
+    rollback: tuple[RollbackTarget, ...] = Field(min_length=1)
+    """Ways to roll back, the preferred one first."""
+    metrics: PodMetrics | None = None
+    thresholds: Thresholds = Thresholds()
+    verification: Verification | None = None
+    approval: ApprovalPolicy | None = None
+    stakeholder_channels: tuple[ChannelRef, ...] = ()
+    """Told every update, beside the channels of ``updates``."""
+
+
+class People(Value):
+    """Who does what."""
+
+    roles: dict[Role, tuple[PersonRef, ...]] = Field(default_factory=dict)
+    release_managers: tuple[PersonRef, ...] = Field(min_length=1)
+    on_call_leads: tuple[PersonRef, ...] = ()
+    requesters: tuple[PersonRef, ...] = ()
+    """Who may declare an incident; nobody named means every member."""
+
+
+class Updates(Value):
+    """Posts to the stakeholders."""
+
+    every: Duration = timedelta(minutes=10)
+    channels: tuple[ChannelRef, ...] = ()
+
+
+class Catalog(Value):
+    """The whole file."""
+
+    services: dict[str, ServiceEntry] = Field(min_length=1)
+    people: People
+    approval: ApprovalPolicy = ApprovalPolicy()
+    updates: Updates = Updates()
+    verification: Verification = Verification()
+
+    @model_validator(mode="after")
+    def _names_fit_channels(self) -> Catalog:
+        for name in self.services:
+            if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", name):
+                raise ValueError(
+                    f"service name “{name}”: use up to 40 lower-case letters, digits and hyphens, "
+                    "because it becomes part of a channel name"
+                )
+        return self
+
+    def approval_of(self, service: str) -> ApprovalPolicy:
+        """The approval policy that holds for a service."""
+        return self.services[service].approval or self.approval
+
+    def verification_of(self, service: str) -> Verification:
+        """The verification that holds for a service."""
+        return self.services[service].verification or self.verification

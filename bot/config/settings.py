@@ -1,0 +1,73 @@
+"""Settings from the environment: where things are, and the secrets to reach them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """All environment variables that the bot reads itself.
+
+    Kubernetes and AWS clients read their usual variables on top.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    slack_bot_token: SecretStr = Field(validation_alias="SLACK_BOT_TOKEN")
+    slack_app_token: SecretStr | None = Field(default=None, validation_alias="SLACK_APP_TOKEN")
+    slack_signing_secret: SecretStr | None = Field(
+        default=None, validation_alias="SLACK_SIGNING_SECRET"
+    )
+    slack_api_url: str = Field(
+        default="https://slack.com/api/",
+        validation_alias=AliasChoices("SLACK_API_URL", "SLACK_API_BASE_URL"),
+    )
+    database_url: str = Field(
+        default="sqlite:///rollback-bot.sqlite3", validation_alias="ROLLBACK_DATABASE_URL"
+    )
+    host: str = Field(default="127.0.0.1", validation_alias="ROLLBACK_HOST")
+    port: int = Field(default=8080, ge=0, le=65535, validation_alias="ROLLBACK_PORT")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", validation_alias="ROLLBACK_LOG_LEVEL"
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", validation_alias="ROLLBACK_LOG_FORMAT"
+    )
+
+    @property
+    def transport(self) -> Literal["socket", "http"]:
+        """Socket Mode when there is an app token, else signed HTTP."""
+        return "socket" if self.slack_app_token else "http"
+
+
+def read_settings() -> Settings:
+    """Read the environment.
+
+    Raises ConfigurationError that names every wrong or missing variable, never its value.
+    """
+    try:
+        settings = Settings()  # type: ignore[call-arg]  # fields come from the environment
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(
+            f"The environment is not complete: {problems}.",
+            "Set the variables named; README.md, “Installing”, says where each comes from.",
+        ) from None
+    if settings.slack_app_token is None and settings.slack_signing_secret is None:
+        raise ConfigurationError(
+            "Neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set.",
+            "Set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP.",
+        )
+    return settings
+
+
+DEFAULT_CATALOG = Path("rollback.yml")

@@ -1,0 +1,137 @@
+"""A plan: what will run, what it expects to find, and what cannot be taken back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from functools import cached_property
+
+from pydantic import Field
+
+from bot.domain.values import Facts, Instant, Value
+
+
+class PreflightVerdict(StrEnum):
+    """What one check means for the plan."""
+
+    PASS = "pass"  # noqa: S105 - the verdict of a check, not a password
+    WARN = "warn"
+    BLOCK = "block"
+
+
+class Preflight(Value):
+    """One check made against the live system before approval."""
+
+    name: str
+    verdict: PreflightVerdict
+    sentence: str
+
+
+class Candidate(Value):
+    """A release that the service could go back to."""
+
+    release: str
+    """Version as people name it, ``v2.0.0``."""
+    detail: str
+    """Where it is: a colour, a revision, an image."""
+    known_good: bool = False
+    """The bot has seen it serve within its error limit."""
+    marked_bad: bool = False
+
+
+class Milestone(StrEnum):
+    """Moments of a rollback that are timed apart: switched is not drained."""
+
+    SWITCHED = "switched"
+    """New requests reach the target release."""
+    DRAINED = "drained"
+    """The bad release serves no more requests."""
+
+
+class StepSpec(Value):
+    """What a step kind needs to do one thing: its kind and parameters."""
+
+    kind: str
+    """Name of the step kind in the registry of ``strategies/steps``."""
+    params: Facts
+
+
+class Step(Value):
+    """One thing to be done, as data.
+
+    ``expects`` is what must be found before acting: anything else stops the execution.
+    """
+
+    title: str
+    """An imperative sentence for people."""
+    action: StepSpec
+    expects: Facts
+    """Observed values that were decided upon; compared before the step acts."""
+    inverse: StepSpec | None
+    """How to take it back, with the recorded old values; None when it changes nothing."""
+    command: str
+    """The equivalent shell command, ready to paste."""
+    estimate_seconds: float
+    changes: bool = True
+    """False for a step that only waits or checks."""
+    milestone: Milestone | None = None
+    """What the end of this step means for the users."""
+
+
+class Plan(Value):
+    """The ordered steps from the bad release to the target release, with their preflights."""
+
+    service: str
+    strategy: str
+    from_release: str
+    to_release: str
+    steps: tuple[Step, ...]
+    preflights: tuple[Preflight, ...]
+    not_reversible: tuple[str, ...] = ()
+    not_restored: tuple[str, ...] = ()
+    """What this rollback leaves as it is although somebody may expect otherwise."""
+    data_loss: str = "None"
+    downtime: str = "None"
+    candidates: tuple[Candidate, ...] = ()
+    observed: Facts = Field(default_factory=dict)
+    """The facts about the live system on which the plan was decided."""
+    observed_at: Instant
+
+    @property
+    def expected_seconds(self) -> float:
+        """Sum of the steps' estimates."""
+        return sum(step.estimate_seconds for step in self.steps)
+
+    @property
+    def blocks(self) -> tuple[Preflight, ...]:
+        """The preflights that forbid this plan."""
+        return tuple(p for p in self.preflights if p.verdict is PreflightVerdict.BLOCK)
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether no preflight blocks; only then can it be approved."""
+        return not self.blocks
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over everything that is approved, in canonical JSON.
+
+        The moment of observation is left out, so that two plans made of the same facts are the
+        same plan; preflight sentences are left out because they may quote passing figures.
+        """
+        content = self.model_dump(mode="json", exclude={"observed_at", "preflights"})
+        content["preflights"] = [[p.name, p.verdict] for p in self.preflights]
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def script(self) -> str:
+        """The equivalent shell script, for the appendix and for the day the bot is down."""
+        lines = [
+            "#!/bin/sh",
+            f"# {self.service}: {self.from_release} -> {self.to_release} ({self.strategy})",
+            "set -eu",
+        ]
+        for number, step in enumerate(self.steps, start=1):
+            lines += ["", f"# {number}. {step.title}", step.command]
+        return "\n".join(lines) + "\n"

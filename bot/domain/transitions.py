@@ -1,0 +1,82 @@
+"""Which events are allowed in which phase: the one table.
+
+An event that the table does not allow is refused before it is stored, so that no code path can
+bring an incident into a state that the journey does not have.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.domain import events as e
+from bot.domain.incident import Incident, Phase, apply
+from bot.errors import RefusedError
+
+_ALL = frozenset(Phase)
+_OPEN = _ALL - {Phase.RESOLVED}
+_QUIET = frozenset(
+    {
+        Phase.PLANNING_FAILED,
+        Phase.AWAITING_APPROVAL,
+        Phase.REJECTED,
+        Phase.STOPPED,
+        Phase.RECOVERED,
+        Phase.NOT_RECOVERED,
+        Phase.INCONCLUSIVE,
+    }
+)
+"""Nothing runs: people decide what comes next."""
+_JUDGED = frozenset({Phase.RECOVERED, Phase.NOT_RECOVERED, Phase.INCONCLUSIVE})
+
+ALLOWED: dict[type[e.Event], frozenset[Phase]] = {
+    e.ChannelOpened: _OPEN,
+    e.TeamAssigned: _OPEN,
+    e.Noted: _ALL,
+    e.EvidenceSaved: frozenset({Phase.PLANNING}),
+    e.PlanProposed: frozenset({Phase.PLANNING}),
+    e.PlanningFailed: frozenset({Phase.PLANNING}),
+    e.PlanRequested: _QUIET,
+    e.ApprovalGiven: frozenset({Phase.AWAITING_APPROVAL}),
+    e.PlanApproved: frozenset({Phase.AWAITING_APPROVAL}),
+    e.PlanRejected: frozenset({Phase.AWAITING_APPROVAL}),
+    e.PlanExpired: frozenset({Phase.AWAITING_APPROVAL}),
+    e.ExecutionStarted: frozenset({Phase.APPROVED}),
+    e.StepStarted: frozenset({Phase.EXECUTING}),
+    e.StepFinished: frozenset({Phase.EXECUTING}),
+    e.StepFailed: frozenset({Phase.EXECUTING}),
+    e.PauseRequested: frozenset({Phase.APPROVED, Phase.EXECUTING}),
+    e.ResumeRequested: frozenset({Phase.APPROVED, Phase.EXECUTING}),
+    e.AbortRequested: frozenset({Phase.APPROVED, Phase.EXECUTING}),
+    e.ExecutionFinished: frozenset({Phase.EXECUTING}),
+    e.VerificationStarted: frozenset({Phase.VERIFYING}),
+    e.InstancesChecked: frozenset({Phase.VERIFYING}),
+    e.SampleTaken: frozenset({Phase.VERIFYING}),
+    e.Judged: frozenset({Phase.VERIFYING}),
+    e.VerificationRequested: _JUDGED,
+    e.WordsAdded: _OPEN,
+    e.UpdatePosted: _OPEN,
+    e.Resolved: _QUIET,
+    e.ReportPublished: frozenset({Phase.RESOLVED}),
+}
+
+
+def is_allowed(incident: Incident, kind: type[e.Event]) -> bool:
+    """Whether an event of this kind may happen now."""
+    return incident.phase in ALLOWED.get(kind, frozenset())
+
+
+def advance(incident: Incident, events: tuple[e.AnyEvent, ...], now: datetime) -> Incident:
+    """The state after these events, checked one by one.
+
+    Raises RefusedError for the first event that the table does not allow.
+    """
+    for event in events:
+        if not is_allowed(incident, type(event)):
+            raise RefusedError(
+                f"{incident.id} is in phase “{incident.phase.value}”, which does not allow "
+                f"“{event.kind}”.",
+                "Look at the status card: somebody may have been faster.",
+            )
+        recorded = e.Recorded(seq=incident.seq + 1, at=now, event=event)
+        incident = apply(incident.id, incident, recorded)
+    return incident

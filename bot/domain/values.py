@@ -1,0 +1,59 @@
+"""The base of all domain values, and the few that everything shares."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+
+Instant = AwareDatetime
+"""A moment with its time zone; the bot stores and computes in UTC."""
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+"""A share between 0 and 1 (0.05 is five per cent)."""
+
+Facts = dict[str, JsonValue]
+"""What was observed, as plain JSON."""
+
+
+class Value(BaseModel):
+    """An immutable value, compared by its content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Actor(Value):
+    """Who did something: a Slack user, a person at the terminal, or the bot itself."""
+
+    id: str
+    """Slack user id, ``cli:<login>`` or ``bot``."""
+    name: str
+
+    @property
+    def is_bot(self) -> bool:
+        """Whether nobody but the bot itself acted."""
+        return self.id == "bot"
+
+
+BOT = Actor(id="bot", name="rollback-bot")
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
+    """Seconds from start to end; None when one of them has not happened."""
+    if start is None or end is None:
+        return None
+    return (end - start).total_seconds()
+
+
+def spoken(seconds: float) -> str:
+    """A duration for people: ``45 s``, ``2 min 5 s``, ``1 h 20 min``."""
+    if 0 < seconds < 10 and seconds != int(seconds):
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    if minutes:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{rest} s"
