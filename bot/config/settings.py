@@ -52,7 +52,7 @@ def read_settings() -> Settings:
     Raises ConfigurationError that names every wrong or missing variable, never its value.
     """
     try:
-        settings = Settings()  # type: ignore[call-arg]  # fields come from the environment
+        settings = Settings()
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"

@@ -1,0 +1,41 @@
+"""The parts of the chat platform that cannot be a delivery, because the answer is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bot.domain.values import Actor, Value
+
+
+class Room(Value):
+    """A channel."""
+
+    id: str
+    name: str
+
+
+class Resolution(Value):
+    """The people behind references of the catalog."""
+
+    people: tuple[Actor, ...]
+    problems: tuple[str, ...] = ()
+    """References that nobody could be found for, one sentence each."""
+
+
+class Chat(Protocol):
+    """Channels and people."""
+
+    async def open_channel(self, name: str) -> Room:
+        """Create a channel, or find it when it was created by us before.
+
+        When the name belongs to somebody else, a number is added to it.
+        Raises FeatureUnavailableError when the workspace does not let the bot create channels,
+        TemporaryError when Slack does not answer.
+        """
+
+    async def resolve(self, references: Sequence[str]) -> Resolution:
+        """People named by user id, user group id or e-mail address.
+
+        Raises TemporaryError when Slack does not answer.
+        """

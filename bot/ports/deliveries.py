@@ -1,0 +1,100 @@
+"""What is owed to a destination, and who carries it there."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+from pydantic import Field
+
+from bot.domain.values import Facts, Instant, Value
+
+
+class Action(StrEnum):
+    """What a courier is asked to do at the destination."""
+
+    POST = "post"
+    """Post a new message: payload ``text``, ``blocks``."""
+    CARD = "card"
+    """Post a message once and update it in place ever after; older pending versions lapse."""
+    NOTICE = "notice"
+    """A message only one person sees: payload ``user``, ``text``, ``blocks``."""
+    UPLOAD = "upload"
+    """Upload attachments: payload ``files`` (names), ``titles``, ``comment``."""
+    INVITE = "invite"
+    """Bring people into a channel: payload ``people`` (references of the catalog)."""
+    TOPIC = "topic"
+    """Set a channel's topic: payload ``topic``."""
+    PIN = "pin"
+    """Pin the card named in payload ``card``."""
+    BOOKMARK = "bookmark"
+    """Add a link to the channel's bar: payload ``title``, ``link``."""
+
+
+class Delivery(Value):
+    """One thing owed to one destination. Its id makes it unique for ever."""
+
+    id: str
+    """``<incident>/<purpose>``; storing the same id again is a no-op."""
+    incident_id: str = ""
+    """Empty for messages outside any incident."""
+    destination: str
+    """``slack:<channel or user>``: deliveries to one destination go one at a time, in order."""
+    action: Action
+    card: str = ""
+    """Name of the card, for CARD."""
+    payload: Facts = Field(default_factory=dict)
+    optional: bool = False
+    """A failure is noted on the status card and nothing waits for it."""
+
+
+class Receipt(Value):
+    """Proof that a delivery arrived."""
+
+    reference: str
+    """What the destination calls it: a message's timestamp, a file's id."""
+    channel_id: str = ""
+    """The channel's id, when the destination was given by name."""
+    note: str = ""
+    """What did not work although the delivery did, for example one person not invited."""
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    OWED = "owed"
+    IN_FLIGHT = "in_flight"
+    SENT = "sent"
+    LAPSED = "lapsed"
+    """A newer version of the same card replaced it before it was sent."""
+    FAILED = "failed"
+
+
+class DeliveryRow(Value):
+    """A delivery with its fate."""
+
+    delivery: Delivery
+    state: DeliveryState
+    attempts: int
+    due_at: Instant
+    unknown: bool = False
+    """An earlier attempt may have arrived: look before sending again."""
+    receipt: Receipt | None = None
+    error: str = ""
+
+
+class Courier(Protocol):
+    """Carries deliveries to one kind of destination (the part before the colon)."""
+
+    async def send(self, delivery: Delivery, previous: Receipt | None) -> Receipt:
+        """Deliver; ``previous`` is the receipt of the card's last version, if any.
+
+        Raises TemporaryError to be tried again, OutcomeUnknownError when it may have arrived,
+        PermanentError when trying again is pointless.
+        """
+
+    async def find(self, delivery: Delivery) -> Receipt | None:
+        """The receipt of an earlier attempt whose outcome is unknown; None if it never arrived.
+
+        Raises TemporaryError when that cannot be told now.
+        """

@@ -1,0 +1,183 @@
+"""The live system, as strategies and steps see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from pydantic import Field
+
+from bot.config.catalog import ServiceEntry
+from bot.domain.plan import Candidate, Plan, Step
+from bot.domain.recovery import Bucket
+from bot.domain.values import Facts, Instant, Value
+from bot.ports.clock import Clock
+from bot.ports.cluster import Cluster
+
+
+class HttpAnswer(Value):
+    """An HTTP response."""
+
+    status: int
+    text: str
+
+
+class Http(Protocol):
+    """Requests to the service itself, as a user would send them."""
+
+    async def get(self, url: str, *, timeout_seconds: float = 5.0) -> HttpAnswer:
+        """GET on a fresh connection; raises TemporaryError when nothing answers in time."""
+
+
+class Series(Value):
+    """Counts over time, of all releases together and of each."""
+
+    buckets: tuple[Bucket, ...]
+    latency_ms: float | None = None
+    """Mean response time over the whole span."""
+    requests_by_release: dict[str, int] = Field(default_factory=dict)
+
+    @property
+    def requests(self) -> int:
+        """All requests."""
+        return sum(bucket.requests for bucket in self.buckets)
+
+    @property
+    def errors(self) -> int:
+        """All failed requests."""
+        return sum(bucket.errors for bucket in self.buckets)
+
+    @property
+    def error_rate(self) -> float | None:
+        """Pooled errors per request; None without requests."""
+        return self.errors / self.requests if self.requests else None
+
+
+class Metrics(Protocol):
+    """Where request counts come from."""
+
+    async def series(
+        self, name: str, service: ServiceEntry, *, start: datetime, end: datetime, seconds: float
+    ) -> Series:
+        """Consecutive buckets of ``seconds`` from start on; a span without data has 0 requests.
+
+        Raises TemporaryError when the source does not answer, PermanentError when the service
+        has no metrics or the series do not exist.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Everything a step may touch."""
+
+    cluster: Cluster
+    http: Http
+    clock: Clock
+
+
+class Observation(Value):
+    """The service as it is now."""
+
+    live_release: str
+    candidates: tuple[Candidate, ...]
+    """Releases one could go back to, the most recent first, without the live one."""
+    released_at: Instant | None = None
+    """When the live release began to serve; None when that cannot be told."""
+    summary: str
+
+
+class Instance(Value):
+    """A replica that serves, or should serve, users now."""
+
+    namespace: str
+    name: str
+    release: str
+    ready: bool
+    problem: str = ""
+
+
+class Evidence(Value):
+    """Something the rollback may destroy."""
+
+    name: str
+    """File name."""
+    text: str
+
+
+class StepState(StrEnum):
+    """How the live system relates to a step."""
+
+    BEFORE = "before"
+    """As the plan expects: the step can act."""
+    AFTER = "after"
+    """The end state holds already."""
+    OTHER = "other"
+    """Neither: somebody or something changed it."""
+
+
+class Observed(Value):
+    """What a step found."""
+
+    state: StepState
+    summary: str
+    facts: Facts = Field(default_factory=dict)
+    changed_by: str = ""
+    """Who changed it last, for OTHER (from managedFields)."""
+
+
+class StepKind(Protocol):
+    """One kind of step. ``act`` is only called after ``observe`` said BEFORE."""
+
+    name: str
+
+    async def observe(self, step: Step, world: World) -> Observed:
+        """Compare the live system with the step's expectation; changes nothing."""
+
+    async def act(self, step: Step, world: World) -> None:
+        """Make the change; raises WorldMovedError when the expectation no longer holds."""
+
+    async def confirm(self, step: Step, world: World) -> str:
+        """Wait until the end state is reached and describe it in a sentence.
+
+        Raises PermanentError as soon as it can no longer be reached.
+        """
+
+
+class Strategy(Protocol):
+    """A way to roll back. Everything here is read-only: only steps change things."""
+
+    name: str
+
+    async def observe(self, service: ServiceEntry, world: World) -> Observation:
+        """The live release and where one could go."""
+
+    async def plan(
+        self,
+        name: str,
+        service: ServiceEntry,
+        world: World,
+        *,
+        target: str | None,
+        marked_bad: frozenset[str],
+        known_good: Sequence[str],
+    ) -> Plan:
+        """Choose the target, build the steps, run every preflight.
+
+        ``known_good`` lists releases that served within their limits, most recent first.
+        Raises RefusedError when there is nothing to do or nowhere to go, and the errors of the
+        world's ports when it cannot be observed.
+        """
+
+    async def instances(self, service: ServiceEntry, world: World) -> tuple[Instance, ...]:
+        """The replicas that serve, or should serve, users now."""
+
+    async def evidence(
+        self, service: ServiceEntry, world: World, *, release: str
+    ) -> tuple[Evidence, ...]:
+        """Logs and objects of a release that a rollback may destroy.
+
+        What cannot be read is named inside the evidence, so that one missing log stops nothing.
+        """

@@ -1,0 +1,71 @@
+"""Identifiers of everything interactive. They are the contract between a view and its handler."""
+
+from __future__ import annotations
+
+COMMAND = "/rollback"
+
+# Modals (callback_id).
+ASSESSMENT_LOADING = "assessment_loading"
+ASSESSMENT = "assessment"
+DECISION = "decision"
+RESOLVE = "resolve"
+REJECT = "reject"
+WORDS = "words"
+REPLAN = "replan"
+
+# Buttons (action_id). The value of each is the incident's id, for the plan's buttons followed by
+# a space and the plan's hash.
+ASSESS = "assess"
+"""Opens the assessment; the value is the service's name."""
+APPROVE = "approve"
+OPEN_REJECT = "open_reject"
+OPEN_REPLAN = "open_replan"
+PAUSE = "pause"
+RESUME = "resume"
+ABORT = "abort"
+VERIFY_AGAIN = "verify_again"
+OPEN_WORDS = "open_words"
+OPEN_RESOLVE = "open_resolve"
+
+BUTTONS = (
+    ASSESS,
+    APPROVE,
+    OPEN_REJECT,
+    OPEN_REPLAN,
+    PAUSE,
+    RESUME,
+    ABORT,
+    VERIFY_AGAIN,
+    OPEN_WORDS,
+    OPEN_RESOLVE,
+)
+MODALS = (ASSESSMENT, DECISION, RESOLVE, REJECT, WORDS, REPLAN)
+
+# Inputs (block_id and action_id are the same).
+AFFECTED_USERS = "affected_users"
+BUSINESS_DROP = "business_drop"
+FINDINGS = "findings"
+DESCRIPTION = "description"
+ERROR_RATE = "error_rate"
+LATENCY = "latency"
+REASON = "reason"
+ALTERNATIVES = "alternatives"
+RATIONALE = "rationale"
+AFFECTED_TEXT = "affected_text"
+TARGET = "target"
+TEXT = "text"
+ROOT_CAUSE = "root_cause"
+ACTIONS = "corrective_actions"
+WENT_WELL = "went_well"
+TO_IMPROVE = "to_improve"
+FOLLOW_UP = "follow_up"
+TIMELINE = "follow_up_timeline"
+IMPACT = "impact"
+WATCH = "watch"
+
+# Values of the findings checkboxes.
+SERVICE_DOWN = "service_down"
+CORE_BROKEN = "core_feature_broken"
+CORRUPTION = "data_corruption"
+BREACH = "security_breach"
+COMPLAINTS = "many_complaints"
