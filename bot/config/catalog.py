@@ -161,9 +161,22 @@ class Updates(Value):
     channels: tuple[ChannelRef, ...] = ()
 
 
+class AssessmentSettings(Value):
+    """How the modal gets its figures, and what watching means."""
+
+    live_window: Duration = timedelta(minutes=2)
+    """Live figures are counted over this span up to now."""
+    patience: Duration = timedelta(seconds=10)
+    """A source that has not answered by then is shown as unknown."""
+    watch_for: Duration = timedelta(minutes=30)
+    """How long a service with verdict MONITOR is watched."""
+    watch_every: Duration = timedelta(minutes=1)
+
+
 class Catalog(Value):
     """The whole file."""
 
+    assessment: AssessmentSettings = AssessmentSettings()
     services: dict[str, ServiceEntry] = Field(min_length=1)
     people: People
     approval: ApprovalPolicy = ApprovalPolicy()

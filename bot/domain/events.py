@@ -159,6 +159,10 @@ class PlanProposed(Event):
 
     kind: Literal["plan_proposed"] = "plan_proposed"
     plan: Plan
+    baseline: Baseline | None = None
+    """What was normal before the bad release, measured while it can still be told apart."""
+    baseline_note: str = ""
+    """Where the baseline comes from, or why there is none."""
 
 
 class PlanningFailed(Event):
@@ -197,6 +201,13 @@ class PlanRejected(Event):
     kind: Literal["plan_rejected"] = "plan_rejected"
     by: Actor
     reason: str
+
+
+class ApprovalEscalated(Event):
+    """Nobody answered in time: on-call leads may approve as well."""
+
+    kind: Literal["approval_escalated"] = "approval_escalated"
+    plan_hash: str
 
 
 class PlanExpired(Event):
@@ -360,6 +371,7 @@ AnyEvent = Annotated[
     | ApprovalGiven
     | PlanApproved
     | PlanRejected
+    | ApprovalEscalated
     | PlanExpired
     | ExecutionStarted
     | StepStarted

@@ -12,7 +12,7 @@ from pydantic import Field
 from bot.domain import events as e
 from bot.domain.approval import Approval
 from bot.domain.plan import Milestone, Plan
-from bot.domain.recovery import RecoveryVerdict
+from bot.domain.recovery import Baseline, RecoveryVerdict
 from bot.domain.values import Actor, Instant, Value
 
 
@@ -79,8 +79,11 @@ class Incident(Value):
     """The target asked for; None leaves the choice to the plan."""
     plan: Plan | None = None
     proposed_at: Instant | None = None
+    baseline: Baseline | None = None
+    baseline_note: str = ""
     planning_failure: e.PlanningFailed | None = None
     approvals: tuple[Approval, ...] = ()
+    escalated_at: Instant | None = None
     approved_at: Instant | None = None
     rejection: e.PlanRejected | None = None
     execution_started_at: Instant | None = None
@@ -168,6 +171,8 @@ def _planned(incident: Incident, event: e.PlanProposed, at: datetime) -> Changes
         **_FRESH_EXECUTION,
         "phase": Phase.AWAITING_APPROVAL,
         "plan": event.plan,
+        "baseline": event.baseline,
+        "baseline_note": event.baseline_note,
         "proposed_at": at,
         "planning_failure": None,
     }
@@ -249,6 +254,7 @@ _FRESH_VERIFICATION: Changes = {
 _FRESH_EXECUTION: Changes = {
     **_FRESH_VERIFICATION,
     "approvals": (),
+    "escalated_at": None,
     "approved_at": None,
     "rejection": None,
     "execution_started_at": None,
@@ -271,6 +277,7 @@ _CHANGES: dict[type[e.Event], Callable[[Incident, Any, datetime], Changes]] = {
     e.ApprovalGiven: lambda i, ev, at: {"approvals": (*i.approvals, ev.approval)},
     e.PlanApproved: lambda i, ev, at: {"phase": Phase.APPROVED, "approved_at": at},
     e.PlanRejected: lambda i, ev, at: {"phase": Phase.REJECTED, "rejection": ev},
+    e.ApprovalEscalated: lambda i, ev, at: {"escalated_at": at},
     e.PlanExpired: lambda i, ev, at: {"phase": Phase.PLANNING, "approvals": ()},
     e.ExecutionStarted: _executing,
     e.StepStarted: _step_started,

@@ -39,6 +39,7 @@ ALLOWED: dict[type[e.Event], frozenset[Phase]] = {
     e.ApprovalGiven: frozenset({Phase.AWAITING_APPROVAL}),
     e.PlanApproved: frozenset({Phase.AWAITING_APPROVAL}),
     e.PlanRejected: frozenset({Phase.AWAITING_APPROVAL}),
+    e.ApprovalEscalated: frozenset({Phase.AWAITING_APPROVAL}),
     e.PlanExpired: frozenset({Phase.AWAITING_APPROVAL}),
     e.ExecutionStarted: frozenset({Phase.APPROVED}),
     e.StepStarted: frozenset({Phase.EXECUTING}),

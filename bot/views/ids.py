@@ -11,6 +11,7 @@ DECISION = "decision"
 RESOLVE = "resolve"
 REJECT = "reject"
 WORDS = "words"
+WATCH = "watch"
 REPLAN = "replan"
 
 # Buttons (action_id). The value of each is the incident's id, for the plan's buttons followed by
@@ -39,7 +40,7 @@ BUTTONS = (
     OPEN_WORDS,
     OPEN_RESOLVE,
 )
-MODALS = (ASSESSMENT, DECISION, RESOLVE, REJECT, WORDS, REPLAN)
+MODALS = (ASSESSMENT, DECISION, WATCH, RESOLVE, REJECT, WORDS, REPLAN)
 
 # Inputs (block_id and action_id are the same).
 AFFECTED_USERS = "affected_users"
@@ -61,7 +62,6 @@ TO_IMPROVE = "to_improve"
 FOLLOW_UP = "follow_up"
 TIMELINE = "follow_up_timeline"
 IMPACT = "impact"
-WATCH = "watch"
 
 # Values of the findings checkboxes.
 SERVICE_DOWN = "service_down"
