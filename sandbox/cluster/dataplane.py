@@ -1,0 +1,221 @@
+"""The data plane: each Service port is a TCP port on loopback, as kube-proxy would route it.
+
+New connections go to the endpoints that are ready now, in turn. Established ones stay with
+their pod, whatever becomes of selectors and endpoints. Without endpoints a connection is refused.
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from dataclasses import dataclass, field
+
+from sandbox.cluster.controllers.endpointslice import SERVICE_NAME
+from sandbox.cluster.resources import ENDPOINT_SLICES, SERVICES
+from sandbox.cluster.runtime import PodRuntimeRegistry
+from sandbox.cluster.store import ObjectStore
+
+_CHUNK = 65_536
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class ServicePort:
+    """A port of a Service."""
+
+    namespace: str
+    service: str
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """A pod and its container port."""
+
+    pod_uid: str
+    port: int
+
+
+def _bound_socket(port: int = 0) -> socket.socket:
+    """A loopback socket that shares its port with the reservation of the same process."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.setblocking(False)
+    sock.bind(("127.0.0.1", port))
+    return sock
+
+
+@dataclass(kw_only=True)
+class _Frontend:
+    """The loopback port of a Service port.
+
+    The reservation is bound but never listens: it keeps the number ours while there are no
+    endpoints and connections are refused.
+    """
+
+    reservation: socket.socket = field(default_factory=_bound_socket)
+    server: asyncio.Server | None = None
+    backends: list[Backend] = field(default_factory=list)
+    turn: int = 0
+
+    @property
+    def number(self) -> int:
+        return int(self.reservation.getsockname()[1])
+
+    def next_backend(self) -> Backend | None:
+        if not self.backends:
+            return None
+        self.turn += 1
+        return self.backends[self.turn % len(self.backends)]
+
+
+class DataPlane:
+    """Follows Services and EndpointSlices while it runs."""
+
+    def __init__(self, store: ObjectStore, runtime: PodRuntimeRegistry) -> None:
+        self._store, self._runtime = store, runtime
+        self._frontends: dict[ServicePort, _Frontend] = {}
+        self._connections: set[asyncio.Task[None]] = set()
+
+    def address(self, namespace: str, service: str, port: int | None = None) -> tuple[str, int]:
+        """Loopback host and port of a Service port, by default its first.
+
+        Raises ApiError 404 for an unknown Service and LookupError for an unknown port.
+        """
+        ports = [
+            int(p["port"]) for p in self._store.get(SERVICES, namespace, service)["spec"]["ports"]
+        ]
+        wanted = ports[0] if port is None else port
+        if wanted not in ports:
+            raise LookupError(f"service {namespace}/{service} has no port {wanted}")
+        key = ServicePort(namespace=namespace, service=service, port=wanted)
+        return "127.0.0.1", self._frontends.setdefault(key, _Frontend()).number
+
+    async def run(self) -> None:
+        """Until cancelled; then every connection and port is closed."""
+        subscription = self._store.subscribe()
+        try:
+            for service in self._store.list(SERVICES):
+                await self._sync(service["metadata"]["namespace"], service["metadata"]["name"])
+            async for event in subscription:
+                metadata = event.object["metadata"]
+                if event.gvr == SERVICES:
+                    await self._sync(metadata["namespace"], metadata["name"])
+                elif event.gvr == ENDPOINT_SLICES:
+                    name = (metadata.get("labels") or {}).get(SERVICE_NAME)
+                    if name is not None:
+                        await self._sync(metadata["namespace"], name)
+        finally:
+            subscription.close()
+            await self._close()
+
+    async def _sync(self, namespace: str, name: str) -> None:
+        service = self._store.peek(SERVICES, namespace, name)
+        ports = service["spec"].get("ports") or [] if service else []
+        wanted = {
+            ServicePort(namespace=namespace, service=name, port=int(port["port"])): port
+            for port in ports
+        }
+        for key in [k for k in self._frontends if (k.namespace, k.service) == (namespace, name)]:
+            if key not in wanted:
+                frontend = self._frontends.pop(key)
+                self._silence(frontend)
+                frontend.reservation.close()
+        for key, port in wanted.items():
+            frontend = self._frontends.setdefault(key, _Frontend())
+            frontend.backends = self._backends(namespace, name, port.get("name", ""))
+            if not frontend.backends:
+                self._silence(frontend)
+            elif frontend.server is None:
+                frontend.server = await self._listen(frontend)
+
+    def _backends(self, namespace: str, service: str, port_name: str) -> list[Backend]:
+        """Ready endpoints; without any, those that still serve while they terminate.
+
+        https://kubernetes.io/docs/reference/networking/virtual-ips/#traffic-to-terminating-endpoints
+        """
+        ready, terminating = [], []
+        for piece in self._store.list(
+            ENDPOINT_SLICES, namespace, labels=f"{SERVICE_NAME}={service}"
+        ):
+            numbers = [
+                p["port"] for p in piece.get("ports") or [] if p.get("name", "") == port_name
+            ]
+            for endpoint in piece.get("endpoints") or []:
+                for number in numbers:
+                    backend = Backend(pod_uid=endpoint["targetRef"]["uid"], port=number)
+                    conditions = endpoint["conditions"]
+                    if conditions["ready"]:
+                        ready.append(backend)
+                    elif conditions["serving"] and conditions["terminating"]:
+                        terminating.append(backend)
+        return ready or terminating
+
+    async def _listen(self, frontend: _Frontend) -> asyncio.Server:
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.create_task(self._serve(frontend, reader, writer))
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+
+        listener = _bound_socket(frontend.number)
+        return await asyncio.start_server(connected, sock=listener, backlog=512)
+
+    @staticmethod
+    def _silence(frontend: _Frontend) -> None:
+        """Refuses new connections; established ones go on."""
+        if frontend.server is not None:
+            frontend.server.close()
+            frontend.server = None
+
+    async def _serve(
+        self, frontend: _Frontend, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        backend = frontend.next_backend()
+        target = self._runtime.address(backend.pod_uid, backend.port) if backend else None
+        try:
+            if target is None:
+                raise ConnectionRefusedError
+            pod_reader, pod_writer = await asyncio.open_connection(*target)
+        except OSError:
+            # On a real node the client itself would have been refused.
+            _reset(writer)
+            return
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_copy(reader, pod_writer))
+                group.create_task(_copy(pod_reader, writer))
+        finally:
+            pod_writer.close()
+            writer.close()
+
+    async def _close(self) -> None:
+        for frontend in self._frontends.values():
+            self._silence(frontend)
+            frontend.reservation.close()
+        self._frontends.clear()
+        connections = set(self._connections)
+        for task in connections:
+            task.cancel()
+        if connections:
+            await asyncio.wait(connections)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copies one direction until its end, then tells the other side that it has ended."""
+    try:
+        while chunk := await reader.read(_CHUNK):
+            writer.write(chunk)
+            await writer.drain()
+        writer.write_eof()
+    except OSError:
+        _reset(writer)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Closes with RST instead of FIN."""
+    sock = writer.get_extra_info("socket")
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    writer.transport.abort()

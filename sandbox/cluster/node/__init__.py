@@ -1,0 +1,1 @@
+"""What a node does with the pods that it was given."""
