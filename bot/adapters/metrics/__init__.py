@@ -1,0 +1,6 @@
+"""Where request counts come from: the providers of the ``Metrics`` port."""
+
+from bot.adapters.metrics.recorder import PodRecorder
+from bot.adapters.metrics.source import PodMetricsSource
+
+__all__ = ["PodMetricsSource", "PodRecorder"]

@@ -1,0 +1,42 @@
+"""The embedded metrics provider: no monitoring system needed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.adapters.metrics.recorder import PodRecorder
+from bot.config.catalog import ServiceEntry
+from bot.domain.series import count
+from bot.ports.store import Store
+from bot.ports.world import Series
+
+_BELIEVED_ROUNDS = 3
+"""Up to two lost readings in a row are bridged; a longer gap counts nothing."""
+
+
+class PodMetricsSource:
+    """The ``Metrics`` port over what a :class:`PodRecorder` keeps."""
+
+    def __init__(self, store: Store, recorder: PodRecorder) -> None:
+        self._store = store
+        self._recorder = recorder
+
+    async def series(
+        self, name: str, service: ServiceEntry, *, start: datetime, end: datetime, seconds: float
+    ) -> Series:
+        """Counts of the pods' own counters; pods are read anew when ``end`` is about now.
+
+        Raises PermanentError when the service has no metrics or no pod knows the counter,
+        TemporaryError when the cluster does not answer.
+        """
+        metrics = self._recorder.metrics_of(name)
+        await self._recorder.refresh(name, end=end)
+        longest = metrics.every * _BELIEVED_ROUNDS
+        # What happened until the end is told by the first reading after it.
+        readings = await self._store.scrapes(name, start=start, end=end + longest)
+        counts = count(readings, start=start, end=end, seconds=seconds, longest=longest)
+        return Series(
+            buckets=counts.buckets,
+            latency_ms=counts.latency_ms,
+            requests_by_release=counts.requests_by_release,
+        )

@@ -1,0 +1,305 @@
+"""The embedded metrics provider: pods are asked, readings kept, and counts made of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from structlog.testing import capture_logs
+
+from bot.adapters.metrics import PodMetricsSource, PodRecorder
+from bot.config.catalog import Catalog
+from bot.errors import ForbiddenError, NotFoundError, PermanentError, TemporaryError
+from bot.ports.cluster import Cluster, Kind, Manifest, PodAnswer
+from bot.ports.store import ScrapePoint, Store
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+CATALOG = Catalog.model_validate(
+    {
+        "services": {
+            "checkout": {
+                "rollback": [
+                    {"strategy": "rolling", "namespace": "shop", "deployment": "checkout"}
+                ],
+                "metrics": {"namespace": "shop", "selector": "app=checkout", "port": 8080},
+            },
+            "basket": {
+                "rollback": [{"strategy": "rolling", "namespace": "shop", "deployment": "basket"}]
+            },
+        },
+        "people": {"release_managers": ["U0MANAGER"]},
+    }
+)
+
+
+class VirtualClock:
+    """Time that moves when told."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+
+    def now(self) -> datetime:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+class Pod:
+    """A replica that counts with the official client library."""
+
+    def __init__(self, name: str, *, born: datetime, image: str, version: str = "") -> None:
+        self.name = name
+        self.uid = f"uid-{name}"
+        self.image = image
+        self.version = version
+        self.failure: Exception | None = None
+        self.status = 200
+        self.restart(born)
+
+    def restart(self, born: datetime) -> None:
+        self.born = born
+        self.registry = CollectorRegistry()
+        self.requests = Counter("http_requests", "Requests", ["code"], registry=self.registry)
+        self.seconds = Histogram("http_request_duration_seconds", "s", registry=self.registry)
+
+    def serve(self, good: int, bad: int = 0) -> None:
+        self.requests.labels("200").inc(good)
+        self.requests.labels("500").inc(bad)
+        for _ in range(good + bad):
+            self.seconds.observe(0.2)
+
+    @property
+    def manifest(self) -> Manifest:
+        labels = {"app": "checkout"}
+        if self.version:
+            labels["app.kubernetes.io/version"] = self.version
+        started = self.born.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {
+            "metadata": {"name": self.name, "uid": self.uid, "labels": labels},
+            "spec": {
+                "containers": [
+                    {"name": "proxy", "image": "envoy:1.30"},
+                    {"name": "app", "image": self.image, "ports": [{"containerPort": 8080}]},
+                ]
+            },
+            "status": {
+                "phase": "Running",
+                "containerStatuses": [
+                    {"name": "proxy", "state": {"running": {"startedAt": "2020-01-01T00:00:00Z"}}},
+                    {"name": "app", "state": {"running": {"startedAt": started}}},
+                ],
+            },
+        }
+
+
+class Pods:
+    """The part of a cluster that metrics need."""
+
+    def __init__(self, *pods: Pod) -> None:
+        self.pods = {pod.name: pod for pod in pods}
+        self.rounds = 0
+        self.outage: Exception | None = None
+
+    async def list(
+        self, kind: Kind, namespace: str, *, labels: str = "", fields: str = ""
+    ) -> tuple[Manifest, ...]:
+        assert (kind.plural, namespace, labels) == ("pods", "shop", "app=checkout")
+        self.rounds += 1
+        if self.outage:
+            raise self.outage
+        return tuple(pod.manifest for pod in self.pods.values())
+
+    async def ask_pod(self, namespace: str, pod: str, port: int, path: str) -> PodAnswer:
+        assert (namespace, port, path) == ("shop", 8080, "/metrics")
+        await asyncio.sleep(0)
+        asked = self.pods[pod]
+        if asked.failure:
+            raise asked.failure
+        return PodAnswer(status=asked.status, text=generate_latest(asked.registry).decode())
+
+
+class Readings:
+    """The part of a store that metrics need."""
+
+    def __init__(self) -> None:
+        self.points: list[ScrapePoint] = []
+
+    async def add_scrapes(self, points: Sequence[ScrapePoint]) -> None:
+        self.points += points
+
+    async def scrapes(
+        self, service: str, *, start: datetime, end: datetime
+    ) -> tuple[ScrapePoint, ...]:
+        mine = sorted((p for p in self.points if p.service == service), key=lambda p: p.at)
+        before = {p.instance: p for p in mine if p.at < start}
+        return (*before.values(), *(p for p in mine if start <= p.at <= end))
+
+
+class World:
+    """Two pods of v2.1.0, the recorder and the source over them."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        born = NOON - timedelta(hours=1)
+        self.a = Pod("a", born=born, image="registry.example/checkout:v2.1.0")
+        self.b = Pod("b", born=born, image="registry.example:5000/checkout:v2.1.0@sha256:ab")
+        self.pods = Pods(self.a, self.b)
+        self.readings = Readings()
+        store: Any = self.readings
+        self.recorder = PodRecorder(
+            cast(Cluster, self.pods), cast(Store, store), self.clock, CATALOG
+        )
+        self.source = PodMetricsSource(cast(Store, store), self.recorder)
+
+    async def every_15_seconds(self, rounds: int) -> None:
+        for _ in range(rounds):
+            await self.clock.sleep(15)
+            await self.recorder.collect("checkout")
+
+    async def series(self, start: float, end: float, seconds: float = 60) -> Any:
+        return await self.source.series(
+            "checkout",
+            CATALOG.services["checkout"],
+            start=NOON + timedelta(seconds=start),
+            end=NOON + timedelta(seconds=end),
+            seconds=seconds,
+        )
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_requests_errors_latency_and_releases_are_counted(world: World) -> None:
+    await world.recorder.collect("checkout")
+    world.a.serve(60, 20)
+    world.b.serve(20)
+    await world.every_15_seconds(1)
+    series = await world.series(0, 15, 15)
+    assert (series.requests, series.errors) == (100, 20)
+    assert series.latency_ms == pytest.approx(200)
+    assert series.requests_by_release == {"v2.1.0": 100}
+
+
+async def test_the_version_label_outranks_the_image_tag(world: World) -> None:
+    world.a.version = "v2.0.0"
+    points = await world.recorder.collect("checkout")
+    assert {p.instance: p.release for p in points} == {"uid-a": "v2.0.0", "uid-b": "v2.1.0"}
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        TemporaryError("The pod does not answer."),
+        NotFoundError("The pod is gone."),
+        ForbiddenError("No right to ask pods."),
+    ],
+)
+async def test_one_pod_that_fails_is_logged_and_the_others_are_read(
+    world: World, failure: Exception
+) -> None:
+    world.a.failure = failure
+    with capture_logs() as logs:
+        points = await world.recorder.collect("checkout")
+    assert [p.instance for p in points] == ["uid-b"]
+    assert [(entry["pod"], entry["problem"]) for entry in logs] == [("a", str(failure))]
+
+
+async def test_an_error_page_is_not_read_as_metrics(world: World) -> None:
+    world.a.status = 503
+    with capture_logs() as logs:
+        points = await world.recorder.collect("checkout")
+    assert [p.instance for p in points] == ["uid-b"]
+    assert "503" in logs[0]["problem"]
+
+
+async def test_a_gap_in_the_readings_leaves_buckets_without_requests(world: World) -> None:
+    await world.recorder.collect("checkout")
+    for _ in range(4):
+        world.a.serve(15)
+        await world.every_15_seconds(1)
+    world.a.serve(500, 400)
+    await world.clock.sleep(120)
+    await world.recorder.collect("checkout")
+    series = await world.series(0, 180)
+    assert [b.requests for b in series.buckets] == [60, 0, 0]
+
+
+async def test_the_pods_are_read_anew_when_the_figures_are_asked_up_to_now(world: World) -> None:
+    await world.recorder.collect("checkout")
+    await world.clock.sleep(10)
+    world.a.serve(30, 3)
+    series = await world.series(0, 10, 10)
+    assert (series.requests, series.errors) == (33, 3)
+    assert world.pods.rounds == 2
+
+
+async def test_the_past_is_told_from_what_was_kept(world: World) -> None:
+    await world.every_15_seconds(8)
+    rounds = world.pods.rounds
+    await world.series(0, 60)
+    assert world.pods.rounds == rounds
+
+
+async def test_the_first_reading_after_the_end_tells_what_happened_before_it(world: World) -> None:
+    await world.recorder.collect("checkout")
+    world.a.serve(15)
+    await world.every_15_seconds(8)
+    assert (await world.series(0, 5, 5)).requests == 5
+
+
+async def test_a_restarted_container_is_counted_from_zero(world: World) -> None:
+    world.a.serve(1000)
+    await world.recorder.collect("checkout")
+    world.a.restart(NOON + timedelta(seconds=5))
+    world.a.serve(30)
+    await world.every_15_seconds(1)
+    assert (await world.series(0, 15)).requests == 30
+
+
+async def test_a_new_pod_is_counted_from_its_birth(world: World) -> None:
+    await world.recorder.collect("checkout")
+    new = Pod("c", born=NOON + timedelta(seconds=3), image="checkout:v2.0.0")
+    new.serve(12)
+    world.pods.pods["c"] = new
+    await world.every_15_seconds(1)
+    assert (await world.series(0, 15)).requests_by_release == {"v2.0.0": 12}
+
+
+async def test_calls_at_the_same_time_share_one_round(world: World) -> None:
+    await asyncio.gather(*(world.recorder.collect("checkout") for _ in range(5)))
+    assert world.pods.rounds == 1
+    assert len(world.readings.points) == 2
+
+
+@pytest.mark.parametrize("name", ["basket", "unheard-of"])
+async def test_a_service_without_metrics_is_refused_and_the_remedy_named(
+    world: World, name: str
+) -> None:
+    with pytest.raises(PermanentError, match=rf"services\.{name}\.metrics"):
+        await world.source.series(
+            name, CATALOG.services["basket"], start=NOON, end=NOON, seconds=60
+        )
+
+
+async def test_a_cluster_that_does_not_answer_is_told_as_temporary(world: World) -> None:
+    world.pods.outage = TemporaryError("The API server does not answer.")
+    with pytest.raises(TemporaryError):
+        await world.series(-300, 0)
+
+
+async def test_a_counter_that_no_pod_knows_is_told_with_its_name(world: World) -> None:
+    world.a.registry = world.b.registry = CollectorRegistry()
+    with pytest.raises(PermanentError, match="http_requests_total"):
+        await world.series(-300, 0)
+
+
+async def test_a_service_without_a_running_pod_has_no_requests(world: World) -> None:
+    world.pods.pods.clear()
+    assert (await world.series(-60, 0)).requests == 0
