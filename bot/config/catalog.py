@@ -128,8 +128,10 @@ class ServiceEntry(Value):
     description: str = ""
     url: AnyHttpUrl | None = None
     """Where users reach it; used for the health and version checks."""
-    health_path: str = "/health"
-    version_path: str = "/version"
+    health_path: str | None = "/health"
+    """Answers 200 while the service is well; null when there is none."""
+    version_path: str | None = "/version"
+    """Answers the release, as JSON {"version": …} or plain text; null when there is none."""
     version_label: str = "app.kubernetes.io/version"
     """Pod label that names the release; without it the image tag does."""
     instance_port: int | None = None

@@ -144,6 +144,7 @@ class Noted(Event):
     kind: Literal["noted"] = "noted"
     subject: str
     what: str
+    """Empty when an earlier note on the subject no longer holds."""
     remedy: str = ""
 
 

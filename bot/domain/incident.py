@@ -93,6 +93,8 @@ class Incident(Value):
     abort_by: Actor | None = None
     execution: e.ExecutionFinished | None = None
     execution_finished_at: Instant | None = None
+    evidence_from: Instant | None = None
+    """From when on measurements count: the end of the drain, or a later request to verify."""
     verification: e.VerificationStarted | None = None
     instances: e.InstancesChecked | None = None
     samples: tuple[Sample, ...] = ()
@@ -163,7 +165,7 @@ Changes = dict[str, Any]
 
 def _noted(incident: Incident, event: e.Noted, at: datetime) -> Changes:
     others = tuple(n for n in incident.notes if n.subject != event.subject)
-    return {"notes": (*others, event)}
+    return {"notes": (*others, event) if event.what else others}
 
 
 def _planned(incident: Incident, event: e.PlanProposed, at: datetime) -> Changes:
@@ -223,6 +225,7 @@ def _finished(incident: Incident, event: e.ExecutionFinished, at: datetime) -> C
         "phase": Phase.VERIFYING if succeeded else Phase.STOPPED,
         "execution": event,
         "execution_finished_at": at,
+        "evidence_from": incident.milestones.get(Milestone.DRAINED, at),
         "paused_by": None,
     }
 
@@ -264,6 +267,7 @@ _FRESH_EXECUTION: Changes = {
     "abort_by": None,
     "execution": None,
     "execution_finished_at": None,
+    "evidence_from": None,
 }
 
 _CHANGES: dict[type[e.Event], Callable[[Incident, Any, datetime], Changes]] = {
@@ -291,7 +295,11 @@ _CHANGES: dict[type[e.Event], Callable[[Incident, Any, datetime], Changes]] = {
     e.InstancesChecked: lambda i, ev, at: {"instances": ev},
     e.SampleTaken: _sampled,
     e.Judged: _judged,
-    e.VerificationRequested: lambda i, ev, at: {**_FRESH_VERIFICATION, "phase": Phase.VERIFYING},
+    e.VerificationRequested: lambda i, ev, at: {
+        **_FRESH_VERIFICATION,
+        "phase": Phase.VERIFYING,
+        "evidence_from": at,
+    },
     e.WordsAdded: lambda i, ev, at: {"words": (*i.words, ev)},
     e.UpdatePosted: lambda i, ev, at: {"updates": ev.number, "updated_at": at, "words": ()},
     e.Resolved: lambda i, ev, at: {

@@ -1,0 +1,1 @@
+"""Runs the phases: load the incident, ask the domain, record what follows, then act."""

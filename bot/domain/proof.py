@@ -1,0 +1,46 @@
+"""Whether measurements and replicas together prove that the target release serves well."""
+
+from __future__ import annotations
+
+from bot.domain.events import InstancesChecked
+from bot.domain.recovery import Judgement, RecoveryVerdict
+
+
+def doubts(checked: InstancesChecked | None, target: str, *, versions_known: bool) -> list[str]:
+    """Why the replicas do not prove that ``target`` serves everywhere; empty when they do.
+
+    ``versions_known`` says whether replicas have a version path at all.
+    """
+    if checked is None:
+        return ["the replicas have not been checked"]
+    found = list(checked.problems)
+    if not checked.instances:
+        found.append("no replica of the service was found")
+    for instance in checked.instances:
+        if not instance.ready:
+            found.append(f"{instance.name} is not ready{_because(instance.problem)}")
+        elif instance.version is None and versions_known:
+            found.append(f"{instance.name} does not tell its version{_because(instance.problem)}")
+        elif instance.version is not None and instance.version != target:
+            found.append(f"{instance.name} serves {instance.version}, not {target}")
+    if checked.health_ok is False:
+        found.append("the service's health check fails")
+    if checked.version is not None and checked.version != target:
+        found.append(f"the service answers as {checked.version}, not {target}")
+    return found
+
+
+def weigh(judgement: Judgement, found: list[str]) -> Judgement:
+    """The judgement after the replicas were heard: good counts alone do not prove recovery."""
+    if not found:
+        return judgement
+    verdict = judgement.verdict
+    if verdict is RecoveryVerdict.RECOVERED:
+        verdict = RecoveryVerdict.INCONCLUSIVE
+    return judgement.model_copy(
+        update={"verdict": verdict, "reasons": (*found, *judgement.reasons)}
+    )
+
+
+def _because(problem: str) -> str:
+    return f" ({problem})" if problem else ""

@@ -1,0 +1,102 @@
+"""Assess: a draft that fills itself with figures, and the verdict on it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+from bot.domain.assessment import Assessment, Figures, decide
+from bot.domain.draft import Draft
+from bot.domain.values import Actor
+from bot.errors import RefusedError
+from bot.pipeline.context import Context
+from bot.pipeline.figures import measure
+from bot.ports.store import Document
+
+KIND = "draft"
+DRAFT_LIFE = timedelta(hours=12)
+
+
+def new_draft_id() -> str:
+    """An id for a draft, known before anything is stored so that the modal opens at once."""
+    return uuid.uuid4().hex
+
+
+async def check_request(context: Context, service: str, actor: Actor) -> None:
+    """Refuse what cannot begin: an unknown service, a second incident, a person without right.
+
+    Raises RefusedError with what to do instead.
+    """
+    context.service(service)
+    for head in await context.store.incidents(service=service, open_only=True, limit=1):
+        incident = await context.journal.load(head.id)
+        where = f"<#{incident.channel.channel_id}>" if incident.channel else "its channel"
+        raise RefusedError(
+            f"{service} already has an open incident, {head.id}.",
+            f"Join it in {where}; one service has one rollback at a time.",
+        )
+    allowed = context.catalog.people.requesters
+    if allowed:
+        resolution = await context.chat.resolve(allowed)
+        if actor.id not in {person.id for person in resolution.people}:
+            raise RefusedError(
+                "You may not declare incidents.",
+                "Ask a person listed under people.requesters in rollback.yml, or an on-call lead.",
+            )
+
+
+async def begin(
+    context: Context, *, draft_id: str, service: str, actor: Actor, asked_in: str
+) -> Draft:
+    """Store an empty draft and fill in the live figures."""
+    await check_request(context, service, actor)
+    draft = Draft(
+        id=draft_id,
+        service=service,
+        by=actor,
+        asked_in=asked_in,
+        opened_at=context.clock.now(),
+    )
+    await _keep(context, draft)
+    measured = draft.model_copy(update={"figures": await measure(context, service)})
+    await _keep(context, measured)
+    return measured
+
+
+async def load(context: Context, draft_id: str) -> Draft:
+    """A stored draft; raises RefusedError when it is gone."""
+    document = await context.store.get(KIND, draft_id)
+    if document is None:
+        raise RefusedError("This form is no longer open on our side.", "Type `/rollback` again.")
+    return Draft.model_validate(document.body)
+
+
+async def submit(context: Context, draft_id: str, assessment: Assessment) -> Draft:
+    """Add what the person knows and let the matrix decide."""
+    draft = await load(context, draft_id)
+    verdict = decide(assessment, context.service(draft.service).thresholds)
+    judged = draft.model_copy(update={"assessment": assessment, "verdict": verdict})
+    await _keep(context, judged)
+    return judged
+
+
+def with_reported_figures(
+    figures: Figures, *, error_rate: float | None, latency_ms: float | None
+) -> Figures:
+    """Figures in which a person's reading fills what could not be measured."""
+    changes: dict[str, object] = {}
+    if figures.error_rate is None and error_rate is not None:
+        changes["error_rate"] = error_rate
+    if figures.latency_ms is None and latency_ms is not None:
+        changes["latency_ms"] = latency_ms
+    return figures.model_copy(update=changes)
+
+
+async def _keep(context: Context, draft: Draft) -> None:
+    document = Document(
+        kind=KIND,
+        id=draft.id,
+        body=draft.model_dump(mode="json"),
+        expires_at=draft.opened_at + DRAFT_LIFE,
+    )
+    await context.store.put(document)

@@ -1,0 +1,69 @@
+"""Conclude: people's last words, the report, and the end of the claim on the service."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.domain import events as e
+from bot.domain.incident import Incident
+from bot.domain.report import build_report
+from bot.domain.values import Actor
+from bot.pipeline.context import Context
+from bot.pipeline.journal import Decision
+from bot.ports.store import Attachment, Lease
+from bot.views.chart import error_rate_chart
+from bot.views.report import render_markdown
+
+
+async def resolve(
+    context: Context,
+    incident_id: str,
+    *,
+    conclusion: e.Conclusion,
+    actor: Actor,
+    request_id: str,
+) -> Incident:
+    """End an incident. Raises RefusedError while something is running."""
+    resolved = e.Resolved(by=actor, conclusion=conclusion)
+    return await context.journal.record(
+        incident_id, lambda _: Decision(events=(resolved,)), request_id=request_id
+    )
+
+
+async def add_words(
+    context: Context, incident_id: str, *, text: str, actor: Actor, request_id: str
+) -> Incident:
+    """Keep a person's words for the next update."""
+    added = e.WordsAdded(by=actor, text=text)
+    return await context.journal.record(
+        incident_id, lambda _: Decision(events=(added,)), request_id=request_id
+    )
+
+
+async def report(context: Context, incident: Incident, lease: Lease) -> None:
+    """Duty REPORT: write the report and its appendix, owe the upload, and free the service."""
+    attachments = await draw_report(context, incident)
+    published = e.ReportPublished(files=tuple(item.name for item in attachments))
+    await context.journal.add(
+        incident.id, published, lease=lease, attachments=attachments, closes=True
+    )
+
+
+async def draw_report(context: Context, incident: Incident) -> tuple[Attachment, ...]:
+    """The report's files from the events alone; the same events give the same files."""
+    recorded = await context.journal.events(incident.id)
+    built = build_report(incident, recorded)
+    files = [_text(f"{incident.id}-rollback-report.md", "text/markdown", render_markdown(built))]
+    if incident.judged and incident.judged.buckets:
+        # Drawing takes long enough to delay every other incident's buttons.
+        chart = await asyncio.to_thread(error_rate_chart, built)
+        name = f"{incident.id}-error-rate.png"
+        files.append(Attachment(name=name, media_type="image/png", content=chart))
+    if incident.plan:
+        script = incident.plan.script()
+        files.append(_text(f"{incident.id}-rollback.sh", "text/x-shellscript", script))
+    return tuple(files)
+
+
+def _text(name: str, media_type: str, text: str) -> Attachment:
+    return Attachment(name=name, media_type=media_type, content=text.encode())

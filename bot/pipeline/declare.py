@@ -1,0 +1,89 @@
+"""Declare: the decision is recorded, and the incident exists from then on."""
+
+from __future__ import annotations
+
+from bot.domain import events as e
+from bot.domain.incident import Incident
+from bot.domain.values import Actor
+from bot.errors import FeatureUnavailableError, PermanentError, RefusedError
+from bot.pipeline import assess
+from bot.pipeline.context import Context
+from bot.ports.store import Lease
+
+
+async def declare(
+    context: Context,
+    *,
+    draft_id: str,
+    decision: e.Decision,
+    actor: Actor,
+    target_release: str | None,
+    request_id: str,
+) -> Incident:
+    """Begin the incident that a draft has led to.
+
+    Raises RefusedError when the draft is gone or incomplete or the service has an open incident.
+    """
+    draft = await assess.load(context, draft_id)
+    if draft.assessment is None or draft.verdict is None:
+        raise RefusedError("The assessment is not complete.", "Type `/rollback` again.")
+    bad = draft.assessment.figures.current_release or "unknown release"
+    declared = e.Declared(
+        service=draft.service,
+        bad_release=bad,
+        target_release=target_release,
+        assessment=draft.assessment,
+        verdict=draft.verdict,
+        decision=decision,
+        by=actor,
+        asked_in=draft.asked_in,
+        assessed_at=draft.opened_at,
+    )
+    # The draft's id makes the declaration unique whatever Slack redelivers.
+    request = f"declare/{draft_id}" if draft_id else request_id
+    return await context.journal.declare(declared, request_id=request)
+
+
+async def assemble(context: Context, incident: Incident, lease: Lease) -> None:
+    """Duty ASSEMBLE: give the incident a channel and its team."""
+    if incident.channel is None:
+        opened = await _open_channel(context, incident)
+        incident = await context.journal.add(incident.id, opened, lease=lease)
+    if incident.team is None:
+        await context.journal.add(incident.id, *await _team(context), lease=lease)
+
+
+async def _open_channel(context: Context, incident: Incident) -> e.ChannelOpened:
+    name = f"{incident.id}-{incident.declared.service}".lower()
+    try:
+        room = await context.chat.open_channel(name)
+    except FeatureUnavailableError as error:
+        return e.ChannelOpened(
+            channel_id=incident.declared.asked_in,
+            channel_name="",
+            dedicated=False,
+            note=f"{error.what} The incident runs here. {error.remedy}".strip(),
+        )
+    return e.ChannelOpened(channel_id=room.id, channel_name=room.name)
+
+
+async def _team(context: Context) -> tuple[e.AnyEvent, ...]:
+    assignments, notes = [], []
+    for role in e.Role:
+        references = context.catalog.people.roles.get(role, ())
+        try:
+            found = await context.chat.resolve(references)
+        except PermanentError as error:
+            notes.append(e.Noted(subject=role.value, what=error.what, remedy=error.remedy))
+            assignments.append(e.RoleAssignment(role=role, people=()))
+            continue
+        assignments.append(e.RoleAssignment(role=role, people=found.people))
+        notes.extend(
+            e.Noted(
+                subject=f"{role.value}: {problem}",
+                what=problem,
+                remedy="Correct people.roles in rollback.yml; invite the person by hand now.",
+            )
+            for problem in found.problems
+        )
+    return (e.TeamAssigned(roles=tuple(assignments)), *notes)

@@ -1,0 +1,150 @@
+"""Carries out what open incidents owe: one task an incident, under a lease.
+
+The same loop serves the first run, a retry and a restart, because a duty is derived from the
+events alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from bot.domain.duties import Duty, owed
+from bot.domain.events import Noted
+from bot.domain.incident import Incident
+from bot.errors import LeaseLostError, RefusedError, RollbackBotError, TemporaryError
+from bot.pipeline.context import Context
+from bot.ports.store import Lease
+
+log = structlog.get_logger()
+
+Phase = Callable[[Context, Incident, Lease], Awaitable[object]]
+
+LEASE_TTL = timedelta(seconds=30)
+RENEW_SECONDS = 10.0
+FIRST_BACKOFF_SECONDS = 1.0
+LONGEST_BACKOFF_SECONDS = 60.0
+
+
+@dataclass
+class _Driver:
+    """The task of one incident, and whether something happened since it last looked."""
+
+    task: asyncio.Task[None] | None = None
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Engine:
+    """Drives incidents until nothing is owed."""
+
+    def __init__(self, context: Context, phases: Mapping[Duty, Phase], *, owner: str) -> None:
+        self._context = context
+        self._phases = phases
+        self._owner = owner
+        self._drivers: dict[str, _Driver] = {}
+        self._stopping = False
+
+    async def reconcile(self) -> None:
+        """Wake every open incident: at start-up, and now and then for other processes' sake."""
+        for head in await self._context.store.incidents(open_only=True, limit=10_000):
+            self.wake(head.id)
+
+    def wake(self, incident_id: str) -> None:
+        """Look at an incident soon; harmless when nothing is owed."""
+        if self._stopping:
+            return
+        driver = self._drivers.setdefault(incident_id, _Driver())
+        driver.woken.set()
+        if driver.task is None or driver.task.done():
+            driver.task = asyncio.create_task(
+                self._drive(incident_id, driver), name=f"drive {incident_id}"
+            )
+
+    async def stop(self) -> None:
+        """Stop all work at once: whatever is interrupted is resumed from the events."""
+        self._stopping = True
+        tasks = [d.task for d in self._drivers.values() if d.task and not d.task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _drive(self, incident_id: str, driver: _Driver) -> None:
+        while driver.woken.is_set():
+            driver.woken.clear()
+            incident = await self._context.journal.load(incident_id)
+            if owed(incident) is None:
+                continue
+            lease = await self._acquire(incident_id)
+            if lease is None:
+                log.debug("another process works on it", incident=incident_id)
+                return
+            renewal = asyncio.create_task(self._renew(incident_id))
+            try:
+                await self._work(incident_id, lease)
+            except LeaseLostError:
+                log.warning("lease lost", incident=incident_id)
+                return
+            finally:
+                renewal.cancel()
+                await asyncio.gather(renewal, return_exceptions=True)
+                await self._context.store.release(lease)
+        self._drivers.pop(incident_id, None)
+
+    async def _acquire(self, incident_id: str) -> Lease | None:
+        return await self._context.store.acquire(
+            f"incident:{incident_id}",
+            owner=self._owner,
+            ttl=LEASE_TTL,
+            now=self._context.clock.now(),
+        )
+
+    async def _renew(self, incident_id: str) -> None:
+        # Real time on purpose: a lease guards against other processes, which live in it.
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            await self._acquire(incident_id)
+
+    async def _work(self, incident_id: str, lease: Lease) -> None:
+        """Carry out duties until none is owed; a failing one is tried again, ever more slowly."""
+        failures = 0
+        while True:
+            incident = await self._context.journal.load(incident_id)
+            duty = owed(incident)
+            if duty is None:
+                return
+            try:
+                await self._phases[duty](self._context, incident, lease)
+                failures = 0
+            except LeaseLostError:
+                raise
+            except RefusedError:
+                # Somebody was faster and the duty is no longer the same: look again.
+                failures += 1
+                await self._back_off(failures)
+            except Exception as error:
+                failures += 1
+                await self._note(incident, duty, error, lease)
+                await self._back_off(failures)
+
+    async def _back_off(self, failures: int) -> None:
+        seconds = min(FIRST_BACKOFF_SECONDS * 2 ** (failures - 1), LONGEST_BACKOFF_SECONDS)
+        await self._context.clock.sleep(seconds)
+
+    async def _note(self, incident: Incident, duty: Duty, error: Exception, lease: Lease) -> None:
+        """Say on the card what holds the incident up."""
+        if isinstance(error, RollbackBotError):
+            what, remedy = error.what, error.remedy
+            log.warning("duty failed", incident=incident.id, duty=duty, error=str(error))
+        else:
+            what = f"An unexpected error ({type(error).__name__}) interrupted “{duty.value}”."
+            remedy = "The bot tries again; its log has the details."
+            log.exception("duty failed unexpectedly", incident=incident.id, duty=duty)
+        if isinstance(error, TemporaryError) and not remedy:
+            remedy = "The bot keeps trying."
+        noted = Noted(subject=f"duty {duty.value}", what=what, remedy=remedy)
+        if noted not in incident.notes:
+            await self._context.journal.add(incident.id, noted, lease=lease)

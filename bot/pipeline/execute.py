@@ -1,0 +1,174 @@
+"""Execute: the journal of an approved plan.
+
+The rule for each step is intent -> observe -> act if needed -> confirm -> result. The intent is
+stored before anything is touched, and observing tells an interrupted step's effect, so that a
+process killed anywhere goes on where it was and does nothing twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from bot.domain import events as e
+from bot.domain.incident import Incident, Phase
+from bot.domain.plan import Step
+from bot.errors import PermanentError, RefusedError, TemporaryError, WorldMovedError
+from bot.pipeline import releases
+from bot.pipeline.context import Context
+from bot.pipeline.journal import Decision
+from bot.ports.store import Lease
+from bot.ports.world import Observed, StepState
+
+log = structlog.get_logger()
+
+PATIENCE = timedelta(minutes=10)
+"""How long a step is tried while its dependency does not answer."""
+FIRST_BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 15.0
+
+
+Wish = e.PauseRequested | e.ResumeRequested | e.AbortRequested
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reached:
+    outcome: e.StepOutcome
+    observed: Observed
+    summary: str
+
+
+async def execute(context: Context, incident: Incident, lease: Lease) -> None:
+    """Duty EXECUTE: run the approved plan from its first unfinished step on."""
+    if incident.phase is Phase.APPROVED:
+        incident = await _start(context, incident, lease)
+    while (index := incident.current_step) is not None:
+        if incident.abort_by is not None:
+            await _abort(context, incident, lease)
+            return
+        if incident.paused_by is not None:
+            return
+        if not await _run_step(context, incident, index, lease):
+            return
+        incident = await context.journal.load(incident.id)
+    finished = e.ExecutionFinished(outcome=e.ExecutionOutcome.SUCCEEDED)
+    await context.journal.add(incident.id, finished, lease=lease)
+
+
+async def _start(context: Context, incident: Incident, lease: Lease) -> Incident:
+    if incident.plan is None:
+        raise RefusedError(f"{incident.id} has no plan.", "Press “Plan again”.")
+    # Marked before the first change: from now on nobody should be offered this release.
+    service, bad = incident.declared.service, incident.plan.from_release
+    await releases.mark(context, service, bad, "bad", incident.id)
+    started = e.ExecutionStarted(plan_hash=incident.plan.hash)
+    return await context.journal.add(incident.id, started, lease=lease)
+
+
+async def _abort(context: Context, incident: Incident, lease: Lease) -> None:
+    by = incident.abort_by.name if incident.abort_by else "somebody"
+    done = sum(record.finished_at is not None for record in incident.steps)
+    finished = e.ExecutionFinished(
+        outcome=e.ExecutionOutcome.ABORTED,
+        what=f"Aborted by {by} after {done} of {len(incident.steps)} steps.",
+        remedy="Steps that were done stay done. Press “Plan again” for a plan from here.",
+    )
+    await context.journal.add(incident.id, finished, lease=lease)
+
+
+async def _run_step(context: Context, incident: Incident, index: int, lease: Lease) -> bool:
+    """Run one step; False when the execution has ended with it."""
+    step = incident.plan.steps[index] if incident.plan else None
+    if step is None:
+        raise RefusedError(f"{incident.id} has no plan.", "Press “Plan again”.")
+    await context.journal.add(incident.id, e.StepStarted(index=index), lease=lease)
+    try:
+        reached = await _reach(context, step)
+    except WorldMovedError as error:
+        await _fail(
+            context, incident, index, error, outcome=e.ExecutionOutcome.CONFLICT, lease=lease
+        )
+        return False
+    except (PermanentError, TemporaryError) as error:
+        await _fail(context, incident, index, error, outcome=e.ExecutionOutcome.FAILED, lease=lease)
+        return False
+    finished = e.StepFinished(
+        index=index,
+        outcome=reached.outcome,
+        summary=reached.summary,
+        facts=reached.observed.facts,
+    )
+    await context.journal.add(incident.id, finished, lease=lease)
+    return True
+
+
+async def _reach(context: Context, step: Step) -> _Reached:
+    """Bring a step to its end state, waiting out a dependency that does not answer.
+
+    After every failed attempt the live system is observed again, so that an attempt whose
+    outcome is unknown is never simply repeated.
+    """
+    deadline = context.clock.now() + PATIENCE
+    pause = FIRST_BACKOFF_SECONDS
+    while True:
+        try:
+            return await _attempt(context, step)
+        except TemporaryError as error:
+            if context.clock.now() >= deadline:
+                raise
+            log.warning("step interrupted", step=step.title, error=str(error))
+            await context.clock.sleep(error.retry_after or pause)
+            pause = min(pause * 2, LONGEST_BACKOFF_SECONDS)
+
+
+async def _attempt(context: Context, step: Step) -> _Reached:
+    kind = context.step_kind(step.action.kind)
+    observed = await kind.observe(step, context.world)
+    if observed.state is StepState.OTHER:
+        by = f" Changed by {observed.changed_by}." if observed.changed_by else ""
+        raise WorldMovedError(
+            f"The live system is not what was approved: {observed.summary}{by}",
+            "Nothing was done. Press “Plan again” for a plan that fits what is there now.",
+        )
+    outcome = e.StepOutcome.ALREADY
+    if not step.changes:
+        outcome = e.StepOutcome.CHECKED
+    elif observed.state is StepState.BEFORE:
+        await kind.act(step, context.world)
+        outcome = e.StepOutcome.ACTED
+    summary = await kind.confirm(step, context.world)
+    return _Reached(outcome=outcome, observed=observed, summary=summary)
+
+
+async def _fail(
+    context: Context,
+    incident: Incident,
+    index: int,
+    error: PermanentError | TemporaryError,
+    *,
+    outcome: e.ExecutionOutcome,
+    lease: Lease,
+) -> None:
+    remedy = error.remedy or "Mend the cause, then press “Plan again”."
+    failed = e.StepFailed(index=index, what=error.what, remedy=remedy)
+    finished = e.ExecutionFinished(outcome=outcome, what=error.what, remedy=remedy)
+    await context.journal.add(incident.id, failed, finished, lease=lease)
+
+
+async def steer(context: Context, incident_id: str, wish: Wish, *, request_id: str) -> Incident:
+    """Record a person's wish to pause, resume or abort; it holds at the next step boundary.
+
+    The same wish twice is recorded once. Raises RefusedError when nothing is running.
+    """
+
+    def decide(incident: Incident) -> Decision | None:
+        known = {
+            e.PauseRequested: incident.paused_by is not None,
+            e.ResumeRequested: incident.paused_by is None,
+            e.AbortRequested: incident.abort_by is not None,
+        }[type(wish)]
+        return None if known else Decision(events=(wish,))
+
+    return await context.journal.record(incident_id, decide, request_id=request_id)

@@ -1,0 +1,129 @@
+"""Records decisions: events and the deliveries they cause, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from bot.domain.events import AnyEvent, Declared, Recorded
+from bot.domain.incident import Incident, apply, fold
+from bot.domain.transitions import advance
+from bot.errors import ConcurrencyError, NotFoundError
+from bot.pipeline.words import Words
+from bot.ports.clock import Clock
+from bot.ports.store import Attachment, Batch, Document, Lease, Store
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What a decision wants written."""
+
+    events: tuple[AnyEvent, ...]
+    attachments: tuple[Attachment, ...] = ()
+    closes: bool = False
+
+
+Decide = Callable[[Incident], Decision | None]
+"""Looks at the present state; None means that nothing is to be written."""
+
+
+class Journal:
+    """The only writer of incidents.
+
+    A decision is made again whenever another writer was faster, so that it always rests on the
+    state it is appended to.
+    """
+
+    def __init__(
+        self, *, store: Store, clock: Clock, words: Words, changed: Callable[[Incident], None]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._words = words
+        self._changed = changed
+
+    async def load(self, incident_id: str) -> Incident:
+        """The present state; raises NotFoundError for an unknown id."""
+        return fold(incident_id, await self.events(incident_id))
+
+    async def events(self, incident_id: str) -> tuple[Recorded, ...]:
+        """All events; raises NotFoundError for an unknown id."""
+        recorded = await self._store.load(incident_id)
+        if not recorded:
+            raise NotFoundError(
+                f"There is no incident {incident_id}.", "`/rollback history` lists them."
+            )
+        return recorded
+
+    async def declare(
+        self, declared: Declared, *, request_id: str, documents: tuple[Document, ...] = ()
+    ) -> Incident:
+        """Begin an incident.
+
+        Raises RefusedError when the service has an open one, DuplicateRequestError when this
+        request has begun one before.
+        """
+        now = self._clock.now()
+        head = await self._store.declare(
+            service=declared.service,
+            now=now,
+            make=lambda _: Batch(events=(declared,), request_id=request_id, documents=documents),
+        )
+        incident = apply(head.id, None, Recorded(seq=1, at=now, event=declared))
+        log.info("incident declared", incident=head.id, service=declared.service)
+        self._changed(incident)
+        return incident
+
+    async def record(
+        self,
+        incident_id: str,
+        decide: Decide,
+        *,
+        lease: Lease | None = None,
+        request_id: str = "",
+    ) -> Incident:
+        """Decide on the present state and write the outcome; returns the state afterwards.
+
+        Raises what ``decide`` raises, RefusedError when the transition table does not allow an
+        event, LeaseLostError and DuplicateRequestError as the store does.
+        """
+        while True:
+            before = await self.load(incident_id)
+            decision = decide(before)
+            if decision is None:
+                return before
+            now = self._clock.now()
+            after = advance(before, decision.events, now)
+            batch = Batch(
+                events=decision.events,
+                deliveries=self._words.owed(before, decision.events, after, now),
+                attachments=decision.attachments,
+                request_id=request_id,
+                closes=decision.closes,
+            )
+            try:
+                await self._store.append(
+                    incident_id, expected=before.seq, batch=batch, now=now, lease=lease
+                )
+            except ConcurrencyError:
+                continue
+            for event in decision.events:
+                log.info("event", incident=incident_id, event_kind=event.kind)
+            self._changed(after)
+            return after
+
+    async def add(
+        self,
+        incident_id: str,
+        *events: AnyEvent,
+        lease: Lease | None = None,
+        attachments: tuple[Attachment, ...] = (),
+        closes: bool = False,
+    ) -> Incident:
+        """Write events that do not depend on the state."""
+        decision = Decision(events=events, attachments=attachments, closes=closes)
+        return await self.record(incident_id, lambda _: decision, lease=lease)

@@ -1,0 +1,163 @@
+"""The outbox: sends what is owed, in order for each destination, each exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+
+import structlog
+
+from bot.domain.events import Noted
+from bot.errors import (
+    OutcomeUnknownError,
+    PermanentError,
+    RollbackBotError,
+    TemporaryError,
+)
+from bot.pipeline.journal import Journal
+from bot.ports.clock import Clock
+from bot.ports.deliveries import Action, Courier, Delivery, DeliveryRow, Receipt
+from bot.ports.store import Store
+
+log = structlog.get_logger()
+
+CLAIM_TTL = timedelta(seconds=60)
+"""Longer than any single call to a destination may take."""
+FIRST_BACKOFF_SECONDS = 1.0
+LONGEST_BACKOFF_SECONDS = 300.0
+GIVE_UP_AFTER = 30
+"""Attempts: with the back-off above, more than two hours."""
+
+
+class Outbox:
+    """Claims due deliveries and hands each to its courier."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        journal: Journal,
+        couriers: Mapping[str, Courier],
+        owner: str,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._journal = journal
+        self._couriers = couriers
+        self._owner = owner
+        self._woken = asyncio.Event()
+        self._sending: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """Look for owed deliveries now."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Send until cancelled; deliveries in flight are then found again by their ids."""
+        try:
+            while True:
+                self._woken.clear()
+                try:
+                    await self._round()
+                except RollbackBotError as error:
+                    log.warning("the outbox cannot read the store", error=str(error))
+                await self._wait()
+        finally:
+            for task in self._sending:
+                task.cancel()
+            await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def _round(self) -> None:
+        rows = await self._store.claim_deliveries(
+            owner=self._owner, now=self._clock.now(), ttl=CLAIM_TTL
+        )
+        for row in rows:
+            task = asyncio.create_task(self._deliver(row), name=f"deliver {row.delivery.id}")
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def _wait(self) -> None:
+        """Until something is enqueued or settled, or the next delivery is due."""
+        due = await self._store.next_delivery_at()
+        seconds = 1.0
+        if due is not None:
+            seconds = min(seconds, max(0.02, (due - self._clock.now()).total_seconds()))
+        sleep = asyncio.create_task(self._clock.sleep(seconds))
+        woken = asyncio.create_task(self._woken.wait())
+        _, pending = await asyncio.wait({sleep, woken}, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+
+    async def _deliver(self, row: DeliveryRow) -> None:
+        """Send one delivery and settle it; an unsettled one is looked for again after its claim."""
+        try:
+            await self._send_and_settle(row)
+        except RollbackBotError as error:
+            log.warning("delivery not settled", delivery=row.delivery.id, error=str(error))
+        self.wake()
+
+    async def _send_and_settle(self, row: DeliveryRow) -> None:
+        delivery = row.delivery
+        try:
+            receipt = await self._send(row)
+        except TemporaryError as error:
+            await self._later(row, error)
+        except PermanentError as error:
+            await self._give_up(delivery, error)
+        except Exception as error:
+            # A defect in a courier must neither stop the others nor be tried for ever.
+            log.exception("courier failed unexpectedly", delivery=delivery.id)
+            what = f"{delivery.id} could not be delivered ({type(error).__name__})."
+            await self._give_up(delivery, PermanentError(what, "The bot's log has the details."))
+        else:
+            await self._store.settle_sent(delivery.id, receipt, now=self._clock.now())
+            if receipt.note:
+                await self._note(delivery, receipt.note, "")
+
+    async def _send(self, row: DeliveryRow) -> Receipt:
+        delivery = row.delivery
+        scheme = delivery.destination.partition(":")[0]
+        courier = self._couriers.get(scheme)
+        if courier is None:
+            raise PermanentError(f"No courier goes to “{scheme}”.", "Correct the catalog.")
+        if row.unknown and (found := await courier.find(delivery)):
+            return found
+        previous = None
+        card = str(delivery.payload.get("card", "")) or delivery.card
+        if card:
+            previous = await self._store.card_receipt(
+                delivery.destination, card, delivery.incident_id
+            )
+        if delivery.action is Action.PIN and previous is None:
+            raise PermanentError(f"There is no card “{card}” to pin.")
+        return await courier.send(delivery, previous)
+
+    async def _later(self, row: DeliveryRow, error: TemporaryError) -> None:
+        if row.attempts >= GIVE_UP_AFTER:
+            await self._give_up(row.delivery, error)
+            return
+        pause = min(FIRST_BACKOFF_SECONDS * 2 ** (row.attempts - 1), LONGEST_BACKOFF_SECONDS)
+        due = self._clock.now() + timedelta(seconds=error.retry_after or pause)
+        log.warning("delivery postponed", delivery=row.delivery.id, error=str(error))
+        unknown = row.unknown or isinstance(error, OutcomeUnknownError)
+        await self._store.settle_retry(
+            row.delivery.id, due_at=due, error=str(error), unknown=unknown
+        )
+
+    async def _give_up(self, delivery: Delivery, error: RollbackBotError) -> None:
+        log.warning("delivery failed", delivery=delivery.id, error=str(error))
+        await self._store.settle_failed(delivery.id, str(error), now=self._clock.now())
+        await self._note(delivery, error.what, error.remedy)
+
+    async def _note(self, delivery: Delivery, what: str, remedy: str) -> None:
+        """Say on the status card what did not arrive; a card that fails cannot say so itself."""
+        if not delivery.incident_id or delivery.action is Action.CARD:
+            return
+        subject = f"{delivery.action.value} to {delivery.destination.partition(':')[2]}"
+        noted = Noted(subject=subject, what=what, remedy=remedy)
+        incident = await self._journal.load(delivery.incident_id)
+        if noted not in incident.notes:
+            await self._journal.add(delivery.incident_id, noted)

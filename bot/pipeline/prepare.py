@@ -1,0 +1,81 @@
+"""Prepare: observe, choose, plan, check, keep evidence. Nothing is changed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.domain import events as e
+from bot.domain.incident import Incident
+from bot.errors import PermanentError, RefusedError, RollbackBotError, TemporaryError
+from bot.pipeline import releases
+from bot.pipeline.context import Context
+from bot.pipeline.figures import baseline
+from bot.pipeline.journal import Decision
+from bot.ports.store import Attachment, Lease
+
+
+async def prepare(context: Context, incident: Incident, lease: Lease) -> None:
+    """Duty PREPARE: put a plan on the table, or say why there is none."""
+    try:
+        proposed = await _propose(context, incident)
+    except (PermanentError, RefusedError, TemporaryError) as error:
+        remedy = error.remedy or "Mend the cause, then press “Plan again”."
+        failed = e.PlanningFailed(what=error.what, remedy=remedy)
+        await context.journal.add(incident.id, failed, lease=lease)
+        return
+    saved, notes = await _evidence(context, incident, proposed)
+    names = tuple(attachment.name for attachment in saved)
+    events: list[e.AnyEvent] = [*notes]
+    if names:
+        events.append(e.EvidenceSaved(names=names))
+    events.append(proposed)
+    decision = Decision(events=tuple(events), attachments=saved)
+    await context.journal.record(incident.id, lambda _: decision, lease=lease)
+
+
+async def _propose(context: Context, incident: Incident) -> e.PlanProposed:
+    name = incident.declared.service
+    entry = context.service(name)
+    strategy = context.strategy_of(incident)
+    marks = await releases.marks(context, name)
+    observed = await strategy.observe(entry, context.world)
+    normal, note = await baseline(context, name, released_at=observed.released_at)
+    plan = await strategy.plan(
+        name,
+        entry,
+        context.world,
+        target=incident.target_release,
+        marked_bad=marks.bad,
+        known_good=marks.good,
+    )
+    return e.PlanProposed(plan=plan, baseline=normal, baseline_note=note)
+
+
+async def _evidence(
+    context: Context, incident: Incident, proposed: e.PlanProposed
+) -> tuple[tuple[Attachment, ...], tuple[e.Noted, ...]]:
+    """Keep what the rollback may destroy; a failure is noted and stops nothing."""
+    patience = context.catalog.assessment.patience.total_seconds()
+    entry = context.service(incident.declared.service)
+    strategy = context.strategy_of(incident)
+    release = proposed.plan.from_release
+    try:
+        async with asyncio.timeout(patience):
+            found = await strategy.evidence(entry, context.world, release=release)
+    except (RollbackBotError, TimeoutError) as error:
+        what = error.what if isinstance(error, RollbackBotError) else "It took too long."
+        note = e.Noted(
+            subject="evidence",
+            what=f"Evidence about {release} could not be kept: {what}",
+            remedy="Save the logs of its pods by hand before you approve, if they matter.",
+        )
+        return (), (note,)
+    kept = set(incident.evidence)
+    round_name = f"{len(kept)}-" if kept else ""
+    attachments = tuple(
+        Attachment(
+            name=f"{round_name}{item.name}", media_type="text/plain", content=item.text.encode()
+        )
+        for item in found
+    )
+    return attachments, ()

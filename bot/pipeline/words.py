@@ -1,0 +1,131 @@
+"""What is said about what happened: from events to owed deliveries, and nowhere else.
+
+Phases record events; this module alone decides who hears of them. Cards follow from the state:
+a card is owed whenever it looks different after the events than before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from bot.config.catalog import Catalog
+from bot.domain import events as e
+from bot.domain.incident import Incident
+from bot.pipeline.said import Speaker, said
+from bot.ports.deliveries import Action, Delivery
+from bot.views import cards
+from bot.views.frame import Frame
+from bot.views.message import Message
+
+STATUS_CARD = "status"
+
+
+def frame_of(catalog: Catalog, service: str, now: datetime) -> Frame:
+    """What views need to know beside the incident."""
+    verification = catalog.verification_of(service)
+    return Frame(
+        now=now,
+        update_every=catalog.updates.every,
+        approval=catalog.approval_of(service),
+        judge=verification.judge,
+        checkpoints=verification.checkpoints,
+        stakeholder_channels=stakeholder_channels(catalog, service),
+    )
+
+
+def stakeholder_channels(catalog: Catalog, service: str) -> tuple[str, ...]:
+    """Everywhere updates go beside the incident's own channel, each once."""
+    entry = catalog.services[service]
+    return tuple(dict.fromkeys((*catalog.updates.channels, *entry.stakeholder_channels)))
+
+
+def _cards(incident: Incident, frame: Frame) -> dict[str, Message]:
+    """Every card that exists in this state, by its name.
+
+    Plans are told apart by when they were proposed: a new one is a new message at the end of the
+    channel, where people look, and the old one stays as it ended.
+    """
+    found = {STATUS_CARD: cards.status_card(incident, frame)}
+    if incident.plan and incident.proposed_at:
+        round_name = f"{incident.proposed_at:%Y%m%dT%H%M%S%f}"
+        found[f"plan-{round_name}"] = cards.plan_card(incident, frame)
+        if incident.execution_started_at:
+            found[f"progress-{round_name}"] = cards.progress_card(incident, frame)
+        if incident.verification:
+            found[f"recovery-{round_name}"] = cards.recovery_card(incident, frame)
+    return found
+
+
+class Words:
+    """Turns events into deliveries."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def owed(
+        self,
+        before: Incident,
+        events: tuple[e.AnyEvent, ...],
+        after: Incident,
+        now: datetime,
+    ) -> tuple[Delivery, ...]:
+        """The deliveries that these events cause, in the order people should see them."""
+        if after.channel is None or not events:
+            return ()
+        frame = frame_of(self._catalog, after.declared.service, now)
+        messages = [
+            delivery
+            for number, event in enumerate(events, start=before.seq + 1)
+            for delivery in said(
+                event,
+                Speaker(
+                    incident=after,
+                    frame=frame,
+                    channel=after.channel,
+                    prefix=f"{after.id}/{number}",
+                ),
+            )
+        ]
+        opened = before.channel is None
+        shown = {} if opened else _cards(before, frame)
+        destination = f"slack:{after.channel.channel_id}"
+        drawn = [
+            Delivery(
+                id=f"{after.id}/{after.seq}/{name}",
+                incident_id=after.id,
+                destination=destination,
+                action=Action.CARD,
+                card=name,
+                payload=message.payload(),
+            )
+            for name, message in _cards(after, frame).items()
+            if shown.get(name) != message
+        ]
+        furniture = list(self._furniture(after)) if opened else []
+        return (*messages, *drawn, *furniture)
+
+    def _furniture(self, incident: Incident) -> Iterator[Delivery]:
+        """The comforts of a channel of its own; each may be missing."""
+        channel = incident.channel
+        if channel is None:
+            return
+        declared = incident.declared
+        common = {
+            "incident_id": incident.id,
+            "destination": f"slack:{channel.channel_id}",
+            "optional": True,
+        }
+        pin = {"card": STATUS_CARD}
+        yield Delivery(id=f"{incident.id}/pin", action=Action.PIN, payload=pin, **common)
+        if channel.dedicated:
+            topic = f"{incident.id}: rollback of {declared.service} {declared.bad_release}"
+            yield Delivery(
+                id=f"{incident.id}/topic", action=Action.TOPIC, payload={"topic": topic}, **common
+            )
+        entry = self._catalog.services[declared.service]
+        if entry.url:
+            link = {"title": f"{declared.service} (live)", "link": str(entry.url)}
+            yield Delivery(
+                id=f"{incident.id}/bookmark", action=Action.BOOKMARK, payload=link, **common
+            )
