@@ -1,0 +1,6 @@
+"""The ``Cluster`` port over the official asynchronous Kubernetes client, in plain JSON."""
+
+from bot.adapters.kubernetes.cluster import KubernetesCluster
+from bot.adapters.kubernetes.connection import connect_cluster
+
+__all__ = ["KubernetesCluster", "connect_cluster"]

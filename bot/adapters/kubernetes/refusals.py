@@ -1,0 +1,130 @@
+"""What the API server's refusals mean to the bot.
+
+Reasons and wording: k8s.io/apimachinery ``pkg/api/errors``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from bot.domain.values import Value
+from bot.errors import (
+    ForbiddenError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermanentError,
+    RollbackBotError,
+    TemporaryError,
+    WorldMovedError,
+)
+
+_NOT_APPLICABLE = "the server rejected our request due to an error in our request"
+"""The whole message of a 422 for a JSON Patch that does not apply, a failed ``test`` included
+(apiserver ``handlers/patch.go``, ``NewGenericServerResponse``)."""
+
+
+class Call(Value):
+    """What was asked of the API server, in the words of a right."""
+
+    verb: str
+    resource: str
+    """``deployments.apps``, ``pods/proxy``."""
+    namespace: str
+    name: str = ""
+    writes: bool = False
+    """The call changes what is stored, so that a lost answer leaves its outcome open."""
+
+    def __str__(self) -> str:
+        named = f" {self.name}" if self.name else ""
+        return f"{self.verb} {self.resource}{named} in namespace {self.namespace}"
+
+
+def lost(call: Call, why: str) -> TemporaryError:
+    """The API server did not answer."""
+    if call.writes:
+        return OutcomeUnknownError(
+            f"The API server gave no answer to “{call}” ({why}); it may have been carried out.",
+            "Look at the live object before repeating it.",
+        )
+    return TemporaryError(
+        f"The Kubernetes API server does not answer ({call}: {why}).",
+        "Check the connection to the cluster; the bot tries again.",
+    )
+
+
+def status_of(body: str) -> dict[str, Any] | None:
+    """The body as a Kubernetes ``Status``, if it is one."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return None
+    if isinstance(parsed, dict) and parsed.get("kind") == "Status":
+        return parsed
+    return None
+
+
+def refusal(call: Call, code: int, headers: Mapping[str, str], body: str) -> RollbackBotError:
+    """The error for an answer of 400 and above."""
+    status = status_of(body) or {}
+    message = str(status.get("message") or body.strip()[:300] or f"HTTP {code}")
+    if code in {408, 429} or code >= 500:
+        return _overloaded(call, code, message, retry_after(headers, status))
+    if call.verb == "patch" and (code == 409 or (code == 422 and _does_not_apply(status))):
+        return WorldMovedError(
+            f"The object is no longer as it was decided upon: {message} ({call})."
+        )
+    match code:
+        case 401:
+            return PermanentError(
+                "The Kubernetes API server does not accept the bot's credentials.",
+                "Log in again or renew the token of the kubeconfig or service account.",
+            )
+        case 403:
+            return ForbiddenError(
+                f"The bot may not {call}: {message}.",
+                f"Grant “{call.verb}” on “{call.resource}” as deploy/rbac.yaml does.",
+            )
+        case 404:
+            return NotFoundError(f"Not found: {message} ({call}).")
+    return PermanentError(f"The Kubernetes API server refused to {call}: {message}.")
+
+
+def _overloaded(call: Call, code: int, message: str, wait: float | None) -> TemporaryError:
+    if call.writes and code not in {429, 503}:
+        # The API server may have failed after it stored the change.
+        return lost(call, message)
+    return TemporaryError(
+        f"The Kubernetes API server cannot answer now: {message} ({call}).",
+        "The bot tries again.",
+        retry_after=wait,
+    )
+
+
+def _does_not_apply(status: Mapping[str, Any]) -> bool:
+    """Whether a 422 speaks of the patch itself and not of the patched object's validity.
+
+    Validation names the object and the fields in ``details``; a patch that does not apply has
+    the generic message and empty details. Our patches begin with a ``test``, so one that does
+    not apply found another object than the one it was made for.
+    """
+    message = str(status.get("message") or "")
+    details = status.get("details") or {}
+    if details.get("causes") or details.get("kind"):
+        return False
+    return _NOT_APPLICABLE in message or "testing" in message or not message
+
+
+def retry_after(headers: Mapping[str, str], status: Mapping[str, Any]) -> float | None:
+    """Seconds that the API server asked to wait: its header, else the Status details."""
+    for stated in (
+        headers.get("Retry-After"),
+        (status.get("details") or {}).get("retryAfterSeconds"),
+    ):
+        try:
+            if stated is not None:
+                return float(stated)
+        except ValueError:
+            continue
+    return None
