@@ -119,7 +119,11 @@ class Cluster:
             gvr, metadata.get("namespace"), metadata["name"], change, manager="ci"
         )
 
-    async def until(self, predicate: Callable[[], Result], timeout: float = 10.0) -> Result:
+    async def until(
+        self,
+        predicate: Callable[[], Result],
+        timeout: float = 10.0,  # noqa: ASYNC109 - the limit is part of what is asked for
+    ) -> Result:
         """Waits until the predicate is true, looking after every change of the store.
 
         Returns what the predicate returned. Raises TimeoutError after `timeout` seconds, or
@@ -157,14 +161,10 @@ class Cluster:
 
     def _register_node(self, kubelet: Kubelet) -> None:
         now = rfc3339(self.store.now())
+        labels = {"kubernetes.io/hostname": kubelet.name, "kubernetes.io/os": "linux"}
         created = self.store.create(
             NODES,
-            {
-                "metadata": {
-                    "name": kubelet.name,
-                    "labels": {"kubernetes.io/hostname": kubelet.name},
-                }
-            },
+            {"metadata": {"name": kubelet.name, "labels": labels}},
             manager="kubelet",
         )
         created["status"] = {

@@ -86,8 +86,8 @@ class DataPlane:
         ports = [
             int(p["port"]) for p in self._store.get(SERVICES, namespace, service)["spec"]["ports"]
         ]
-        wanted = ports[0] if port is None else port
-        if wanted not in ports:
+        wanted = next(iter(ports), None) if port is None else port
+        if wanted is None or wanted not in ports:
             raise LookupError(f"service {namespace}/{service} has no port {wanted}")
         key = ServicePort(namespace=namespace, service=service, port=wanted)
         return "127.0.0.1", self._frontends.setdefault(key, _Frontend()).number

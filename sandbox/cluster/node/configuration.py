@@ -8,7 +8,7 @@ from sandbox.cluster.store import ObjectStore
 from sandbox.cluster.types import GVR, Manifest
 
 
-class MissingConfiguration(Exception):
+class MissingConfigurationError(Exception):
     """A ConfigMap, Secret or key that the container needs does not exist."""
 
 
@@ -21,7 +21,7 @@ class Configuration:
         self._pod_ip = pod_ip
 
     def environment(self, container: Manifest) -> dict[str, str]:
-        """The container's variables; raises MissingConfiguration."""
+        """The container's variables; raises MissingConfigurationError."""
         env: dict[str, str] = {}
         for source in container.get("envFrom") or []:
             prefix = source.get("prefix", "")
@@ -35,7 +35,7 @@ class Configuration:
         return env
 
     def files(self, container: Manifest) -> dict[str, str]:
-        """Contents by path of what is mounted; raises MissingConfiguration."""
+        """Contents by path of what is mounted; raises MissingConfigurationError."""
         volumes = {v["name"]: v for v in self._pod["spec"].get("volumes") or []}
         mounted: dict[str, str] = {}
         for mount in container.get("volumeMounts") or []:
@@ -64,7 +64,7 @@ class Configuration:
             if not optional:
                 where = f"{self._pod['metadata']['namespace']}/{reference['name']}"
                 what = "ConfigMap" if gvr == CONFIGMAPS else "Secret"
-                raise MissingConfiguration(
+                raise MissingConfigurationError(
                     f"couldn't find key {reference['key']} in {what} {where}"
                 )
         return None
@@ -88,7 +88,7 @@ class Configuration:
             if optional:
                 return {}
             kind = "configmap" if gvr == CONFIGMAPS else "secret"
-            raise MissingConfiguration(f'{kind} "{name}" not found')
+            raise MissingConfigurationError(f'{kind} "{name}" not found')
         data = found.get("data") or {}
         if gvr == SECRETS:
             return {key: base64.b64decode(value).decode() for key, value in data.items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sandbox.cluster.controllers.events import EventRecorder
-from sandbox.cluster.node.configuration import Configuration, MissingConfiguration
+from sandbox.cluster.node.configuration import Configuration, MissingConfigurationError
 from sandbox.cluster.node.environment import NodeEnvironment
 from sandbox.cluster.node.images import ContainerContext, Entrypoint
 from sandbox.cluster.node.probes import Probe, watch
@@ -139,7 +139,7 @@ class Container:
         while not self._stopping.is_set():
             try:
                 files = source.files(self._spec)
-            except MissingConfiguration as missing:
+            except MissingConfigurationError as missing:
                 self._events.warning(
                     self._pod, "FailedMount", f"MountVolume.SetUp failed for volume: {missing}"
                 )
@@ -147,7 +147,7 @@ class Container:
                 continue
             try:
                 env = source.environment(self._spec)
-            except MissingConfiguration as missing:
+            except MissingConfigurationError as missing:
                 self._events.warning(self._pod, "Failed", f"Error: {missing}")
                 self._wait_because("CreateContainerConfigError", str(missing))
                 await self._pause(self._node.timings.config_retry)

@@ -35,16 +35,13 @@ class Probe:
 
         The time-out is in real seconds: it measures a real exchange, however fast the node is.
         """
-        timeout = self.setting("timeoutSeconds", 1)
         if http := self.spec.get("httpGet"):
-            return await self._http(session, address, http, timeout)
+            return await self._http(session, address, http)
         if tcp := self.spec.get("tcpSocket"):
-            return await self._tcp(address, self.port(tcp["port"]), timeout)
+            return await self._tcp(address, self.port(tcp["port"]))
         return "only httpGet and tcpSocket probes can run in this cluster"
 
-    async def _http(
-        self, session: aiohttp.ClientSession, address: Address, http: Any, timeout: int
-    ) -> str:
+    async def _http(self, session: aiohttp.ClientSession, address: Address, http: Any) -> str:
         port = self.port(http["port"])
         path = http.get("path", "/")
         shown = f'Get "http://{self.pod_ip}:{port}{path}"'
@@ -56,7 +53,7 @@ class Probe:
         headers.setdefault("User-Agent", "kube-probe/1.33")
         try:
             async with (
-                asyncio.timeout(timeout),
+                asyncio.timeout(self.setting("timeoutSeconds", 1)),
                 session.get(url, headers=headers, allow_redirects=False) as response,
             ):
                 if 200 <= response.status < 400:
@@ -69,13 +66,13 @@ class Probe:
         except aiohttp.ClientError:
             return f"{shown}: EOF"
 
-    async def _tcp(self, address: Address, port: int, timeout: int) -> str:
+    async def _tcp(self, address: Address, port: int) -> str:
         target = address(port)
         refused = f"dial tcp {self.pod_ip}:{port}: connect: connection refused"
         if target is None:
             return refused
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(self.setting("timeoutSeconds", 1)):
                 _, writer = await asyncio.open_connection(*target)
         except TimeoutError:
             return f"dial tcp {self.pod_ip}:{port}: i/o timeout"

@@ -1,0 +1,130 @@
+"""A shop service: the program inside the images. One server a pod."""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+from aiohttp import web
+
+from sandbox.cluster.kubelet import ContainerContext, Entrypoint, ImageRegistry
+from sandbox.shop.metrics import PodMetrics
+from sandbox.shop.releases import RELEASES, SERVICES, Release, reference
+
+PORT = 8080
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def push_releases(
+    registry: ImageRegistry,
+    *,
+    seed: int,
+    startup_factor: float = 1.0,
+    releases: Iterable[Release] = RELEASES,
+) -> None:
+    """Publishes every release of every service.
+
+    With the same seed the n-th request to an image fails, or not, in every run alike.
+    `startup_factor` stretches or shortens the releases' start-up times.
+    """
+    for release in releases:
+        build = replace(release, startup=release.startup * startup_factor)
+        for service in SERVICES:
+            image = reference(service, release.version)
+            chance = random.Random(f"{seed}:{image}")
+            registry.push(image, entrypoint(service, build, chance))
+
+
+def entrypoint(service: str, release: Release, chance: random.Random) -> Entrypoint:
+    """The program of one image; `chance` decides which requests fail and how long they take."""
+
+    async def main(context: ContainerContext) -> int:
+        configured = _configured(release, context)
+        context.log(f"INFO starting {service} {release.version}")
+        await asyncio.sleep(release.startup)
+        if release.crashes:
+            for line in release.failure.splitlines():
+                context.log(line)
+            return 1
+        await _serve(ShopServer(service, configured, chance, context), context)
+        context.log("INFO stopped")
+        return 0
+
+    return main
+
+
+def _configured(release: Release, context: ContainerContext) -> Release:
+    """The release as the pod's configuration bends it (`SHOP_ERROR_RATE`, `SHOP_LATENCY_MS`)."""
+    env = context.env
+    return replace(
+        release,
+        error_rate=float(env.get("SHOP_ERROR_RATE", release.error_rate)),
+        latency=float(env.get("SHOP_LATENCY_MS", release.latency * 1000)) / 1000,
+    )
+
+
+async def _serve(server: "ShopServer", context: ContainerContext) -> None:
+    """Until SIGTERM; then no new connections, and requests under way are finished."""
+    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=60.0)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, context.listen(PORT), shutdown_timeout=60.0).start()
+        context.log(f"INFO listening on :{PORT}")
+        await context.terminating.wait()
+        context.log("INFO SIGTERM received, finishing open requests")
+    finally:
+        await runner.cleanup()
+
+
+class ShopServer:
+    """`/` and `/checkout` are the business; the rest tells how it goes."""
+
+    def __init__(
+        self, service: str, release: Release, chance: random.Random, context: ContainerContext
+    ) -> None:
+        self._service, self._release = service, release
+        self._chance, self._context = chance, context
+        self._metrics = PodMetrics(service=service, version=release.version)
+
+    def application(self) -> web.Application:
+        app = web.Application()
+        for path in ("/", "/checkout"):
+            app.router.add_route("GET", path, self._business)
+            app.router.add_route("POST", path, self._business)
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/version", self._version)
+        app.router.add_get("/metrics", self._scrape)
+        return app
+
+    async def _business(self, request: web.Request) -> web.Response:
+        fails = self._chance.random() < self._release.error_rate
+        spread = self._chance.lognormvariate(0, 0.25)
+        began = time.perf_counter()
+        await asyncio.sleep(self._release.latency * spread)
+        seconds = time.perf_counter() - began
+        code = 500 if fails else 200
+        self._metrics.observe(code=code, method=request.method, path=request.path, seconds=seconds)
+        if fails:
+            self._log_failure(request, seconds)
+            return web.json_response({"error": "internal error"}, status=500)
+        return web.json_response(
+            {"service": self._service, "version": self._release.version, "order": "accepted"}
+        )
+
+    def _log_failure(self, request: web.Request, seconds: float) -> None:
+        milliseconds = round(seconds * 1000)
+        self._context.log(f"ERROR {request.method} {request.path} 500 {milliseconds}ms")
+        for line in self._release.failure.splitlines():
+            self._context.log(line)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        if self._release.healthy:
+            return web.json_response({"status": "ok"})
+        return web.json_response({"status": "database unreachable"}, status=503)
+
+    async def _version(self, _: web.Request) -> web.Response:
+        return web.json_response({"service": self._service, "version": self._release.version})
+
+    async def _scrape(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.render(), headers={"Content-Type": _METRICS_TYPE})
