@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from sandbox.cluster.columns import Column
 from sandbox.cluster.errors import no_such_resource
+from sandbox.cluster.merge_schema import PLAIN, Node, schema_of
 from sandbox.cluster.types import GVR
 
 ALL_VERBS = (
@@ -37,6 +39,7 @@ class ResourceType:
     `storage`: the resource whose objects are served, when several versions share them.
     `orphan_by_default`: deletion without a policy leaves dependents alone.
     `returns_deleted`: deletion answers with the object instead of a Status.
+    `columns`, `custom_schema`: what a CustomResourceDefinition declares.
     """
 
     gvr: GVR
@@ -53,7 +56,14 @@ class ResourceType:
     storage: GVR | None = None
     orphan_by_default: bool = False
     returns_deleted: bool = False
-    subresources: tuple[str, ...] = field(default=())
+    subresources: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    custom_schema: Node = PLAIN
+
+    @property
+    def merge_schema(self) -> Node:
+        """How lists and maps of this kind merge."""
+        return self.custom_schema if self.custom else schema_of(self.kind)
 
     @property
     def stored_as(self) -> GVR:

@@ -25,7 +25,7 @@ from sandbox.cluster.events import Event, EventLog, Subscription
 from sandbox.cluster.garbage import Propagation
 from sandbox.cluster.resources import NAMESPACES, ResourceCatalog, ResourceType
 from sandbox.cluster.selectors import parse_fields, parse_labels
-from sandbox.cluster.types import GVR, Manifest, clone, rfc3339
+from sandbox.cluster.types import GVR, Manifest, Manifests, clone, rfc3339
 
 __all__ = ["Event", "ObjectStore", "Subscription"]
 
@@ -67,7 +67,7 @@ class ObjectStore:
 
     def list(
         self, gvr: GVR, namespace: str | None = None, *, labels: str = "", fields: str = ""
-    ) -> list[Manifest]:
+    ) -> Manifests:
         """Copies of the matching objects by namespace and name; None: of all namespaces."""
         self.catalog.find(gvr)
         requirements = parse_labels(labels)
@@ -97,7 +97,7 @@ class ObjectStore:
         *,
         manager: str = "sandbox",
         dry_run: bool = False,
-        managed_fields: list[Manifest] | None = None,
+        managed_fields: Manifests | None = None,
     ) -> Manifest:
         """Stores a new object and returns a copy; 409 AlreadyExists, 404 for the namespace.
 
@@ -126,7 +126,7 @@ class ObjectStore:
         subresource: str | None = None,
         manager: str = "sandbox",
         dry_run: bool = False,
-        managed_fields: list[Manifest] | None = None,
+        managed_fields: Manifests | None = None,
     ) -> Manifest:
         """Replaces an object and returns a copy; 404, or 409 Conflict when it is stale."""
         resource = self.catalog.find(gvr)

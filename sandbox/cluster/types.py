@@ -9,6 +9,8 @@ from typing import Any, TypeAlias, TypeVar
 Manifest: TypeAlias = dict[str, Any]
 """A Kubernetes object as plain JSON data."""
 
+Manifests: TypeAlias = list[Manifest]
+
 Json = TypeVar("Json")
 
 

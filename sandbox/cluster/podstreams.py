@@ -1,0 +1,183 @@
+"""Logs of pods, and requests forwarded to pods and services."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+from sandbox.cluster.calls import Call
+from sandbox.cluster.errors import ApiError, bad_request
+from sandbox.cluster.requests import flag, number
+from sandbox.cluster.resources import ENDPOINT_SLICES, PODS, SERVICES
+from sandbox.cluster.runtime import LogLine, PodRuntimeRegistry
+from sandbox.cluster.selectors import matches_labels
+from sandbox.cluster.store import ObjectStore
+from sandbox.cluster.types import Manifest, parse_time
+
+
+class PodLog:
+    """The answer to `pods/log`."""
+
+    def __init__(self, store: ObjectStore, registry: PodRuntimeRegistry, call: Call) -> None:
+        """Finds pod and container; raises ApiError 404, or 400 as the kubelet words it."""
+        self._query = call.query
+        self._registry = registry
+        self._now = store.now()
+        pod = store.get(PODS, call.info.namespace, call.info.name)
+        self._uid = pod["metadata"]["uid"]
+        self._container = _chosen_container(pod, call.query.get("container", ""))
+        self._previous = flag(call.query, "previous")
+        if not registry.has_run(self._uid, self._container, previous=self._previous):
+            raise self._no_logs(pod)
+
+    def _no_logs(self, pod: Manifest) -> ApiError:
+        name = pod["metadata"]["name"]
+        if self._previous:
+            return bad_request(
+                f'previous terminated container "{self._container}" in pod "{name}" not found'
+            )
+        statuses = pod.get("status", {}).get("containerStatuses", [])
+        mine: Manifest = next((each for each in statuses if each["name"] == self._container), {})
+        waiting = (mine.get("state") or {}).get("waiting") or {}
+        why = waiting.get("reason", "ContainerCreating")
+        doing = {
+            "ImagePullBackOff": "trying and failing to pull image",
+            "ErrImagePull": "trying and failing to pull image",
+        }.get(why, f"waiting to start: {why}")
+        verb = "is " if doing.startswith("waiting") else "is waiting to start: "
+        return bad_request(f'container "{self._container}" in pod "{name}" {verb}{doing}')
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The lines, each with its newline; with `follow` until the container ends."""
+        left = number(self._query, "limitBytes")
+        async for line in self._lines():
+            chunk = self._render(line)
+            if left is not None:
+                chunk = chunk[:left]
+                left -= len(chunk)
+            if chunk:
+                yield chunk
+            if left == 0:
+                return
+
+    async def _lines(self) -> AsyncIterator[LogLine]:
+        past = self._registry.logs(self._uid, self._container, previous=self._previous)
+        for line in self._wanted(past):
+            yield line
+        if not flag(self._query, "follow") or self._previous:
+            return
+        skip = len(past)
+        async for line in self._registry.follow(self._uid, self._container):
+            if skip:
+                skip -= 1
+            else:
+                yield line
+
+    def _wanted(self, lines: list[LogLine]) -> list[LogLine]:
+        since = number(self._query, "sinceSeconds")
+        if since is not None:
+            oldest = self._now - timedelta(seconds=since)
+            lines = [line for line in lines if line.time >= oldest]
+        if moment := self._query.get("sinceTime"):
+            lines = [line for line in lines if line.time >= parse_time(moment)]
+        tail = number(self._query, "tailLines")
+        if tail is not None:
+            lines = lines[-tail:] if tail > 0 else []
+        return lines
+
+    def _render(self, line: LogLine) -> bytes:
+        if flag(self._query, "timestamps"):
+            stamp = line.time.strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+            return f"{stamp} {line.text}\n".encode()
+        return f"{line.text}\n".encode()
+
+
+def _chosen_container(pod: Manifest, wanted: str) -> str:
+    spec = pod["spec"]
+    names = [each["name"] for each in spec.get("containers", [])]
+    init = [each["name"] for each in spec.get("initContainers", [])]
+    if wanted:
+        if wanted not in names + init:
+            raise bad_request(f"container {wanted} is not valid for pod {pod['metadata']['name']}")
+        return wanted
+    if len(names) == 1:
+        return str(names[0])
+    raise bad_request(
+        f"a container name must be specified for pod {pod['metadata']['name']}, "
+        f"choose one of: [{' '.join(names)}]"
+    )
+
+
+def proxy_target(store: ObjectStore, registry: PodRuntimeRegistry, call: Call) -> tuple[str, int]:
+    """Loopback host and port behind `pods/NAME:PORT/proxy` or `services/NAME:PORT/proxy`."""
+    _, name, port = _split_name(call.info.name)
+    if call.resource.gvr == PODS:
+        pod = store.get(PODS, call.info.namespace, name)
+        ports = [
+            each["containerPort"]
+            for container in pod["spec"].get("containers", [])
+            for each in container.get("ports", [])
+        ]
+        wanted = int(port) if port.isdigit() else (ports[0] if ports else 80)
+        found = registry.address(pod["metadata"]["uid"], wanted)
+        if found is None:
+            address = pod.get("status", {}).get("podIP", "")
+            raise _unreachable(f"dial tcp {address}:{wanted}: connect: connection refused")
+        return found
+    return _service_target(store, registry, call.info.namespace, name, port)
+
+
+def _service_target(
+    store: ObjectStore, registry: PodRuntimeRegistry, namespace: str, name: str, port: str
+) -> tuple[str, int]:
+    service = store.get(SERVICES, namespace, name)
+    ports = service["spec"].get("ports", [])
+    chosen = [each for each in ports if port in {each.get("name", ""), str(each["port"])}]
+    if not port and len(ports) == 1:
+        chosen = ports
+    if not chosen:
+        raise _unreachable(f'no service port "{port}" found for service "{name}"')
+    port_name = chosen[0].get("name", "")
+    for each in store.list(ENDPOINT_SLICES, namespace):
+        labels = each["metadata"].get("labels", {})
+        if not matches_labels(f"kubernetes.io/service-name={name}", labels):
+            continue
+        found = _slice_target(each, port_name, registry)
+        if found is not None:
+            return found
+    raise _unreachable(f'no endpoints available for service "{name}"')
+
+
+def _slice_target(
+    endpoint_slice: Manifest, port_name: str, registry: PodRuntimeRegistry
+) -> tuple[str, int] | None:
+    ports = [p["port"] for p in endpoint_slice.get("ports", []) if p.get("name", "") == port_name]
+    for endpoint in endpoint_slice.get("endpoints", []):
+        uid = endpoint.get("targetRef", {}).get("uid", "")
+        if endpoint.get("conditions", {}).get("ready") and ports:
+            found = registry.address(uid, ports[0])
+            if found is not None:
+                return found
+    return None
+
+
+def _split_name(name: str) -> tuple[str, str, str]:
+    """Scheme, name and port of `name`, `name:port` or `scheme:name:port`."""
+    parts = name.split(":")
+    match parts:
+        case [only]:
+            return "http", only, ""
+        case [bare, port]:
+            return "http", bare, port
+        case [scheme, bare, port]:
+            return scheme or "http", bare, port
+    raise bad_request(f'invalid proxy request "{name}"')
+
+
+def _unreachable(message: str) -> ApiError:
+    return ApiError(503, "ServiceUnavailable", message)
+
+
+def proxied_name(name: str) -> str:
+    """The object's own name in a proxy request, for authorization."""
+    return _split_name(name)[1]

@@ -1,0 +1,120 @@
+"""Answers as HTTP responses, in the form the client accepts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from sandbox.cluster.calls import Call, Reply
+from sandbox.cluster.errors import ApiError
+from sandbox.cluster.faults import Faults
+from sandbox.cluster.negotiation import MediaType, encode, negotiate
+from sandbox.cluster.podstreams import PodLog
+from sandbox.cluster.store import ObjectStore
+from sandbox.cluster.table import as_partial_metadata, as_table
+from sandbox.cluster.types import Manifest
+from sandbox.cluster.watching import Watch
+
+TRANSFORMS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
+
+
+def error_response(error: ApiError) -> web.Response:
+    """The Status of a refused request."""
+    return web.json_response(error.to_status(), status=error.status, headers=error.headers)
+
+
+def document(body: Manifest, *, accept: str = "", status: int = 200) -> web.Response:
+    """A body that has no other form than its own."""
+    media_type = negotiate(accept)
+    return _response(encode(body, media_type), media_type, status=status)
+
+
+def _response(
+    body: bytes, media_type: MediaType, *, status: int, warnings: tuple[str, ...] = ()
+) -> web.Response:
+    response = web.Response(body=body, status=status)
+    response.headers["Content-Type"] = str(media_type)
+    response.headers["Cache-Control"] = "no-cache, private"
+    for warning in warnings:
+        response.headers.add("Warning", f'299 - "{warning}"')
+    return response
+
+
+class Transformer:
+    """Turns objects of one call into what the client asked for, e.g. table rows."""
+
+    def __init__(self, store: ObjectStore, call: Call) -> None:
+        self._store = store
+        self._call = call
+        self.media_type = negotiate(call.headers.get("Accept", ""), TRANSFORMS)
+        self._headings = True
+
+    def __call__(self, body: Manifest) -> Manifest:
+        """The body in its wanted form; a Status stays as it is."""
+        if body.get("kind") == "Status":
+            return body
+        match self.media_type.transform:
+            case "Table":
+                return self._table(body)
+            case "":
+                return body
+        return as_partial_metadata(body)
+
+    def _table(self, body: Manifest) -> Manifest:
+        table = as_table(
+            self._call.resource,
+            body,
+            now=self._store.now(),
+            include=self._call.query.get("includeObject", "Metadata"),
+            headings=self._headings,
+        )
+        # In a watch only the first table names its columns.
+        self._headings = False
+        return table
+
+
+def rendered(store: ObjectStore, call: Call, reply: Reply) -> web.Response:
+    """The reply of a REST verb."""
+    transformer = Transformer(store, call)
+    body = encode(transformer(reply.body), transformer.media_type)
+    return _response(body, transformer.media_type, status=reply.status, warnings=reply.warnings)
+
+
+async def watch_stream(
+    request: web.Request, store: ObjectStore, call: Call, faults: Faults
+) -> web.StreamResponse:
+    """Streams a watch until its time is up or the client leaves."""
+    watch, transformer = Watch(store, call), Transformer(store, call)
+    response = web.StreamResponse(headers={"Content-Type": str(transformer.media_type)})
+    await response.prepare(request)
+    transport = request.transport
+    if not isinstance(transport, asyncio.Transport):
+        return response
+    faults.watch_opened(transport)
+    try:
+        async for event in watch.events():
+            shown = {"type": event["type"], "object": transformer(event["object"])}
+            await response.write(json.dumps(shown, separators=(",", ":")).encode() + b"\n")
+    finally:
+        faults.watch_closed(transport)
+    await response.write_eof()
+    return response
+
+
+async def log_stream(request: web.Request, log: PodLog) -> web.StreamResponse:
+    """Streams a container's log."""
+    return await _stream(request, log.chunks(), "text/plain")
+
+
+async def _stream(
+    request: web.Request, chunks: AsyncIterator[bytes], content_type: str
+) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": content_type})
+    await response.prepare(request)
+    async for chunk in chunks:
+        await response.write(chunk)
+    await response.write_eof()
+    return response

@@ -1,0 +1,49 @@
+"""The reviews a user asks about itself; they are answered and never stored."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from sandbox.cluster.calls import parse_body
+from sandbox.cluster.discovery import REVIEWS
+from sandbox.cluster.errors import ApiError, bad_request
+from sandbox.cluster.rbac import User, review_access, review_rules
+from sandbox.cluster.rendering import document
+from sandbox.cluster.requests import RequestInfo
+from sandbox.cluster.types import Manifest
+
+
+def is_review(info: RequestInfo) -> bool:
+    """Whether the request is for one of the self-subject reviews."""
+    return (info.gvr.group, info.gvr.resource) in REVIEWS
+
+
+def answer(user: User, info: RequestInfo, body: bytes) -> web.Response:
+    """The review with its status; every authenticated user may ask."""
+    if info.verb != "create":
+        raise ApiError(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )
+    review = parse_body(body, as_yaml=False)
+    if not isinstance(review, dict):
+        raise bad_request("the object provided is unrecognized: it must be a JSON object")
+    kind = REVIEWS[info.gvr.group, info.gvr.resource]
+    statuses: dict[str, Manifest] = {
+        "SelfSubjectAccessReview": review_access(user, review),
+        "SelfSubjectRulesReview": review_rules(user, review),
+        "SelfSubjectReview": {
+            "userInfo": {"username": user.name, "groups": list(user.groups)},
+        },
+    }
+    reply = {
+        "kind": kind,
+        "apiVersion": info.gvr.api_version,
+        "metadata": {"creationTimestamp": None},
+        "spec": review.get("spec") or {},
+        "status": statuses[kind],
+    }
+    if kind == "SelfSubjectReview":
+        del reply["spec"]
+    return document(reply, status=201)

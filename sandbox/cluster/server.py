@@ -1,0 +1,264 @@
+"""The API server on loopback: authentication, faults, authorization, then the call itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+import yaml
+from aiohttp import ClientError, ClientSession, web
+
+from sandbox.cluster import pod_actions, reviews
+from sandbox.cluster.calls import Call, Reply
+from sandbox.cluster.documents import Documents
+from sandbox.cluster.errors import ApiError, no_such_resource
+from sandbox.cluster.faults import Fault, Faults
+from sandbox.cluster.podstreams import PodLog, proxied_name, proxy_target
+from sandbox.cluster.rbac import ANONYMOUS, Attributes, User, forbidden, unauthorized
+from sandbox.cluster.rendering import error_response, log_stream, rendered, watch_stream
+from sandbox.cluster.requests import RecordedRequest, RequestInfo, parse_request
+from sandbox.cluster.rest import RestApi
+from sandbox.cluster.runtime import PodRuntimeRegistry
+from sandbox.cluster.store import ObjectStore
+
+MAX_BODY_BYTES = 3 * 1024 * 1024
+_HOP_HEADERS = {"host", "authorization", "connection", "transfer-encoding", "content-length"}
+
+
+class ClusterServer:
+    """Serves an ObjectStore. `users` maps bearer tokens to who presents them."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        users: Mapping[str, User],
+        registry: PodRuntimeRegistry | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        self.faults = Faults()
+        self.requests: list[RecordedRequest] = []
+        self._store = store
+        self._users = dict(users)
+        self._registry = registry or PodRuntimeRegistry()
+        self._now = clock or store.now
+        self._rest = RestApi(store)
+        self._documents = Documents(store)
+        self._runner: web.AppRunner | None = None
+        self._session: ClientSession | None = None
+        self._ports: dict[str, int] = {}
+
+    # --- running it ------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Binds free ports of 127.0.0.1 and begins to serve."""
+        application = web.Application(client_max_size=MAX_BODY_BYTES)
+        application.router.add_route("*", "/{path:.*}", self._serve)
+        self._session = ClientSession(auto_decompress=False)
+        self._runner = web.AppRunner(
+            application, access_log=None, handler_cancellation=True, shutdown_timeout=1.0
+        )
+        await self._runner.setup()
+        for name in (ANONYMOUS.name, *(user.name for user in self._users.values())):
+            # A port is kept: a restarted server is found where clients knew it.
+            site = web.TCPSite(self._runner, "127.0.0.1", self._ports.get(name, 0))
+            await site.start()
+            self._ports[name] = self._runner.addresses[-1][1]
+
+    async def stop(self) -> None:
+        """Ends every open watch and stops to serve; `start` may follow."""
+        self.faults.drop_watches()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @property
+    def url(self) -> str:
+        """Where a bearer token says who asks; RuntimeError before the first start."""
+        return self._address(ANONYMOUS.name)
+
+    def _address(self, user: str) -> str:
+        if user not in self._ports:
+            raise RuntimeError("the server has not been started")
+        return f"http://127.0.0.1:{self._ports[user]}"
+
+    def write_kubeconfig(
+        self, path: Path, *, user: str | None = None, namespace: str = "default"
+    ) -> Path:
+        """Writes a kubeconfig for the user of that name (the first one without); KeyError.
+
+        client-go keeps tokens to itself over plain HTTP. So each user also has an address of its
+        own where no token is needed, as `kubectl proxy` would give it.
+        """
+        tokens = {each.name: token for token, each in self._users.items()}
+        name = user if user is not None else next(iter(tokens))
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "sandbox", "cluster": {"server": self._address(name)}}],
+            "users": [{"name": name, "user": {"token": tokens[name]}}],
+            "contexts": [
+                {
+                    "name": "sandbox",
+                    "context": {"cluster": "sandbox", "user": name, "namespace": namespace},
+                }
+            ],
+            "current-context": "sandbox",
+        }
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        path.chmod(0o600)
+        return path
+
+    # --- one request -----------------------------------------------------------------------
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await self._answer(request)
+        except ApiError as error:
+            return error_response(error)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        user = self._authenticate(request)
+        fixed = self._documents.find(request, user)
+        if fixed is not None:
+            return fixed
+        info = parse_request(request.method, request.path, request.query)
+        body = await request.read()
+        fault = self.faults.take(info)
+        if fault is not None and not fault.after_effect:
+            await self._go_wrong(fault, request)
+        response = await self._authorized(request, user, info, body)
+        if fault is not None and fault.after_effect:
+            await self._go_wrong(fault, request)
+        return response
+
+    def _authenticate(self, request: web.Request) -> User:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if not scheme:
+            return self._user_of_address(request)
+        user = self._users.get(token.strip()) if scheme.lower() == "bearer" else None
+        if user is None:
+            raise unauthorized()
+        return user
+
+    def _user_of_address(self, request: web.Request) -> User:
+        local = request.get_extra_info("sockname")
+        for user in self._users.values():
+            if local and self._ports.get(user.name) == local[1]:
+                return user
+        return ANONYMOUS
+
+    async def _go_wrong(self, fault: Fault, request: web.Request) -> None:
+        if fault.delay_seconds:
+            await asyncio.sleep(fault.delay_seconds)
+        if fault.hang:
+            await asyncio.get_running_loop().create_future()
+        if fault.disconnect and isinstance(request.transport, asyncio.Transport):
+            request.transport.abort()
+        if fault.error is not None:
+            raise fault.error
+
+    async def _authorized(
+        self, request: web.Request, user: User, info: RequestInfo, body: bytes
+    ) -> web.StreamResponse:
+        wanted = Attributes(
+            verb=info.verb,
+            group=info.gvr.group,
+            resource=info.gvr.resource,
+            subresource=info.subresource,
+            namespace=info.namespace,
+            name=proxied_name(info.name) if info.subresource == "proxy" else info.name,
+        )
+        self._record(user, info, wanted, request)
+        if reviews.is_review(info):
+            return reviews.answer(user, info, body)
+        if not user.may(wanted):
+            raise forbidden(user, wanted)
+        call = Call(
+            user=user,
+            info=info,
+            resource=self._store.catalog.find(info.gvr),
+            query=request.query,
+            headers=request.headers,
+            body=body,
+        )
+        return await self._dispatch(request, call)
+
+    def _record(
+        self, user: User, info: RequestInfo, wanted: Attributes, request: web.Request
+    ) -> None:
+        self.requests.append(
+            RecordedRequest(
+                user=user.name,
+                verb=info.verb,
+                gvr=info.gvr,
+                namespace=info.namespace,
+                name=wanted.name,
+                subresource=info.subresource,
+                dry_run=request.query.get("dryRun") == "All",
+            )
+        )
+
+    async def _dispatch(self, request: web.Request, call: Call) -> web.StreamResponse:
+        subresource, verb = call.info.subresource, call.info.verb
+        if subresource and subresource in call.resource.subresources:
+            return await self._subresource(request, call)
+        if verb == "watch":
+            if subresource:
+                raise no_such_resource()
+            return await watch_stream(request, self._store, call, self.faults)
+        return rendered(self._store, call, self._rest.handle(call))
+
+    async def _subresource(self, request: web.Request, call: Call) -> web.StreamResponse:
+        match call.info.subresource, call.info.verb:
+            case "log", "get":
+                return await log_stream(request, PodLog(self._store, self._registry, call))
+            case "proxy", _:
+                return await self._proxy(request, call)
+            case "eviction", "create":
+                return self._rendered(call, pod_actions.evict(self._store, call))
+            case "binding", "create":
+                return self._rendered(call, pod_actions.bind(self._store, call))
+        raise ApiError(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )
+
+    def _rendered(self, call: Call, reply: Reply) -> web.Response:
+        return rendered(self._store, call, reply)
+
+    async def _proxy(self, request: web.Request, call: Call) -> web.StreamResponse:
+        if self._session is None:
+            raise RuntimeError("the server has not been started")
+        host, port = proxy_target(self._store, self._registry, call)
+        _, _, rest = request.rel_url.raw_path.partition("/proxy")
+        query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
+        headers = {
+            key: value for key, value in request.headers.items() if key.lower() not in _HOP_HEADERS
+        }
+        try:
+            async with self._session.request(
+                request.method,
+                f"http://{host}:{port}{rest or '/'}{query}",
+                headers=headers,
+                data=call.body or None,
+                allow_redirects=False,
+            ) as upstream:
+                response = web.StreamResponse(status=upstream.status, reason=upstream.reason)
+                for key, value in upstream.headers.items():
+                    if key.lower() not in _HOP_HEADERS:
+                        response.headers.add(key, value)
+                await response.prepare(request)
+                async for chunk in upstream.content.iter_any():
+                    await response.write(chunk)
+                await response.write_eof()
+                return response
+        except ClientError as error:
+            message = f"error trying to reach service: {error}"
+            raise ApiError(503, "ServiceUnavailable", message) from error
