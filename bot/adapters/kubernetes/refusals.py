@@ -92,7 +92,7 @@ def refusal(call: Call, code: int, headers: Mapping[str, str], body: str) -> Rol
 
 
 def _overloaded(call: Call, code: int, message: str, wait: float | None) -> TemporaryError:
-    if call.writes and code not in {429, 503}:
+    if call.writes and code != 429:
         # The API server may have failed after it stored the change.
         return lost(call, message)
     return TemporaryError(
