@@ -1,8 +1,9 @@
-"""The cluster in one object: store, controllers, nodes and data plane."""
+"""The cluster in one object: store, controllers, nodes, data plane and API server."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -10,13 +11,19 @@ from sandbox.cluster.controllers.manager import ControllerManager
 from sandbox.cluster.controllers.registry import all_controllers
 from sandbox.cluster.dataplane import DataPlane
 from sandbox.cluster.kubelet import DEMO, ImageRegistry, Kubelet, KubeletTimings
+from sandbox.cluster.rbac import ADMIN_RULES, User
 from sandbox.cluster.resources import NAMESPACES, NODES
 from sandbox.cluster.runtime import PodRuntimeRegistry
+from sandbox.cluster.server import ClusterServer
 from sandbox.cluster.store import ObjectStore, Subscription
 from sandbox.cluster.types import GVR, Manifest, rfc3339
 
 _NODES = 3
 Result = TypeVar("Result")
+
+
+ADMIN = {"admin-token": User(name="admin", rules=ADMIN_RULES)}
+"""The users of a cluster that was given none: one who may do everything."""
 
 
 def _utc_now() -> datetime:
@@ -27,7 +34,7 @@ class Cluster:
     """A Kubernetes cluster within this process. Use it as an async context manager.
 
     `images` is what nodes can pull; `timings` how long nodes take; `namespaces` exist from the
-    start besides those of the system.
+    start besides those of the system; `users` maps bearer tokens to who presents them.
     """
 
     def __init__(
@@ -35,12 +42,14 @@ class Cluster:
         *,
         images: ImageRegistry | None = None,
         timings: KubeletTimings = DEMO,
+        users: Mapping[str, User] = ADMIN,
         namespaces: Iterable[str] = ("shop",),
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self.store = ObjectStore(clock=clock)
         self.runtime = PodRuntimeRegistry()
         self.images = images or ImageRegistry()
+        self.server = ClusterServer(self.store, users=users, registry=self.runtime)
         self._dataplane = DataPlane(self.store, self.runtime)
         self._kubelets = [
             Kubelet(
@@ -64,12 +73,14 @@ class Cluster:
     async def start(self) -> None:
         """Starts everything; returns when the cluster can be used."""
         self._running = asyncio.create_task(self._run())
+        await self.server.start()
 
     async def stop(self) -> None:
         """Stops everything and frees every port; raises what went wrong inside, if anything."""
         running, self._running = self._running, None
         if running is None:
             return
+        await self.server.stop()
         if not running.done():
             running.cancel()
         await asyncio.wait({running})
@@ -97,6 +108,17 @@ class Cluster:
                 group.create_task(kubelet.run())
 
     # --- use ---------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The API server's address; RuntimeError before the start."""
+        return self.server.url
+
+    def write_kubeconfig(
+        self, path: Path, *, user: str | None = None, namespace: str = "default"
+    ) -> Path:
+        """Writes a kubeconfig for the user of that name (by default the first); KeyError."""
+        return self.server.write_kubeconfig(path, user=user, namespace=namespace)
 
     def service_url(self, namespace: str, name: str, port: int | None = None) -> str:
         """Where the Service answers on loopback, e.g. `http://127.0.0.1:43210`."""
