@@ -56,7 +56,7 @@ async def assemble(context: Context, incident: Incident, lease: Lease) -> None:
 async def _open_channel(context: Context, incident: Incident) -> e.ChannelOpened:
     name = f"{incident.id}-{incident.declared.service}".lower()
     try:
-        room = await context.chat.open_channel(name)
+        room = await context.chat.open_channel(name, since=incident.opened_at)
     except FeatureUnavailableError as error:
         return e.ChannelOpened(
             channel_id=incident.declared.asked_in,

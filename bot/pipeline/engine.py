@@ -118,6 +118,8 @@ class Engine:
                 return
             try:
                 await self._phases[duty](self._context, incident, lease)
+                if failures:
+                    await self._clear_note(incident.id, duty, lease)
                 failures = 0
             except LeaseLostError:
                 raise
@@ -145,6 +147,15 @@ class Engine:
             log.exception("duty failed unexpectedly", incident=incident.id, duty=duty)
         if isinstance(error, TemporaryError) and not remedy:
             remedy = "The bot keeps trying."
-        noted = Noted(subject=f"duty {duty.value}", what=what, remedy=remedy)
+        noted = Noted(subject=_subject(duty), what=what, remedy=remedy)
         if noted not in incident.notes:
             await self._context.journal.add(incident.id, noted, lease=lease)
+
+    async def _clear_note(self, incident_id: str, duty: Duty, lease: Lease) -> None:
+        """What held the incident up is over."""
+        over = Noted(subject=_subject(duty), what="")
+        await self._context.journal.add(incident_id, over, lease=lease)
+
+
+def _subject(duty: Duty) -> str:
+    return f"duty {duty.value}"

@@ -9,13 +9,14 @@ from datetime import timedelta
 import structlog
 
 from bot.domain.events import Noted
+from bot.domain.incident import Incident
 from bot.errors import (
     OutcomeUnknownError,
     PermanentError,
     RollbackBotError,
     TemporaryError,
 )
-from bot.pipeline.journal import Journal
+from bot.pipeline.journal import Decision, Journal
 from bot.ports.clock import Clock
 from bot.ports.deliveries import Action, Courier, Delivery, DeliveryRow, Receipt
 from bot.ports.store import Store
@@ -114,8 +115,7 @@ class Outbox:
             await self._give_up(delivery, PermanentError(what, "The bot's log has the details."))
         else:
             await self._store.settle_sent(delivery.id, receipt, now=self._clock.now())
-            if receipt.note:
-                await self._note(delivery, receipt.note, "")
+            await self._note(delivery, receipt.note, "")
 
     async def _send(self, row: DeliveryRow) -> Receipt:
         delivery = row.delivery
@@ -142,6 +142,9 @@ class Outbox:
         pause = min(FIRST_BACKOFF_SECONDS * 2 ** (row.attempts - 1), LONGEST_BACKOFF_SECONDS)
         due = self._clock.now() + timedelta(seconds=error.retry_after or pause)
         log.warning("delivery postponed", delivery=row.delivery.id, error=str(error))
+        if error.remedy:
+            # Waiting alone will not help: a person has to do something.
+            await self._note(row.delivery, error.what, error.remedy)
         unknown = row.unknown or isinstance(error, OutcomeUnknownError)
         await self._store.settle_retry(
             row.delivery.id, due_at=due, error=str(error), unknown=unknown
@@ -153,11 +156,18 @@ class Outbox:
         await self._note(delivery, error.what, error.remedy)
 
     async def _note(self, delivery: Delivery, what: str, remedy: str) -> None:
-        """Say on the status card what did not arrive; a card that fails cannot say so itself."""
+        """Say on the status card what did not arrive, and take it back once it did.
+
+        A card that fails cannot say so itself.
+        """
         if not delivery.incident_id or delivery.action is Action.CARD:
             return
         subject = f"{delivery.action.value} to {delivery.destination.partition(':')[2]}"
         noted = Noted(subject=subject, what=what, remedy=remedy)
-        incident = await self._journal.load(delivery.incident_id)
-        if noted not in incident.notes:
-            await self._journal.add(delivery.incident_id, noted)
+
+        def decide(incident: Incident) -> Decision | None:
+            known = {note.subject: note for note in incident.notes}.get(subject)
+            unchanged = known == noted if what else known is None
+            return None if unchanged else Decision(events=(noted,))
+
+        await self._journal.record(delivery.incident_id, decide)

@@ -77,9 +77,6 @@ def _channel_opened(event: e.ChannelOpened, to: Speaker) -> Iterator[Delivery]:
     incident, frame = to.incident, to.frame
     yield to.post("announcement", posts.announcement(incident, frame))
     yield from to.stakeholders("announcement", posts.stakeholder_announcement(incident, frame))
-    declarer = incident.declared.by
-    if event.dedicated and not declarer.is_bot:
-        yield to.post_to(declarer.id, "where", posts.where_to_go(incident, frame))
 
 
 def _team_assigned(event: e.TeamAssigned, to: Speaker) -> Iterator[Delivery]:
@@ -114,7 +111,12 @@ def _resolved(event: e.Resolved, to: Speaker) -> Iterator[Delivery]:
 
 
 def _report(event: e.ReportPublished, to: Speaker) -> Iterator[Delivery]:
-    payload = {"files": list(event.files), "comment": posts.report_comment(to.incident)}
+    service = to.incident.declared.service
+    payload = {
+        "files": list(event.files),
+        "comment": posts.report_comment(to.incident),
+        "alt_text": f"Error rate of {service} before and after the rollback",
+    }
     yield to.here("report", Action.UPLOAD, payload)
 
 

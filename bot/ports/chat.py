@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from bot.domain.values import Actor, Value
@@ -26,10 +27,10 @@ class Resolution(Value):
 class Chat(Protocol):
     """Channels and people."""
 
-    async def open_channel(self, name: str) -> Room:
-        """Create a channel, or find it when it was created by us before.
+    async def open_channel(self, name: str, *, since: datetime) -> Room:
+        """Create a channel, or find it when an earlier attempt of ours, after ``since``, did.
 
-        When the name belongs to somebody else, a number is added to it.
+        When the name belongs to somebody or something else, a number is added to it.
         Raises FeatureUnavailableError when the workspace does not let the bot create channels,
         TemporaryError when Slack does not answer.
         """

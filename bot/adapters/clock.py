@@ -1,0 +1,18 @@
+"""The real clock."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """Wall-clock time."""
+
+    def now(self) -> datetime:
+        """The present moment in UTC."""
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; a span that has passed already only lets others run."""
+        await asyncio.sleep(max(0.0, seconds))

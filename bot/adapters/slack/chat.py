@@ -1,0 +1,126 @@
+"""Channels and people in Slack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.adapters.slack.client import SlackRefusedError, call
+from bot.adapters.slack.history import find_channel
+from bot.domain.values import Actor
+from bot.errors import FeatureUnavailableError, PermanentError
+from bot.ports.chat import Resolution, Room
+from bot.ports.clock import Clock
+
+NAME_LIMIT = 80
+MOST_SUFFIXES = 9
+NAMES_KEPT = timedelta(minutes=10)
+"""Names and addresses change rarely; memberships of groups are never kept."""
+CLOCK_SKEW = timedelta(minutes=2)
+"""Slack's clock and ours may differ by this much."""
+
+
+class SlackChat:
+    """Implements ``bot.ports.chat.Chat``."""
+
+    def __init__(self, client: AsyncWebClient, *, bot_user_id: str, clock: Clock) -> None:
+        self._client = client
+        self._bot_user_id = bot_user_id
+        self._clock = clock
+        self._names: dict[str, tuple[datetime, Actor]] = {}
+
+    async def open_channel(self, name: str, *, since: datetime) -> Room:
+        """Create a channel, or find the one that an earlier attempt of ours created."""
+        base = name[: NAME_LIMIT - 3]
+        for number in range(1, MOST_SUFFIXES + 1):
+            wanted = base if number == 1 else f"{base}-{number}"
+            room = await self._create(wanted) or await self._ours(wanted, since)
+            if room:
+                return room
+        raise FeatureUnavailableError(
+            f"Every channel name like #{base} is taken.", "Archive or rename old channels."
+        )
+
+    async def resolve(self, references: Sequence[str]) -> Resolution:
+        """People named by user id, user group id or e-mail address."""
+        people: dict[str, Actor] = {}
+        problems: list[str] = []
+        for reference in references:
+            try:
+                for actor in await self._people(reference):
+                    people[actor.id] = actor
+            except PermanentError as error:
+                problems.append(f"{reference}: {error.what}")
+        return Resolution(people=tuple(people.values()), problems=tuple(problems))
+
+    async def _create(self, name: str) -> Room | None:
+        try:
+            answer = await call(
+                self._client.conversations_create, subject=f"creating #{name}", name=name
+            )
+        except SlackRefusedError as error:
+            if error.code == "name_taken":
+                return None
+            raise FeatureUnavailableError(error.what, error.remedy) from error
+        return _room(answer["channel"])
+
+    async def _ours(self, name: str, since: datetime) -> Room | None:
+        try:
+            channel = await find_channel(self._client, name)
+        except FeatureUnavailableError:
+            return None
+        if channel is None or channel.get("is_archived"):
+            return None
+        young = float(channel.get("created", 0)) >= (since - CLOCK_SKEW).timestamp()
+        return _room(channel) if channel.get("creator") == self._bot_user_id and young else None
+
+    async def _people(self, reference: str) -> list[Actor]:
+        if reference.startswith("S") and "@" not in reference:
+            answer = await call(
+                self._client.usergroups_users_list,
+                subject=f"reading user group {reference}",
+                usergroup=reference,
+            )
+            return [await self._named(str(user)) for user in answer.get("users", [])]
+        return [await self._named(reference)]
+
+    async def _named(self, reference: str) -> Actor:
+        """A person by id or e-mail address, remembered for a while."""
+        kept = self._names.get(reference)
+        if kept and self._clock.now() - kept[0] < NAMES_KEPT:
+            return kept[1]
+        actor = await self._look_up(reference)
+        self._names[reference] = (self._clock.now(), actor)
+        return actor
+
+    async def _look_up(self, reference: str) -> Actor:
+        if "@" in reference:
+            answer = await call(
+                self._client.users_lookupByEmail,
+                subject=f"looking up {reference}",
+                email=reference,
+            )
+            return _actor(answer["user"])
+        try:
+            answer = await call(
+                self._client.users_info, subject=f"looking up {reference}", user=reference
+            )
+        except FeatureUnavailableError:
+            # An id is enough to be invited and to have a right; only the name is missing.
+            return Actor(id=reference, name=reference)
+        return _actor(answer["user"])
+
+
+def _room(channel: dict[str, Any]) -> Room:
+    return Room(id=str(channel["id"]), name=str(channel["name"]))
+
+
+def _actor(user: dict[str, Any]) -> Actor:
+    if user.get("deleted"):
+        raise PermanentError(f"{user['id']} is deactivated.", "Name somebody else in rollback.yml.")
+    profile = user.get("profile") or {}
+    names = (profile.get("display_name"), user.get("real_name"), user.get("name"), user["id"])
+    return Actor(id=str(user["id"]), name=str(next(name for name in names if name)))

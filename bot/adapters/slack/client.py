@@ -1,0 +1,132 @@
+"""Slack's Web API client, and its errors in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.errors import (
+    FeatureUnavailableError,
+    OutcomeUnknownError,
+    PermanentError,
+    RollbackBotError,
+    TemporaryError,
+)
+
+TIMEOUT_SECONDS = 20
+
+# Slack's own words: "It's possible some aspect of the operation succeeded before the error".
+_OUTCOME_UNKNOWN = {"internal_error", "fatal_error", "request_timeout"}
+_TEMPORARY = {"ratelimited", "rate_limited", "service_unavailable", "team_added_to_org"}
+_UNAVAILABLE = {
+    "missing_scope": "Add the scope to the app as in manifest.yml, and reinstall the app.",
+    "unknown_method": "This Slack does not have the feature; nothing needs to be done.",
+    "method_deprecated": "Update the bot.",
+    "not_allowed_token_type": "Install the app as in manifest.yml.",
+    "restricted_action": "Ask a workspace admin to allow it for the bot.",
+    "restricted_action_read_only_channel": "Ask a workspace admin to allow the bot to post there.",
+    "not_allowed": "Ask a workspace admin to allow it for the bot.",
+    "feature_not_enabled": "This workspace does not have the feature; nothing needs to be done.",
+    "canvas_disabled_user_team": "This workspace has no canvases; nothing needs to be done.",
+    "team_tier_cannot_create_channel_canvases": "This workspace's plan does not include it.",
+    "paid_teams_only": "This workspace's plan does not include it.",
+    "plan_upgrade_required": "This workspace's plan does not include it.",
+}
+_REMEDIES = {
+    "not_in_channel": "Invite the bot to the channel with `/invite`.",
+    "channel_not_found": "Correct the channel in rollback.yml, or invite the bot to it.",
+    "is_archived": "Name another channel in rollback.yml, or unarchive this one.",
+    "invalid_auth": "The token is wrong: reinstall the app and set SLACK_BOT_TOKEN anew.",
+    "not_authed": "The token is missing: set SLACK_BOT_TOKEN.",
+    "account_inactive": "The bot user is deactivated: reinstall the app.",
+    "token_revoked": "The token was revoked: reinstall the app and set SLACK_BOT_TOKEN anew.",
+    "token_expired": "The token expired: reinstall the app and set SLACK_BOT_TOKEN anew.",
+    "user_not_found": "Correct the person in rollback.yml.",
+    "users_not_found": "Correct the e-mail address in rollback.yml.",
+    "no_such_subteam": "Correct the user group in rollback.yml.",
+}
+
+
+def make_client(token: str, api_url: str) -> AsyncWebClient:
+    """A Web API client; retrying is the caller's business, who knows what may be repeated."""
+    base = api_url if api_url.endswith("/") else f"{api_url}/"
+    return AsyncWebClient(token=token, base_url=base, timeout=TIMEOUT_SECONDS, retry_handlers=[])
+
+
+async def call(
+    method: Callable[..., Awaitable[Any]], *, subject: str, **arguments: Any
+) -> dict[str, Any]:
+    """Call a Web API method; ``subject`` names it and its object in errors.
+
+    Raises TemporaryError, OutcomeUnknownError, FeatureUnavailableError or PermanentError.
+    """
+    try:
+        response = await method(**arguments)
+    except RollbackBotError:
+        raise
+    except SlackApiError as error:
+        raise translated(error, subject) from error
+    except aiohttp.ClientConnectorError as error:
+        raise TemporaryError(f"Slack cannot be reached ({subject}).") from error
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise OutcomeUnknownError(f"Slack did not answer ({subject}).") from error
+    except SlackClientError as error:
+        raise PermanentError(f"The Slack client refused {subject}: {error}") from error
+    data = response.data
+    return data if isinstance(data, dict) else {}
+
+
+def error_code(error: SlackApiError) -> str:
+    """Slack's own code, such as ``channel_not_found``; empty when the answer had none."""
+    data = getattr(error.response, "data", error.response)
+    return str(data.get("error", "")) if isinstance(data, dict) else ""
+
+
+def translated(error: SlackApiError, subject: str) -> RollbackBotError:
+    """One of our errors for one of Slack's."""
+    status = getattr(error.response, "status_code", 200)
+    code = error_code(error)
+    if status == 429 or code in _TEMPORARY:
+        return TemporaryError(
+            f"Slack asks us to slow down ({subject}).", retry_after=_retry_after(error)
+        )
+    if status >= 500 or code in _OUTCOME_UNKNOWN or not code:
+        return OutcomeUnknownError(f"Slack failed with HTTP {status} {code} ({subject}).")
+    if code in _UNAVAILABLE or code.startswith("not_allowed"):
+        needed = _needed(error)
+        what = f"Slack does not allow {subject}: {code}{needed}."
+        return FeatureUnavailableError(what, _UNAVAILABLE.get(code, _UNAVAILABLE["not_allowed"]))
+    remedy = _REMEDIES.get(code, "")
+    if code == "not_in_channel":
+        # Somebody can invite the bot any moment, and what is owed should then arrive.
+        return TemporaryError(f"Slack refused {subject}: {code}.", remedy, retry_after=30.0)
+    return SlackRefusedError(f"Slack refused {subject}: {code}.", remedy, code=code)
+
+
+class SlackRefusedError(PermanentError):
+    """Slack understood the call and said no; ``code`` is its own word for why."""
+
+    def __init__(self, what: str, remedy: str = "", *, code: str) -> None:
+        super().__init__(what, remedy)
+        self.code = code
+
+
+def _needed(error: SlackApiError) -> str:
+    data = getattr(error.response, "data", error.response)
+    needed = data.get("needed") if isinstance(data, dict) else None
+    return f" ({needed})" if needed else ""
+
+
+def _retry_after(error: SlackApiError) -> float:
+    headers = getattr(error.response, "headers", {}) or {}
+    for name, value in headers.items():
+        if name.lower() == "retry-after":
+            try:
+                return max(1.0, float(value))
+            except ValueError:
+                break
+    return 30.0
