@@ -61,9 +61,13 @@ class Call:
         obj = self.json()
         if not isinstance(obj, dict):
             raise bad_request("the object provided is unrecognized: it must be a JSON object")
+        self.check(obj)
+        return obj
+
+    def check(self, obj: Manifest) -> None:
+        """Whether the object is of the URL's kind, namespace and name; ApiError 400."""
         self._check_type(obj)
         self._check_identity(obj)
-        return obj
 
     def _check_type(self, obj: Manifest) -> None:
         if self.info.subresource not in {"", "status"}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.cluster import conversion
+from sandbox.cluster.apply import apply_object
 from sandbox.cluster.calls import Call, Reply, parse_body, unsupported_media_type
 from sandbox.cluster.errors import bad_request
 from sandbox.cluster.merge_schema import Node
@@ -19,6 +20,8 @@ APPLY_YAML = "application/apply-patch+yaml"
 
 def patch_object(store: ObjectStore, call: Call) -> Reply:
     """Patches an object or its status."""
+    if call.content_type == APPLY_YAML:
+        return apply_object(store, call)
     gvr = call.resource.stored_as
     current = conversion.to_served(
         call.resource, store.get(gvr, call.info.namespace, call.info.name)

@@ -36,7 +36,9 @@ def scale_call(store: ObjectStore, call: Call) -> Reply:
         cause = Cause.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
         raise invalid("autoscaling", "Scale", call.info.name, [cause])
     _set(current, paths.spec_replicas, replicas)
-    updated = store.update(gvr, current, manager=call.manager, dry_run=call.dry_run)
+    updated = store.update(
+        gvr, current, subresource="scale", manager=call.manager, dry_run=call.dry_run
+    )
     return Reply(body=scale_of(call.resource, paths, updated))
 
 

@@ -115,7 +115,7 @@ class ObjectStore:
             raise already_exists(gvr, metadata["name"])
         if resource.namespaced:
             self._require_namespace(gvr, metadata)
-        writes.track(new, None, manager=manager, now=self.now(), computed=managed_fields)
+        writes.track(resource, new, None, manager=manager, now=self.now(), computed=managed_fields)
         return clone(new) if dry_run else self._commit("ADDED", resource, new, None)
 
     def update(
@@ -139,12 +139,10 @@ class ObjectStore:
         new = writes.merge_protected(resource, new, old, subresource)
         writes.admit(self, resource, new, old, subresource=subresource)
         writes.count_generation(resource, new, old, subresource)
-        if writes.same_content(new, old) and managed_fields in (
-            None,
-            old["metadata"].get("managedFields"),
-        ):
+        if writes.same_content(new, old, managed_fields):
             return clone(old)
         writes.track(
+            resource,
             new,
             old,
             manager=manager,

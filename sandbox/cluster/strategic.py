@@ -6,6 +6,7 @@ from typing import Any
 
 from sandbox.cluster.errors import bad_request
 from sandbox.cluster.merge_schema import Node
+from sandbox.cluster.ordering import ordered
 from sandbox.cluster.patches import rejected
 from sandbox.cluster.types import Manifest, clone
 
@@ -135,24 +136,9 @@ def _without_directives(value: Any) -> Any:
 
 
 def _ordered(merged: list[Any], wanted: list[Any], before: list[Any], key: str) -> list[Any]:
-    """Items of the patch in its order, the server's own ones where they stood among them.
-
-    `normalizeElementOrder`: where no position can be compared, the patch's item goes first.
-    """
-
     def identity(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item
 
-    order = [identity(item) for item in wanted]
-    stood = [identity(item) for item in before]
-    ours = sorted(
-        (item for item in merged if identity(item) in order),
-        key=lambda item: order.index(identity(item)),
+    return ordered(
+        merged, [identity(item) for item in wanted], [identity(item) for item in before], identity
     )
-    theirs = [item for item in merged if identity(item) not in order]
-    result: list[Any] = []
-    while ours and theirs:
-        left, right = identity(theirs[0]), identity(ours[0])
-        left_first = left in stood and right in stood and stood.index(left) < stood.index(right)
-        result.append(theirs.pop(0) if left_first else ours.pop(0))
-    return [*result, *theirs, *ours]

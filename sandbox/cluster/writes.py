@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sandbox.cluster.errors import ApiError
+from sandbox.cluster.managed import track_update
 from sandbox.cluster.resources import DEPLOYMENTS, NAMESPACES, ResourceType
-from sandbox.cluster.types import GVR, Manifest, clone
+from sandbox.cluster.types import GVR, Manifest, Manifests, clone
 
 if TYPE_CHECKING:
     from sandbox.cluster.store import ObjectStore
@@ -121,9 +122,13 @@ def _specification(obj: Manifest) -> Manifest:
     return {key: value for key, value in obj.items() if key not in _NOT_SPECIFICATION}
 
 
-def same_content(new: Manifest, old: Manifest) -> bool:
-    """Whether two states differ in nothing but who manages their fields."""
-    return _without_managers(new) == _without_managers(old)
+def same_content(new: Manifest, old: Manifest, managed_fields: Manifests | None) -> bool:
+    """Whether a write would change nothing, not even who manages the fields."""
+    managers = old["metadata"].get("managedFields", [])
+    if managed_fields not in (None, managers):
+        return False
+    given = new["metadata"].get("managedFields") or []
+    return given == managers and _without_managers(new) == _without_managers(old)
 
 
 def _without_managers(obj: Manifest) -> Manifest:
@@ -132,6 +137,7 @@ def _without_managers(obj: Manifest) -> Manifest:
 
 
 def track(
+    resource: ResourceType,
     new: Manifest,
     old: Manifest | None,
     *,
@@ -140,7 +146,20 @@ def track(
     computed: list[Manifest] | None = None,
     subresource: str | None = None,
 ) -> None:
-    """Records in managedFields who set what."""
+    """Records in managedFields who set what; `computed` is what server-side apply found out."""
+    if computed is not None:
+        new["metadata"]["managedFields"] = computed
+    else:
+        track_update(
+            new,
+            old,
+            resource.merge_schema,
+            manager=manager,
+            subresource=subresource or "",
+            now=now,
+        )
+    if not new["metadata"].get("managedFields"):
+        new["metadata"].pop("managedFields", None)
 
 
 def committed(store: ObjectStore, resource: ResourceType, obj: Manifest, *, deleted: bool) -> None:
