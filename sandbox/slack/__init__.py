@@ -1,0 +1,33 @@
+"""A strict stand-in for Slack: one workspace with one installed app, on loopback."""
+
+from sandbox.slack.errors import SlackRefusal
+from sandbox.slack.faults import Faults
+from sandbox.slack.inputs import NotAChoice
+from sandbox.slack.manifest import InvalidManifest, validate_manifest
+from sandbox.slack.model import ApiCall, Channel, Message, User, UserGroup, View
+from sandbox.slack.people.person import Person
+from sandbox.slack.people.results import ActionResult, CommandResult, SubmitResult
+from sandbox.slack.people.workspace import Workspace
+from sandbox.slack.render import render
+from sandbox.slack.server import SlackServer
+
+__all__ = [
+    "ActionResult",
+    "ApiCall",
+    "Channel",
+    "CommandResult",
+    "Faults",
+    "InvalidManifest",
+    "Message",
+    "NotAChoice",
+    "Person",
+    "SlackRefusal",
+    "SlackServer",
+    "SubmitResult",
+    "User",
+    "UserGroup",
+    "View",
+    "Workspace",
+    "render",
+    "validate_manifest",
+]

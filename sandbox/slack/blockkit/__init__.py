@@ -1,0 +1,1 @@
+"""Block Kit: a table of what Slack takes, and the check against it."""

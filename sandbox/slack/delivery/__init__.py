@@ -1,0 +1,1 @@
+"""How the app is told: Socket Mode, signed HTTP and response URLs."""

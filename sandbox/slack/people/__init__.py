@@ -1,0 +1,1 @@
+"""The people of the workspace, who type and click."""
