@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from sandbox.cluster.controllers.hpa import MetricSource, no_metrics
 from sandbox.cluster.controllers.manager import ControllerManager
 from sandbox.cluster.controllers.registry import all_controllers
 from sandbox.cluster.dataplane import DataPlane
@@ -34,7 +35,8 @@ class Cluster:
     """A Kubernetes cluster within this process. Use it as an async context manager.
 
     `images` is what nodes can pull; `timings` how long nodes take; `namespaces` exist from the
-    start besides those of the system; `users` maps bearer tokens to who presents them.
+    start besides those of the system; `users` maps bearer tokens to who presents them;
+    `usage` is what the HPA sees.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Cluster:
         timings: KubeletTimings = DEMO,
         users: Mapping[str, User] = ADMIN,
         namespaces: Iterable[str] = ("shop",),
+        usage: MetricSource = no_metrics,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self.store = ObjectStore(clock=clock)
@@ -62,6 +65,7 @@ class Cluster:
             )
             for number in range(_NODES)
         ]
+        self._usage = usage
         self._running: asyncio.Task[None] | None = None
         for namespace in namespaces:
             self.store.create(NAMESPACES, {"metadata": {"name": namespace}})
@@ -100,7 +104,7 @@ class Cluster:
         await self.stop()
 
     async def _run(self) -> None:
-        manager = ControllerManager(self.store, all_controllers(self.store))
+        manager = ControllerManager(self.store, all_controllers(self.store, usage=self._usage))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._dataplane.run())
             group.create_task(manager.run())

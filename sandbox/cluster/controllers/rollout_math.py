@@ -21,7 +21,7 @@ def is_rolling_update(deployment: Manifest) -> bool:
     return bool(strategy.get("type", "RollingUpdate") == "RollingUpdate")
 
 
-def _scaled(value: int | str, total: int, *, round_up: bool) -> int:
+def scaled_value(value: int | str, total: int, *, round_up: bool) -> int:
     """`intstr.GetScaledValueFromIntOrPercent`."""
     if isinstance(value, int):
         return value
@@ -33,8 +33,8 @@ def fenceposts(deployment: Manifest) -> tuple[int, int]:
     """(maxSurge, maxUnavailable) in pods: surge rounds up, unavailable down, never both 0."""
     rolling = (deployment["spec"].get("strategy") or {}).get("rollingUpdate") or {}
     total = desired_replicas(deployment)
-    surge = _scaled(rolling.get("maxSurge", "25%"), total, round_up=True)
-    unavailable = _scaled(rolling.get("maxUnavailable", "25%"), total, round_up=False)
+    surge = scaled_value(rolling.get("maxSurge", "25%"), total, round_up=True)
+    unavailable = scaled_value(rolling.get("maxUnavailable", "25%"), total, round_up=False)
     if surge == 0 and unavailable == 0:
         # Neither would ever move; upstream lets one pod be missing then.
         unavailable = 1
