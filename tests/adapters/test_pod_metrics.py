@@ -83,14 +83,14 @@ class Pod:
             "metadata": {"name": self.name, "uid": self.uid, "labels": labels},
             "spec": {
                 "containers": [
-                    {"name": "proxy", "image": "envoy:1.30"},
+                    {"name": "setup", "image": self.image},
                     {"name": "app", "image": self.image, "ports": [{"containerPort": 8080}]},
                 ]
             },
             "status": {
                 "phase": "Running",
                 "containerStatuses": [
-                    {"name": "proxy", "state": {"running": {"startedAt": "2020-01-01T00:00:00Z"}}},
+                    {"name": "setup", "state": {"running": {"startedAt": "2020-01-01T00:00:00Z"}}},
                     {"name": "app", "state": {"running": {"startedAt": started}}},
                 ],
             },

@@ -9,6 +9,7 @@ import structlog
 
 from bot.adapters.metrics.exposition import CounterMissingError, read_counters
 from bot.config.catalog import Catalog, PodMetrics, ServiceEntry
+from bot.domain.workloads import release_of
 from bot.errors import PermanentError, RollbackBotError, TemporaryError
 from bot.ports.clock import Clock
 from bot.ports.cluster import PODS, Cluster, Manifest
@@ -117,7 +118,7 @@ class PodRecorder:
             service=name,
             at=at,
             instance=pod["metadata"]["uid"],
-            release=_release(pod, container, entry.version_label),
+            release=release_of(pod, entry.version_label),
             born_at=born_at,
             **counters.model_dump(),
         )
@@ -139,12 +140,3 @@ def _born_at(pod: Manifest, container: Manifest) -> datetime:
         if status["name"] == container["name"] and started:
             return datetime.fromisoformat(started)
     raise TemporaryError(f"Container {container['name']} does not run.")
-
-
-def _release(pod: Manifest, container: Manifest, label: str) -> str:
-    """The version label, else the tag of the container's image."""
-    named = pod["metadata"].get("labels", {}).get(label)
-    if named:
-        return str(named)
-    image = str(container["image"]).partition("@")[0]
-    return image.rpartition("/")[2].partition(":")[2] or "latest"
