@@ -51,7 +51,8 @@ class ApScheduler:
 
     def at(self, name: str, when: datetime, job: Job) -> None:
         """Run a job once; a moment that has passed means now."""
-        self._add(name, DateTrigger(max(when, datetime.now(UTC))), job)
+        # Re-set from within its own run, a job must not be skipped for running already.
+        self._add(name, DateTrigger(max(when, datetime.now(UTC))), job, instances=10)
 
     def cancel(self, name: str) -> None:
         """Forget a job; harmless when there is none."""
@@ -60,9 +61,15 @@ class ApScheduler:
         except JobLookupError:
             return
 
-    def _add(self, name: str, trigger: Any, job: Job) -> None:
+    def _add(self, name: str, trigger: Any, job: Job, *, instances: int = 1) -> None:
         self._scheduler.add_job(
-            self._run, trigger, args=[name, job], id=name, name=name, replace_existing=True
+            self._run,
+            trigger,
+            args=[name, job],
+            id=name,
+            name=name,
+            replace_existing=True,
+            max_instances=instances,
         )
 
     async def _run(self, name: str, job: Job) -> None:

@@ -85,11 +85,13 @@ async def reject(
 
 
 async def request_plan(
-    context: Context, incident_id: str, *, actor: Actor, target: str | None
+    context: Context, incident_id: str, *, actor: Actor, target: str | None, request_id: str
 ) -> Incident:
     """Ask for a new plan, perhaps to another target. Changes nothing, so everybody may."""
     requested = e.PlanRequested(by=actor, target_release=target)
-    return await context.journal.add(incident_id, requested)
+    return await context.journal.record(
+        incident_id, lambda _: Decision(events=(requested,)), request_id=request_id
+    )
 
 
 def _plan_on_the_table(incident: Incident) -> Plan:

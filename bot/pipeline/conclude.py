@@ -40,6 +40,16 @@ async def add_words(
     )
 
 
+async def request_verification(
+    context: Context, incident_id: str, *, actor: Actor, request_id: str
+) -> Incident:
+    """Have the recovery proven again on what is measured from now on."""
+    requested = e.VerificationRequested(by=actor)
+    return await context.journal.record(
+        incident_id, lambda _: Decision(events=(requested,)), request_id=request_id
+    )
+
+
 async def report(context: Context, incident: Incident, lease: Lease) -> None:
     """Duty REPORT: write the report and its appendix, owe the upload, and free the service."""
     attachments = await draw_report(context, incident)

@@ -1,0 +1,121 @@
+"""Buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
+
+from bot.domain import events as e
+from bot.domain.incident import Incident
+from bot.domain.values import Actor
+from bot.pipeline import approve, conclude, execute
+from bot.pipeline.team import check_team
+from bot.views import ids, modals
+from handlers.commands import open_assessment
+from handlers.desk import Ack, Body, Desk, acknowledge_within, actor_of, attempt
+
+log = structlog.get_logger()
+
+Click = Callable[[Desk, Body, str], Awaitable[object]]
+"""Carries out one click; the text is the button's value."""
+
+
+def register(app: AsyncApp, desk: Desk) -> None:
+    """Listen to every button."""
+    for action_id, click in CLICKS.items():
+        app.action(action_id)(_listener(desk, click))
+
+
+def _listener(desk: Desk, click: Click) -> Callable[..., Awaitable[None]]:
+    async def on_click(ack: Ack, body: Body, action: dict[str, Any]) -> None:
+        value = str(action.get("value") or "")
+        await acknowledge_within(ack, attempt(desk, body, click(desk, body, value)))
+
+    return on_click
+
+
+def request_id(body: Body) -> str:
+    """The identity of a click: Slack redelivers it unchanged, a second click differs."""
+    action = body["actions"][0]
+    return f"click/{action['action_ts']}/{body['user']['id']}/{action['action_id']}"
+
+
+async def _open(desk: Desk, body: Body, view: dict[str, Any]) -> None:
+    try:
+        await desk.client.views_open(trigger_id=str(body["trigger_id"]), view=view)
+    except SlackApiError as error:
+        # A redelivered click comes with a used trigger: the modal is open already.
+        log.warning("the modal could not be opened", error=str(error.response.get("error")))
+
+
+async def _assess(desk: Desk, body: Body, service: str) -> None:
+    desk.context.service(service)
+    channel = (body.get("channel") or {}).get("id") or ""
+    await open_assessment(desk, body, service, asked_in=str(channel))
+
+
+async def _approve(desk: Desk, body: Body, value: str) -> Incident:
+    incident_id, _, plan_hash = value.partition(" ")
+    return await approve.approve(
+        desk.context,
+        incident_id,
+        plan_hash=plan_hash,
+        actor=actor_of(body),
+        request_id=request_id(body),
+    )
+
+
+async def _open_reject(desk: Desk, body: Body, value: str) -> None:
+    incident_id, _, plan_hash = value.partition(" ")
+    await _open(desk, body, modals.reject_form(incident_id, plan_hash))
+
+
+async def _open_replan(desk: Desk, body: Body, value: str) -> None:
+    incident = await desk.context.journal.load(value.partition(" ")[0])
+    await _open(desk, body, modals.replan_form(incident))
+
+
+async def _open_words(desk: Desk, body: Body, value: str) -> None:
+    await _open(desk, body, modals.words_form(value))
+
+
+async def _open_resolve(desk: Desk, body: Body, value: str) -> None:
+    incident = await desk.context.journal.load(value)
+    await _open(desk, body, modals.resolve_form(incident))
+
+
+def _steer(wish: Callable[[Actor], execute.Wish]) -> Click:
+    async def click(desk: Desk, body: Body, value: str) -> Incident:
+        incident = await desk.context.journal.load(value)
+        await check_team(desk.context, incident, actor_of(body))
+        return await execute.steer(
+            desk.context, value, wish(actor_of(body)), request_id=request_id(body)
+        )
+
+    return click
+
+
+async def _verify_again(desk: Desk, body: Body, value: str) -> Incident:
+    incident = await desk.context.journal.load(value)
+    await check_team(desk.context, incident, actor_of(body))
+    return await conclude.request_verification(
+        desk.context, value, actor=actor_of(body), request_id=request_id(body)
+    )
+
+
+CLICKS: dict[str, Click] = {
+    ids.ASSESS: _assess,
+    ids.APPROVE: _approve,
+    ids.OPEN_REJECT: _open_reject,
+    ids.OPEN_REPLAN: _open_replan,
+    ids.PAUSE: _steer(lambda actor: e.PauseRequested(by=actor)),
+    ids.RESUME: _steer(lambda actor: e.ResumeRequested(by=actor)),
+    ids.ABORT: _steer(lambda actor: e.AbortRequested(by=actor)),
+    ids.VERIFY_AGAIN: _verify_again,
+    ids.OPEN_WORDS: _open_words,
+    ids.OPEN_RESOLVE: _open_resolve,
+}

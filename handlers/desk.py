@@ -1,0 +1,119 @@
+"""What all handlers share: the pipeline, Slack's views, and how answers reach a person."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+
+from bot.domain.values import Actor
+from bot.errors import DuplicateRequestError, RollbackBotError, TemporaryError
+from bot.pipeline.changes import Changes
+from bot.pipeline.context import Context
+from bot.views import replies
+from bot.views.message import Message
+
+log = structlog.get_logger()
+
+Ack = Callable[..., Awaitable[Any]]
+Body = dict[str, Any]
+
+ACK_SECONDS = 2.0
+"""Slack waits three; the rest is for the way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """The handlers' side of the pipeline."""
+
+    context: Context
+    changes: Changes
+    client: AsyncWebClient
+    background: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def later(self, work: Awaitable[None], *, subject: str) -> None:
+        """Do something after the answer; its failure is logged."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except RollbackBotError as error:
+                log.warning("work after an answer failed", subject=subject, error=str(error))
+            except Exception:
+                log.exception("work after an answer failed unexpectedly", subject=subject)
+
+        task = asyncio.create_task(guarded(), name=subject)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+    async def stop(self) -> None:
+        """End what still runs after its answer."""
+        for task in self.background:
+            task.cancel()
+        await asyncio.gather(*self.background, return_exceptions=True)
+
+
+def actor_of(body: Body) -> Actor:
+    """The person behind a payload."""
+    user = body.get("user") or {"id": body.get("user_id"), "name": body.get("user_name")}
+    name = user.get("name") or user.get("username") or user["id"]
+    return Actor(id=str(user["id"]), name=str(name))
+
+
+async def acknowledge_within(ack: Ack, work: Awaitable[None]) -> None:
+    """Acknowledge when the work is recorded, or in time when it is slow.
+
+    An acknowledgement means «recorded», so that what we lost in a crash is not acknowledged;
+    but Slack must never show an error only because a user group took long to read.
+    """
+    task = asyncio.ensure_future(work)
+    await asyncio.wait({task}, timeout=ACK_SECONDS)
+    await ack()
+    await task
+
+
+async def reply_ephemeral(desk: Desk, body: Body, message: Message) -> None:
+    """Tell only the person who clicked.
+
+    The response_url also works where the bot is not a member; without one the channel is used.
+    """
+    user = actor_of(body)
+    url = body.get("response_url")
+    if url:
+        webhook = AsyncWebhookClient(url)
+        await webhook.send(
+            text=message.text,
+            blocks=list(message.blocks),
+            response_type="ephemeral",
+            replace_original=False,
+        )
+        return
+    channel = (body.get("channel") or {}).get("id") or body.get("channel_id")
+    await desk.client.chat_postEphemeral(
+        channel=str(channel), user=user.id, text=message.text, blocks=list(message.blocks)
+    )
+
+
+async def refused(desk: Desk, body: Body, error: RollbackBotError) -> None:
+    """Explain to the person why nothing happened."""
+    log.info("refused", user=actor_of(body).id, error=str(error))
+    await reply_ephemeral(desk, body, replies.refusal(error))
+
+
+async def attempt(desk: Desk, body: Body, work: Awaitable[object]) -> None:
+    """Run one call into the pipeline; what it refuses is explained to the person."""
+    try:
+        await work
+    except DuplicateRequestError:
+        log.info("repeated request ignored", user=actor_of(body).id)
+    except RollbackBotError as error:
+        await refused(desk, body, error)
+    except Exception as error:
+        log.exception("a handler failed unexpectedly")
+        what = f"Something unexpected went wrong ({type(error).__name__}); nothing was done."
+        await refused(desk, body, TemporaryError(what, "Try again; the bot's log has the details."))

@@ -1,0 +1,109 @@
+"""Reads what people filled into a modal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.domain.assessment import Assessment, Figures
+from bot.domain.draft import Draft
+from bot.domain.events import Conclusion, Decision, FollowUp
+from bot.pipeline.assess import with_reported_figures
+from bot.views import ids
+
+View = dict[str, Any]
+
+
+class FormError(Exception):
+    """Inputs that cannot be taken: block id → what to do about it."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        super().__init__("; ".join(errors.values()))
+        self.errors = errors
+
+
+def field(view: View, name: str) -> str:
+    """The text, number, date or option of an input; empty when nothing was given."""
+    state = view["state"]["values"].get(name, {})
+    element = state.get(name) or next(iter(state.values()), {})
+    option = element.get("selected_option") or {}
+    value = element.get("value") or option.get("value") or ""
+    return str(value).strip()
+
+
+def chosen(view: View, name: str) -> frozenset[str]:
+    """The ticked values of a group of checkboxes."""
+    state = view["state"]["values"].get(name, {})
+    element = state.get(name) or next(iter(state.values()), {})
+    return frozenset(str(option["value"]) for option in element.get("selected_options") or ())
+
+
+def assessment(view: View, draft: Draft) -> Assessment:
+    """The assessment form; raises FormError for numbers that make no sense."""
+    errors: dict[str, str] = {}
+
+    def share(name: str) -> float | None:
+        number = _number(view, name, errors, highest=100)
+        return None if number is None else number / 100
+
+    error_rate, latency = share(ids.ERROR_RATE), _number(view, ids.LATENCY, errors)
+    affected, drop = share(ids.AFFECTED_USERS), share(ids.BUSINESS_DROP)
+    if errors:
+        raise FormError(errors)
+    findings = chosen(view, ids.FINDINGS)
+    figures = with_reported_figures(
+        draft.figures or Figures(), error_rate=error_rate, latency_ms=latency
+    )
+    return Assessment(
+        service=draft.service,
+        figures=figures,
+        service_down=ids.SERVICE_DOWN in findings,
+        core_feature_broken=ids.CORE_BROKEN in findings,
+        data_corruption=ids.CORRUPTION in findings,
+        security_breach=ids.BREACH in findings,
+        many_complaints=ids.COMPLAINTS in findings,
+        affected_users=affected,
+        business_drop=drop,
+        description=field(view, ids.DESCRIPTION),
+    )
+
+
+def _number(
+    view: View, name: str, errors: dict[str, str], *, highest: float | None = None
+) -> float | None:
+    text = field(view, name).rstrip("%").strip().replace(",", ".")
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        errors[name] = "Enter a number, for example 12 or 0.5."
+        return None
+    # Not a number and infinity are floats too; only real amounts make sense here.
+    if not 0 <= number < float("inf") or (highest is not None and number > highest):
+        errors[name] = f"Enter a number from 0 to {highest:g}." if highest else "Enter 0 or more."
+        return None
+    return number
+
+
+def decision(view: View) -> Decision:
+    """The decision record."""
+    return Decision(
+        reason=field(view, ids.REASON),
+        affected_users=field(view, ids.AFFECTED_TEXT),
+        alternatives=field(view, ids.ALTERNATIVES),
+        rationale=field(view, ids.RATIONALE),
+    )
+
+
+def conclusion(view: View) -> Conclusion:
+    """The resolve form; corrective actions stand one a line."""
+    actions = field(view, ids.ACTIONS).splitlines()
+    return Conclusion(
+        root_cause=field(view, ids.ROOT_CAUSE),
+        corrective_actions=tuple(line.strip() for line in actions if line.strip()),
+        went_well=field(view, ids.WENT_WELL),
+        to_improve=field(view, ids.TO_IMPROVE),
+        follow_up=FollowUp(field(view, ids.FOLLOW_UP)),
+        follow_up_timeline=field(view, ids.TIMELINE),
+        impact=field(view, ids.IMPACT),
+    )

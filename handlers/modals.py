@@ -1,0 +1,195 @@
+"""Submitted modals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
+
+from bot.domain.assessment import VerdictKind
+from bot.domain.incident import Incident
+from bot.errors import DuplicateRequestError, RollbackBotError
+from bot.pipeline import approve, assess, conclude, declare, watch
+from bot.pipeline.team import check_team
+from bot.views import ids, modals
+from handlers import forms
+from handlers.desk import Ack, Body, Desk, actor_of
+
+log = structlog.get_logger()
+
+Submit = Callable[[Desk, Body, dict[str, Any]], Awaitable[dict[str, Any]]]
+"""Carries out one submission and returns the answer to Slack, as arguments of ``ack``."""
+
+CHANNEL_SECONDS = 30.0
+"""How long a declaration's modal waits for the channel to name it."""
+
+
+def register(app: AsyncApp, desk: Desk) -> None:
+    """Listen to every modal's submission."""
+    for callback_id, submit in SUBMISSIONS.items():
+        app.view(callback_id)(_listener(desk, submit))
+
+
+def _listener(desk: Desk, submit: Submit) -> Callable[..., Awaitable[None]]:
+    async def on_submit(ack: Ack, body: Body, view: dict[str, Any]) -> None:
+        await ack(**await _answer(desk, body, view, submit))
+
+    return on_submit
+
+
+async def _answer(desk: Desk, body: Body, view: dict[str, Any], submit: Submit) -> dict[str, Any]:
+    try:
+        return await submit(desk, body, view)
+    except forms.FormError as error:
+        return {"response_action": "errors", "errors": error.errors}
+    except DuplicateRequestError:
+        # Carried out the first time; the person sees the same end.
+        return {"response_action": "clear"}
+    except RollbackBotError as error:
+        log.info("refused", user=actor_of(body).id, error=str(error))
+        text = f"{error.what}\n\n{error.remedy}"
+        return _shows(modals.message_view("Not possible now", text))
+    except Exception as error:
+        log.exception("a submission failed unexpectedly")
+        text = (
+            f"Something unexpected went wrong ({type(error).__name__}); nothing was done.\n\n"
+            "Try again; the bot's log has the details."
+        )
+        return _shows(modals.message_view("Something went wrong", text))
+
+
+def _shows(view: dict[str, Any]) -> dict[str, Any]:
+    return {"response_action": "update", "view": view}
+
+
+def request_id(view: dict[str, Any]) -> str:
+    """The identity of a submission: a view is submitted once with success."""
+    return f"view/{view['id']}"
+
+
+async def _assessment(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
+    draft = await assess.load(desk.context, view["private_metadata"])
+    filled = forms.assessment(view, draft)
+    judged = await assess.submit(desk.context, draft.id, filled)
+    if judged.verdict and judged.verdict.kind is VerdictKind.MONITOR:
+        watch_for = desk.context.catalog.assessment.watch_for
+        return _shows(modals.monitor_view(judged, watch_for=watch_for))
+    return _shows(modals.decision_form(judged))
+
+
+async def _watch(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
+    draft = await assess.load(desk.context, view["private_metadata"])
+    started = await watch.start(desk.context, draft)
+    text = (
+        f"*{draft.service}* is watched until {started.until:%H:%M} UTC. You get a message when it "
+        "gets worse, and one when the watch ends. Nothing was declared."
+    )
+    return _shows(modals.message_view("Watching", text))
+
+
+async def _decision(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
+    incident = await declare.declare(
+        desk.context,
+        draft_id=view["private_metadata"],
+        decision=forms.decision(view),
+        actor=actor_of(body),
+        target_release=forms.field(view, ids.TARGET) or None,
+        request_id=request_id(view),
+    )
+    desk.later(_name_channel(desk, incident, view["id"]), subject=f"name {incident.id}")
+    text = f"*{incident.id}* is declared. Its channel is being opened…"
+    return _shows(modals.message_view("Incident declared", text))
+
+
+async def _name_channel(desk: Desk, incident: Incident, view_id: str) -> None:
+    """Show the person where it goes on, in the modal that is still open."""
+    try:
+        opened = await desk.changes.wait(
+            incident, lambda now: now.channel is not None, seconds=CHANNEL_SECONDS
+        )
+    except TimeoutError:
+        text = f"*{incident.id}* is declared. Slack is slow to open its channel; it will come."
+    else:
+        text = _where(opened)
+    view = modals.message_view("Incident declared", text)
+    try:
+        await desk.client.views_update(view_id=view_id, view=view)
+    except SlackApiError as error:
+        log.info("the modal was closed", error=str(error.response.get("error")))
+
+
+def _where(incident: Incident) -> str:
+    channel = incident.channel
+    if channel is None:
+        return f"*{incident.id}* is declared."
+    note = f"\n\n{channel.note}" if channel.note else ""
+    return (
+        f"*{incident.id}* is declared. It goes on in <#{channel.channel_id}>: a plan appears "
+        f"there, and somebody else has to approve it.{note}"
+    )
+
+
+async def _reject(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
+    incident_id, _, plan_hash = view["private_metadata"].partition(" ")
+    await approve.reject(
+        desk.context,
+        incident_id,
+        plan_hash=plan_hash,
+        actor=actor_of(body),
+        reason=forms.field(view, ids.REASON),
+    )
+    return {"response_action": "clear"}
+
+
+async def _replan(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
+    incident_id = view["private_metadata"]
+    target = forms.field(view, ids.TEXT) or forms.field(view, ids.TARGET) or None
+    await approve.request_plan(
+        desk.context,
+        incident_id,
+        actor=actor_of(body),
+        target=target,
+        request_id=request_id(view),
+    )
+    return {"response_action": "clear"}
+
+
+async def _words(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
+    await conclude.add_words(
+        desk.context,
+        view["private_metadata"],
+        text=forms.field(view, ids.TEXT),
+        actor=actor_of(body),
+        request_id=request_id(view),
+    )
+    return {"response_action": "clear"}
+
+
+async def _resolve(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
+    incident = await desk.context.journal.load(view["private_metadata"])
+    # Slack gives three seconds; a user group that is slow to read must not cost the text typed.
+    async with asyncio.timeout(2.0):
+        await check_team(desk.context, incident, actor_of(body))
+    await conclude.resolve(
+        desk.context,
+        incident.id,
+        conclusion=forms.conclusion(view),
+        actor=actor_of(body),
+        request_id=request_id(view),
+    )
+    return {"response_action": "clear"}
+
+
+SUBMISSIONS: dict[str, Submit] = {
+    ids.ASSESSMENT: _assessment,
+    ids.DECISION: _decision,
+    ids.WATCH: _watch,
+    ids.REJECT: _reject,
+    ids.REPLAN: _replan,
+    ids.WORDS: _words,
+    ids.RESOLVE: _resolve,
+}
