@@ -9,6 +9,9 @@ from typing import Any, Literal
 from bot.domain.values import Value
 from bot.domain.workloads import annotations_of, labels_of, moment
 
+FIELD_MANAGER = "rollback-bot"
+"""Under this name the bot's writes stand in ``managedFields``."""
+
 _EPOCH = datetime.fromtimestamp(0, tz=UTC)
 
 

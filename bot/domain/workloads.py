@@ -76,6 +76,28 @@ def selector_of(workload: Mapping[str, Any]) -> str:
     return ",".join(part for part in parts if part)
 
 
+def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
+    """Whether a LabelSelector object (``matchLabels``, ``matchExpressions``) selects the labels."""
+    if selector is None:
+        return False
+    if not matches(labels, selector.get("matchLabels") or {}):
+        return False
+    return all(_holds(rule, labels) for rule in selector.get("matchExpressions") or [])
+
+
+def _holds(rule: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    found = labels.get(rule["key"])
+    match rule["operator"]:
+        case "In":
+            return found in rule["values"]
+        case "NotIn":
+            return found not in rule["values"]
+        case "Exists":
+            return found is not None
+        case _:
+            return found is None
+
+
 def matches(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     """Whether the labels hold every wanted pair."""
     return all(labels.get(key) == value for key, value in wanted.items())

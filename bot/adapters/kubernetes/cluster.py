@@ -11,10 +11,10 @@ from bot.adapters.kubernetes.api import Api, Query
 from bot.adapters.kubernetes.refusals import Call, refusal, status_of
 from bot.adapters.kubernetes.retries import retried
 from bot.adapters.kubernetes.watch import Listing, Watch
+from bot.domain.ownership import FIELD_MANAGER
 from bot.errors import PermanentError
 from bot.ports.cluster import SECRETS, Change, Kind, Manifest, PodAnswer
 
-FIELD_MANAGER = "rollback-bot"
 _PAGE = "500"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"

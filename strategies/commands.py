@@ -1,0 +1,29 @@
+"""The equivalent shell commands, ready to paste."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+
+from bot.ports.cluster import Manifest
+
+
+def kubectl(namespace: str, *arguments: str) -> str:
+    """A kubectl call with every word quoted as the shell needs it."""
+    return shlex.join(["kubectl", "-n", namespace, *arguments])
+
+
+def json_patch(namespace: str, resource: str, name: str, operations: Sequence[Manifest]) -> str:
+    """``kubectl patch`` with a JSON Patch."""
+    text = json.dumps(list(operations), separators=(",", ":"), sort_keys=True)
+    return kubectl(namespace, "patch", resource, name, "--type=json", "-p", text)
+
+
+def for_each_pod(namespace: str, labels: str, port: int, path: str) -> str:
+    """A loop that asks every selected pod for a path through the API server."""
+    names = kubectl(
+        namespace, "get", "pods", "-l", labels, "-o", "jsonpath={.items[*].metadata.name}"
+    )
+    raw = f"/api/v1/namespaces/{namespace}/pods/$pod:{port}/proxy/{path.lstrip('/')}"
+    return f'for pod in $({names}); do kubectl get --raw "{raw}" && echo; done'

@@ -1,0 +1,1 @@
+"""Checks against the live system before approval, shared by the strategies."""
