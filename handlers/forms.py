@@ -21,10 +21,14 @@ class FormError(Exception):
         self.errors = errors
 
 
+def _element(view: View, name: str) -> dict[str, Any]:
+    state: dict[str, dict[str, Any]] = view["state"]["values"].get(name, {})
+    return state.get(name) or next(iter(state.values()), {})
+
+
 def field(view: View, name: str) -> str:
     """The text, number, date or option of an input; empty when nothing was given."""
-    state = view["state"]["values"].get(name, {})
-    element = state.get(name) or next(iter(state.values()), {})
+    element = _element(view, name)
     option = element.get("selected_option") or {}
     value = element.get("value") or option.get("value") or ""
     return str(value).strip()
@@ -32,8 +36,7 @@ def field(view: View, name: str) -> str:
 
 def chosen(view: View, name: str) -> frozenset[str]:
     """The ticked values of a group of checkboxes."""
-    state = view["state"]["values"].get(name, {})
-    element = state.get(name) or next(iter(state.values()), {})
+    element = _element(view, name)
     return frozenset(str(option["value"]) for option in element.get("selected_options") or ())
 
 

@@ -24,6 +24,8 @@ log = structlog.get_logger()
 Submit = Callable[[Desk, Body, dict[str, Any]], Awaitable[dict[str, Any]]]
 """Carries out one submission and returns the answer to Slack, as arguments of ``ack``."""
 
+SUBMIT_SECONDS = 2.5
+"""Slack waits three for the answer to a submission, and shows an error after that."""
 CHANNEL_SECONDS = 30.0
 """How long a declaration's modal waits for the channel to name it."""
 
@@ -51,15 +53,11 @@ async def _answer(desk: Desk, body: Body, view: dict[str, Any], submit: Submit) 
         return {"response_action": "clear"}
     except RollbackBotError as error:
         log.info("refused", user=actor_of(body).id, error=str(error))
-        text = f"{error.what}\n\n{error.remedy}"
-        return _shows(modals.message_view("Not possible now", text))
+        return {"problem": f"{error.what} {error.remedy}".strip()}
     except Exception as error:
         log.exception("a submission failed unexpectedly")
-        text = (
-            f"Something unexpected went wrong ({type(error).__name__}); nothing was done.\n\n"
-            "Try again; the bot's log has the details."
-        )
-        return _shows(modals.message_view("Something went wrong", text))
+        what = f"Something unexpected went wrong ({type(error).__name__}). Submit again; if it "
+        return {"problem": f"{what}happens again, the bot's log has the details."}
 
 
 def _shows(view: dict[str, Any]) -> dict[str, Any]:
@@ -171,9 +169,7 @@ async def _words(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]
 
 async def _resolve(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
     incident = await desk.context.journal.load(view["private_metadata"])
-    # Slack gives three seconds; a user group that is slow to read must not cost the text typed.
-    async with asyncio.timeout(2.0):
-        await check_team(desk.context, incident, actor_of(body))
+    await check_team(desk.context, incident, actor_of(body))
     await conclude.resolve(
         desk.context,
         incident.id,
@@ -184,12 +180,13 @@ async def _resolve(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, An
     return {"response_action": "clear"}
 
 
-SUBMISSIONS: dict[str, Submit] = {
-    ids.ASSESSMENT: _assessment,
-    ids.DECISION: _decision,
-    ids.WATCH: _watch,
-    ids.REJECT: _reject,
-    ids.REPLAN: _replan,
-    ids.WORDS: _words,
-    ids.RESOLVE: _resolve,
+SUBMISSIONS: dict[str, tuple[Submit, str]] = {
+    ids.ASSESSMENT: (_assessment, ids.DESCRIPTION),
+    ids.DECISION: (_decision, ids.REASON),
+    ids.WATCH: (_watch, ""),
+    ids.REJECT: (_reject, ids.REASON),
+    ids.REPLAN: (_replan, ids.TEXT),
+    ids.WORDS: (_words, ids.TEXT),
+    ids.RESOLVE: (_resolve, ids.ROOT_CAUSE),
 }
+"""By callback id: what to do, and the input beside which a problem is shown."""

@@ -1,0 +1,57 @@
+"""The Bolt app, put together so that nothing slow stands between Slack and a listener."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.adapters.slack.client import call
+from bot.domain.values import Value
+
+
+class Identity(Value):
+    """Who the bot is in its workspace."""
+
+    bot_id: str
+    bot_user_id: str
+    team_id: str
+
+
+async def identify(client: AsyncWebClient) -> Identity:
+    """Ask Slack who the token belongs to.
+
+    Raises PermanentError for a wrong token, TemporaryError when Slack does not answer.
+    """
+    answer = await call(client.auth_test, subject="checking SLACK_BOT_TOKEN")
+    return Identity(
+        bot_id=str(answer.get("bot_id", "")),
+        bot_user_id=str(answer["user_id"]),
+        team_id=str(answer.get("team_id", "")),
+    )
+
+
+def make_app(client: AsyncWebClient, identity: Identity, *, signing_secret: str | None) -> AsyncApp:
+    """A Bolt app for one workspace.
+
+    Authorization is answered from memory: Bolt's own asks Slack first, and a slow answer would
+    use up the three seconds in which a modal can be opened.
+    """
+
+    async def authorize(**_: Any) -> AuthorizeResult:
+        return AuthorizeResult(
+            enterprise_id=None,
+            team_id=identity.team_id,
+            bot_id=identity.bot_id,
+            bot_user_id=identity.bot_user_id,
+            bot_token=client.token,
+        )
+
+    return AsyncApp(
+        client=client,
+        authorize=authorize,
+        signing_secret=signing_secret,
+        request_verification_enabled=signing_secret is not None,
+    )

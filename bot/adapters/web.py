@@ -1,0 +1,80 @@
+"""The bot's own HTTP server: Slack's requests, health, readiness, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.async_app import AsyncApp
+
+from bot.errors import PermanentError
+
+Ready = Callable[[], Awaitable[list[str]]]
+"""What is not ready yet, one sentence each; empty means ready."""
+
+
+class WebServer:
+    """Listens on one address."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        ready: Ready,
+        registry: CollectorRegistry,
+        slack: AsyncApp | None,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._ready = ready
+        self._registry = registry
+        self._slack = slack
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen; raises PermanentError when the address cannot be had."""
+        app = web.Application()
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
+        if self._slack is not None:
+            app.router.add_post("/slack/events", self._events)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            raise PermanentError(
+                f"Cannot listen on {self._host}:{self._port}: {error.strerror}.",
+                "Set ROLLBACK_HOST and ROLLBACK_PORT to an address that is free.",
+            ) from error
+
+    async def stop(self) -> None:
+        """Stop listening and finish what is being answered."""
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _events(self, request: web.Request) -> web.Response:
+        if self._slack is None:
+            raise web.HTTPNotFound
+        bolt_request = await to_bolt_request(request)
+        response: web.Response = await to_aiohttp_response(
+            await self._slack.async_dispatch(bolt_request)
+        )
+        return response
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        problems = await self._ready()
+        if problems:
+            return web.Response(status=503, text="\n".join(problems) + "\n")
+        return web.Response(text="ready\n")
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        body = generate_latest(self._registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

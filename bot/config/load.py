@@ -1,0 +1,94 @@
+"""Reads ``rollback.yml``; an error names the line, the key and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from bot.config.catalog import Catalog
+from bot.errors import ConfigurationError
+
+
+def load_catalog(path: Path) -> Catalog:
+    """Read and check the catalog.
+
+    Raises ConfigurationError with one line for every mistake found.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The catalog {path} cannot be read: {error.strerror}.",
+            "Name it with --config; examples/rollback.yml is a start.",
+        ) from error
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(
+            f"{path} is not YAML: {_place(error)}.", "Mend the line."
+        ) from error
+    if not isinstance(content, dict) or tree is None:
+        raise ConfigurationError(f"{path} holds no mapping.", "Start from examples/rollback.yml.")
+    try:
+        return Catalog.model_validate(content)
+    except ValidationError as error:
+        problems = "\n".join(
+            f"  {path}:{_line(tree, item['loc'])}: {_key(item['loc'])}: {_said(item)}"
+            for item in error.errors(include_url=False)
+        )
+        raise ConfigurationError(
+            f"The catalog is wrong:\n{problems}\n", "docs/configuration.md describes every key."
+        ) from None
+
+
+def _place(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "cannot be parsed"
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else str(problem)
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "the file"
+
+
+def _line(node: yaml.Node, location: tuple[int | str, ...]) -> int:
+    """The line of a key: of the deepest part of the location that stands in the file."""
+    line = node.start_mark.line + 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if found is None:
+                # A union's tag and a missing key stand nowhere in the file.
+                continue
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            if part >= len(node.value):
+                break
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _said(item: Any) -> str:
+    """pydantic's message in a person's words, with a suggestion for a mistyped key."""
+    kind, message = item["type"], str(item["msg"]).removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        close = difflib.get_close_matches(str(item["loc"][-1]), sorted(_known_keys()), n=1)
+        return "unknown key" + (f"; did you mean “{close[0]}”?" if close else "; remove it")
+    if kind == "missing":
+        return "this key is needed and missing"
+    return message
+
+
+def _known_keys() -> set[str]:
+    """Every key that the catalog's models have."""
+    keys: set[str] = set()
+    schema = Catalog.model_json_schema()
+    for definition in (schema, *schema.get("$defs", {}).values()):
+        keys.update(definition.get("properties", {}))
+    return keys
