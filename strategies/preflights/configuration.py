@@ -23,19 +23,19 @@ async def check_references(
     if not references:
         return passed(NAME, "The target names none.")
     found = await asyncio.gather(*(_exists(cluster, namespace, one) for one in references))
-    missing = [_spoken(one) for one, exists in zip(references, found, strict=True) if not exists]
-    unknown = [one for one, exists in zip(references, found, strict=True) if exists is None]
-    absent = [text for text in missing if text not in map(_spoken, unknown)]
-    if absent:
+    by_answer = list(zip(references, found, strict=True))
+    missing = [_spoken(one) for one, exists in by_answer if exists is False]
+    unknown = [_spoken(one) for one, exists in by_answer if exists is None]
+    if missing:
         return blocked(
             NAME,
-            f"The target's pods cannot start: {', '.join(absent)} is missing in namespace "
+            f"The target's pods cannot start: {', '.join(missing)} is missing in namespace "
             f"{namespace}. Create it again first.",
         )
     if unknown:
         return warned(
             NAME,
-            f"The bot may not look for {', '.join(map(_spoken, unknown))}; check that it exists.",
+            f"The bot may not look for {', '.join(unknown)}; check that it exists.",
         )
     return passed(NAME, f"All there: {', '.join(map(_spoken, references))}.")
 

@@ -1,0 +1,110 @@
+"""Asking the service and its pods which release they are, and how much they have served."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from bot.domain.values import Value
+from bot.domain.workloads import reports_release
+from bot.errors import NotFoundError, TemporaryError
+from bot.ports.world import World
+
+_AT_ONCE = 16
+_FRESH_ANSWERS = 3
+"""Consecutive fresh connections that must reach the target: a stale route may still answer."""
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 1.0
+
+
+class RequestCounter(Value):
+    """Where a pod counts the requests of its users."""
+
+    port: int
+    path: str
+    name: str
+    where: dict[str, str]
+
+
+async def await_release(world: World, url: str, release: str, *, patience_seconds: float) -> str:
+    """Ask the version endpoint until it names the release several times in a row.
+
+    The answer that was missing is returned as a sentence; empty when all is well. There is no
+    event to wait for: proxies and load balancers outside of the cluster follow when they do.
+    """
+    start = world.clock.now()
+    reached, pause, last = 0, _FIRST_PAUSE, "no answer"
+    while reached < _FRESH_ANSWERS:
+        try:
+            answer = await world.http.get(url)
+            right = answer.status == 200 and reports_release(answer.text, release)
+            last = f"HTTP {answer.status}: {answer.text.strip()[:80]}"
+        except TemporaryError as error:
+            right, last = False, error.what
+        reached = reached + 1 if right else 0
+        if right:
+            continue
+        if (world.clock.now() - start).total_seconds() >= patience_seconds:
+            return f"{url} does not answer with {release} (last: {last})"
+        await world.clock.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
+    return ""
+
+
+async def wrong_versions(
+    world: World, namespace: str, pods: Sequence[str], *, port: int, path: str, release: str
+) -> dict[str, str]:
+    """Each pod that does not report the release, with what it did instead."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(pod: str) -> str:
+        async with gate:
+            try:
+                answer = await world.cluster.ask_pod(namespace, pod, port, path)
+            except (TemporaryError, NotFoundError) as error:
+                return error.what
+        if answer.status == 200 and reports_release(answer.text, release):
+            return ""
+        return f"answers HTTP {answer.status}: {answer.text.strip()[:80]}"
+
+    answers = await asyncio.gather(*(ask(pod) for pod in pods))
+    return {pod: text for pod, text in zip(pods, answers, strict=True) if text}
+
+
+async def served(
+    world: World, namespace: str, pods: Sequence[str], counter: RequestCounter
+) -> dict[str, float | None]:
+    """Requests that each pod has served since it started; None where it cannot be read.
+
+    Pods that are gone are left out: they serve nothing any more.
+    """
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def read(pod: str) -> tuple[str, float | None] | None:
+        async with gate:
+            try:
+                answer = await world.cluster.ask_pod(namespace, pod, counter.port, counter.path)
+            except NotFoundError:
+                return None
+            except TemporaryError:
+                return pod, None
+        return pod, _total(answer.text, counter) if answer.status == 200 else None
+
+    readings = await asyncio.gather(*(read(pod) for pod in pods))
+    return dict(reading for reading in readings if reading is not None)
+
+
+def _total(text: str, counter: RequestCounter) -> float | None:
+    try:
+        families = list(text_string_to_metric_families(text))
+    except ValueError:
+        return None
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == counter.name
+        and all(sample.labels.get(key) == value for key, value in counter.where.items())
+    )

@@ -1,0 +1,130 @@
+"""Step: wait until the pods that were switched away serve no more requests."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.domain.plan import Step
+from bot.domain.values import Value, spoken
+from bot.domain.workloads import is_finished, name_of, selector_text
+from bot.ports.cluster import PODS
+from bot.ports.world import Observed, StepState, World
+from strategies.probing import RequestCounter, served
+
+_QUIET_READINGS = 3
+"""Consecutive equal readings that make a drain."""
+
+
+class AwaitDrainParams(Value):
+    """Whose requests are counted, and for how long they are waited for."""
+
+    namespace: str
+    selector: dict[str, str]
+    colour: str
+    counter: RequestCounter | None
+    timeout_seconds: float
+    interval_seconds: float
+
+
+class _Reading(Value):
+    seconds: float
+    """Since the wait began."""
+    totals: dict[str, float | None]
+
+    @property
+    def known(self) -> bool:
+        return None not in self.totals.values()
+
+
+class AwaitDrain:
+    """Reads every old pod's request counter until it stands still; changes nothing.
+
+    Established connections stay where they are after a switch. A drain that takes too long is
+    reported with its figures and is no failure: new requests reach the target already.
+    """
+
+    name = "await-drain"
+
+    async def observe(self, step: Step, world: World) -> Observed:
+        """AFTER when no old pod is left, else BEFORE."""
+        params = AwaitDrainParams.model_validate(step.action.params)
+        pods = await _pods(params, world)
+        if not pods:
+            return Observed(state=StepState.AFTER, summary=f"No pod of {params.colour} is running.")
+        return Observed(
+            state=StepState.BEFORE, summary=f"{len(pods)} pods of {params.colour} are running."
+        )
+
+    async def act(self, step: Step, world: World) -> None:
+        """Nothing to do."""
+
+    async def confirm(self, step: Step, world: World) -> str:
+        """Says whether the old pods are quiet, or how much they still serve."""
+        params = AwaitDrainParams.model_validate(step.action.params)
+        start = world.clock.now()
+        deadline = start + timedelta(seconds=params.timeout_seconds)
+        readings: list[_Reading] = []
+        while True:
+            pods = await _pods(params, world)
+            if not pods:
+                return f"No pod of {params.colour} is running any more."
+            if params.counter is not None:
+                totals = await served(world, params.namespace, pods, params.counter)
+                elapsed = (world.clock.now() - start).total_seconds()
+                readings.append(_Reading(seconds=elapsed, totals=totals))
+                if _is_quiet(readings):
+                    return (
+                        f"The {len(pods)} pods of {params.colour} served no more requests "
+                        f"after {spoken(elapsed)}; they keep running for debugging."
+                    )
+            left = (deadline - world.clock.now()).total_seconds()
+            if left <= 0:
+                return _unfinished(params, readings, len(pods))
+            pause = params.interval_seconds if params.counter else left
+            await world.clock.sleep(min(pause, left))
+
+
+async def _pods(params: AwaitDrainParams, world: World) -> list[str]:
+    labels = selector_text(params.selector)
+    pods = await world.cluster.list(PODS, params.namespace, labels=labels)
+    return [name_of(pod) for pod in pods if not is_finished(pod)]
+
+
+def _is_quiet(readings: list[_Reading]) -> bool:
+    last = readings[-_QUIET_READINGS:]
+    return (
+        len(last) == _QUIET_READINGS
+        and last[0].known
+        and all(reading.totals == last[0].totals for reading in last)
+    )
+
+
+def _unfinished(params: AwaitDrainParams, readings: list[_Reading], pods: int) -> str:
+    waited = f"after {spoken(params.timeout_seconds)}"
+    if not readings:
+        return (
+            f"Not measured: the catalog names no metrics for the {pods} pods of {params.colour}; "
+            f"open connections were given {spoken(params.timeout_seconds)} to end."
+        )
+    last = readings[-1]
+    unread = sorted(pod for pod, total in last.totals.items() if total is None)
+    rate = _rate(readings[-_QUIET_READINGS:])
+    silent = f" The counters of {', '.join(unread)} cannot be read." if unread else ""
+    return (
+        f"Not drained {waited}: the pods of {params.colour} still serve {rate:.1f} requests "
+        f"per second over connections opened before the switch.{silent}"
+    )
+
+
+def _rate(readings: list[_Reading]) -> float:
+    """Requests per second over the readings; a pod counts where both ends are known."""
+    first, last = readings[0], readings[-1]
+    seconds = last.seconds - first.seconds
+    if seconds <= 0:
+        return 0.0
+    grown = 0.0
+    for pod, total in last.totals.items():
+        before = first.totals.get(pod)
+        if total is not None and before is not None:
+            grown += max(0.0, total - before)
+    return grown / seconds

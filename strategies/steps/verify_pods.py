@@ -1,0 +1,126 @@
+"""Step: every pod is the target's, ready, and says so itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.domain.plan import Step
+from bot.domain.values import spoken
+from bot.domain.workloads import is_finished, is_ready, name_of, owner_uid, selector_of
+from bot.errors import PermanentError
+from bot.ports.cluster import PODS, REPLICA_SETS, Manifest
+from bot.ports.world import Observed, StepState, World
+from strategies.probing import wrong_versions
+from strategies.steps.rollout import (
+    RolloutParams,
+    has_template,
+    moved,
+    own_pods,
+    read,
+    target_uids,
+)
+from strategies.waiting import Objects, Pending, Selection, wait_until
+
+_PAUSE_SECONDS = 0.5
+
+
+class VerifyPodsParams(RolloutParams):
+    """Where each pod tells its version; without a port nobody asks."""
+
+    port: int | None
+    path: str
+    patience_seconds: float
+
+
+class VerifyPods:
+    """Waits until only ready pods of the target are left, then asks each; changes nothing."""
+
+    name = "verify-pods"
+
+    async def observe(self, step: Step, world: World) -> Observed:
+        """BEFORE: what pods answer must be asked anew each time; OTHER for another template."""
+        params = VerifyPodsParams.model_validate(step.action.params)
+        deployment = await read(params, world)
+        if not has_template(deployment, params.template):
+            return Observed(
+                state=StepState.OTHER,
+                summary=f"Deployment {params.deployment} has not the template of {params.release}.",
+                changed_by=moved(params, deployment).what,
+            )
+        return Observed(
+            state=StepState.BEFORE, summary=f"The pods of {params.deployment} are to be asked."
+        )
+
+    async def act(self, step: Step, world: World) -> None:
+        """Nothing to do."""
+
+    async def confirm(self, step: Step, world: World) -> str:
+        """Raises PermanentError naming the pods that are not right in time."""
+        params = VerifyPodsParams.model_validate(step.action.params)
+        deadline = world.clock.now() + timedelta(seconds=params.patience_seconds)
+        while True:
+            deployment = await read(params, world)
+            if not has_template(deployment, params.template):
+                raise moved(params, deployment)
+            names = await self._settled(params, deployment, world)
+            if params.port is None:
+                return (
+                    f"{_counted(names)} ready and of the target's ReplicaSet. The catalog names "
+                    "no instance_port, so the pods were not asked for their version."
+                )
+            wrong = await wrong_versions(
+                world,
+                params.namespace,
+                names,
+                port=params.port,
+                path=params.path,
+                release=params.release,
+            )
+            if not wrong:
+                return f"{_counted(names)} ready and answer with {params.release}."
+            if world.clock.now() >= deadline:
+                told = "; ".join(f"{pod} {text}" for pod, text in sorted(wrong.items()))
+                raise PermanentError(
+                    f"Not every pod is {params.release} after {spoken(params.patience_seconds)}: "
+                    f"{told}.",
+                    "Check the version endpoint and the image behind the tag.",
+                )
+            await world.clock.sleep(_PAUSE_SECONDS)
+
+    @staticmethod
+    async def _settled(
+        params: VerifyPodsParams, deployment: Manifest, world: World
+    ) -> tuple[str, ...]:
+        """Names of the pods once none but the target's are left and all are ready."""
+        settled: list[str] = []
+
+        def check(objects: Objects) -> Pending | str:
+            replica_sets, pods = objects
+            uids = target_uids(replica_sets, deployment, params.template)
+            running = [
+                pod for pod in own_pods(pods, replica_sets, deployment) if not is_finished(pod)
+            ]
+            old = [name_of(pod) for pod in running if owner_uid(pod) not in uids]
+            unready = [
+                name_of(pod) for pod in running if owner_uid(pod) in uids and not is_ready(pod)
+            ]
+            if old or unready:
+                return Pending(
+                    summary=f"old pods still there: {', '.join(old) or 'none'}; "
+                    f"not ready: {', '.join(unready) or 'none'}",
+                    progress=f"{sorted(old)} {sorted(unready)}",
+                )
+            settled[:] = sorted(name_of(pod) for pod in running)
+            return "settled"
+
+        labels = selector_of(deployment)
+        selections = [
+            Selection(kind=REPLICA_SETS, namespace=params.namespace, labels=labels),
+            Selection(kind=PODS, namespace=params.namespace, labels=labels),
+        ]
+        await wait_until(world, selections, check, patience_seconds=params.patience_seconds)
+        return tuple(settled)
+
+
+def _counted(names: tuple[str, ...]) -> str:
+    return f"All {len(names)} pods are" if len(names) != 1 else "The pod is"
