@@ -10,12 +10,12 @@ from sandbox.cluster.types import Manifest
 
 VERSION: Manifest = {
     "major": "1",
-    "minor": "32",
-    "gitVersion": "v1.32.4",
-    "gitCommit": "59526cd4867447956156ae3a602fcbac10a2c335",
+    "minor": "33",
+    "gitVersion": "v1.33.1",
+    "gitCommit": "8adc0f041b8e7ad1d30e29cc59c6ae7a15e19828",
     "gitTreeState": "clean",
-    "buildDate": "2025-04-22T15:57:21Z",
-    "goVersion": "go1.23.6",
+    "buildDate": "2025-05-15T08:19:08Z",
+    "goVersion": "go1.24.2",
     "compiler": "gc",
     "platform": "linux/amd64",
 }

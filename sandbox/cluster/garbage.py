@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from sandbox.cluster.resources import NAMESPACES, PODS
+from sandbox.cluster.resources import CRDS, NAMESPACES, PODS
 from sandbox.cluster.types import GVR, Manifest, clone, rfc3339
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def delete_object(
         holding.append(FOREGROUND)
     if gvr == NAMESPACES:
         return _delete_namespace(store, current)
+    if gvr == CRDS:
+        _delete_custom_objects(store, current)
     if not holding and grace == 0:
         return store.remove(gvr, current)
     marked = _mark(store, current, grace=grace, finalizers=holding)
@@ -145,6 +147,13 @@ def _delete_namespace(store: ObjectStore, namespace: Manifest) -> Manifest:
             delete_object(store, gvr, current, propagation="Background", grace_period_seconds=None)
     _release_namespace(store, name)
     return stored
+
+
+def _delete_custom_objects(store: ObjectStore, definition: Manifest) -> None:
+    wanted = (definition["spec"]["group"], definition["spec"]["names"]["plural"])
+    for gvr, obj in list(store.everything()):
+        if (gvr.group, gvr.resource) == wanted and store.stored(gvr, obj) is not None:
+            delete_object(store, gvr, obj, propagation="Background", grace_period_seconds=None)
 
 
 def _release_namespace(store: ObjectStore, name: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import yaml
 from aiohttp import web
 
+from sandbox.cluster import discovery
 from sandbox.cluster.errors import ApiError
 from sandbox.cluster.negotiation import accepted
 from sandbox.cluster.rendering import document
@@ -22,7 +23,7 @@ from sandbox.cluster.types import Manifest
 PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 PROTOBUF_V2_OLD = "application/com.github.googleapis.gnostic.openapiv2+protobuf"
 _PARAMETERS = ("dryRun", "fieldManager", "fieldValidation", "force")
-_INFO = {"title": "Kubernetes", "version": "v1.32.4"}
+_INFO = {"title": "Kubernetes", "version": discovery.VERSION["gitVersion"]}
 
 
 def _group_version_path(resource: ResourceType) -> str:

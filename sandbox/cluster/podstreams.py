@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 from sandbox.cluster.calls import Call
@@ -47,7 +47,7 @@ class PodLog:
         verb = "is " if doing.startswith("waiting") else "is waiting to start: "
         return bad_request(f'container "{self._container}" in pod "{name}" {verb}{doing}')
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The lines, each with its newline; with `follow` until the container ends."""
         left = number(self._query, "limitBytes")
         async for line in self._lines():
@@ -60,7 +60,7 @@ class PodLog:
             if left == 0:
                 return
 
-    async def _lines(self) -> AsyncIterator[LogLine]:
+    async def _lines(self) -> AsyncGenerator[LogLine, None]:
         past = self._registry.logs(self._uid, self._container, previous=self._previous)
         for line in self._wanted(past):
             yield line

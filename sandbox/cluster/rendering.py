@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 
 from sandbox.cluster.calls import Call, Reply
 from sandbox.cluster.errors import ApiError
@@ -95,26 +96,30 @@ async def watch_stream(
         return response
     faults.watch_opened(transport)
     try:
-        async for event in watch.events():
-            shown = {"type": event["type"], "object": transformer(event["object"])}
-            await response.write(json.dumps(shown, separators=(",", ":")).encode() + b"\n")
+        await _send(response, _lines(watch, transformer))
     finally:
         faults.watch_closed(transport)
-    await response.write_eof()
     return response
+
+
+async def _lines(watch: Watch, transformer: Transformer) -> AsyncGenerator[bytes, None]:
+    async for event in watch.events():
+        shown = {"type": event["type"], "object": transformer(event["object"])}
+        yield json.dumps(shown, separators=(",", ":")).encode() + b"\n"
 
 
 async def log_stream(request: web.Request, log: PodLog) -> web.StreamResponse:
     """Streams a container's log."""
-    return await _stream(request, log.chunks(), "text/plain")
-
-
-async def _stream(
-    request: web.Request, chunks: AsyncIterator[bytes], content_type: str
-) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": content_type})
+    response = web.StreamResponse(headers={"Content-Type": "text/plain"})
     await response.prepare(request)
-    async for chunk in chunks:
-        await response.write(chunk)
-    await response.write_eof()
+    await _send(response, log.chunks())
     return response
+
+
+async def _send(response: web.StreamResponse, chunks: AsyncGenerator[bytes, None]) -> None:
+    """Writes until the stream ends or the client leaves, which ends it as well."""
+    async with contextlib.aclosing(chunks) as stream:
+        with contextlib.suppress(ClientConnectionResetError):
+            async for chunk in stream:
+                await response.write(chunk)
+            await response.write_eof()

@@ -6,7 +6,7 @@ The kubelet registers here; `pods/log`, `pods/proxy` and `services/proxy` read f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -99,7 +99,7 @@ class PodRuntimeRegistry:
         run = self._run(pod_uid, container, previous=previous)
         return list(run.lines) if run else []
 
-    async def follow(self, pod_uid: str, container: str) -> AsyncIterator[LogLine]:
+    async def follow(self, pod_uid: str, container: str) -> AsyncGenerator[LogLine, None]:
         """Every line of the current run from its first, then new ones until the run ends."""
         run = self._run(pod_uid, container, previous=False)
         sent = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -54,7 +54,7 @@ class Watch:
         if self._since and not self._since.isdigit():
             raise bad_request(f'Invalid value: "{self._since}": resourceVersion')
 
-    async def events(self) -> AsyncIterator[Manifest]:
+    async def events(self) -> AsyncGenerator[Manifest, None]:
         """`{"type": …, "object": …}` documents until the time is up."""
         from_start = self._since in {"", "0"} or self._initial_events
         try:
@@ -79,7 +79,7 @@ class Watch:
             documents.append(self._bookmark({INITIAL_EVENTS_END: "true"}))
         return documents
 
-    async def _changes(self, subscription: Subscription) -> AsyncIterator[Manifest]:
+    async def _changes(self, subscription: Subscription) -> AsyncGenerator[Manifest, None]:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._deadline_seconds
         while (left := deadline - loop.time()) > 0:

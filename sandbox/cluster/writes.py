@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sandbox.cluster.addresses import allocate
+from sandbox.cluster.customresources import established, served_resources
+from sandbox.cluster.defaults import apply_defaults, initial_status
 from sandbox.cluster.errors import ApiError
 from sandbox.cluster.managed import track_update
-from sandbox.cluster.resources import DEPLOYMENTS, NAMESPACES, ResourceType
+from sandbox.cluster.resources import CRDS, DEPLOYMENTS, SERVICES, ResourceType
 from sandbox.cluster.types import GVR, Manifest, Manifests, clone
+from sandbox.cluster.validation import validate
 
 if TYPE_CHECKING:
     from sandbox.cluster.store import ObjectStore
@@ -43,10 +47,8 @@ def reset_for_create(resource: ResourceType, obj: Manifest, *, uid: str, now: st
     metadata["creationTimestamp"] = now
     if resource.generation or resource.custom:
         metadata["generation"] = 1
-    if resource.status and resource.gvr != NAMESPACES:
+    if resource.status:
         obj.pop("status", None)
-    if resource.gvr == NAMESPACES:
-        obj["status"] = {"phase": "Active"}
 
 
 def merge_protected(
@@ -98,7 +100,20 @@ def admit(
     *,
     subresource: str | None,
 ) -> None:
-    """Defaults and validates; raises ApiError 422."""
+    """Fills in defaults and checks the rules of the kind; raises ApiError 422."""
+    if subresource == "status":
+        return
+    apply_defaults(new)
+    if resource.gvr == SERVICES:
+        allocate(store, new, old)
+    if old is None:
+        status = initial_status(new)
+        if status is not None:
+            new["status"] = status
+        if resource.gvr == CRDS:
+            new["status"] = established(new, store.now())
+    if subresource != "binding":
+        validate(resource, new, old)
 
 
 def count_generation(
@@ -164,6 +179,13 @@ def track(
 
 def committed(store: ObjectStore, resource: ResourceType, obj: Manifest, *, deleted: bool) -> None:
     """What follows from a write: a CustomResourceDefinition changes what is served."""
+    if resource.gvr != CRDS:
+        return
+    for served in served_resources(obj):
+        if deleted:
+            store.catalog.withdraw(served.gvr)
+        else:
+            store.catalog.serve(served)
 
 
 def namespace_terminating(gvr: GVR, name: str, namespace: str) -> ApiError:
