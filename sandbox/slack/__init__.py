@@ -1,10 +1,11 @@
 """A strict stand-in for Slack: one workspace with one installed app, on loopback."""
 
+from sandbox.slack.accounts import User, UserGroup
 from sandbox.slack.errors import SlackRefusal
 from sandbox.slack.faults import Faults
 from sandbox.slack.inputs import NotAChoice
 from sandbox.slack.manifest import InvalidManifest, validate_manifest
-from sandbox.slack.model import ApiCall, Channel, Message, User, UserGroup, View
+from sandbox.slack.model import ApiCall, Channel, Message, View
 from sandbox.slack.people.person import Person
 from sandbox.slack.people.results import ActionResult, CommandResult, SubmitResult
 from sandbox.slack.people.workspace import Workspace

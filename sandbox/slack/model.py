@@ -11,62 +11,6 @@ ChannelKind = Literal["public", "private", "im", "mpim"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class User:
-    """A member of the workspace. `tz_offset` is in seconds east of UTC."""
-
-    id: str
-    name: str
-    real_name: str
-    email: str
-    title: str = ""
-    tz: str = "Europe/London"
-    tz_offset: int = 0
-    is_bot: bool = False
-    deleted: bool = False
-
-    def to_api(self, *, team_id: str, with_email: bool) -> Json:
-        """The `user` object of users.info; the address needs its own scope."""
-        profile = {
-            "title": self.title,
-            "real_name": self.real_name,
-            "real_name_normalized": self.real_name,
-            "display_name": self.name,
-            "display_name_normalized": self.name,
-            "team": team_id,
-        }
-        if with_email and not self.is_bot:
-            profile["email"] = self.email
-        return {
-            "id": self.id,
-            "team_id": team_id,
-            "name": self.name,
-            "deleted": self.deleted,
-            "real_name": self.real_name,
-            "tz": self.tz,
-            "tz_label": self.tz,
-            "tz_offset": self.tz_offset,
-            "profile": profile,
-            "is_admin": False,
-            "is_owner": False,
-            "is_primary_owner": False,
-            "is_restricted": False,
-            "is_ultra_restricted": False,
-            "is_bot": self.is_bot,
-            "is_app_user": False,
-        }
-
-
-@dataclass(frozen=True)
-class UserGroup:
-    """A group that can be mentioned, such as `@release-managers`."""
-
-    handle: str
-    user_ids: tuple[str, ...]
-    name: str = ""
-    id: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Message:
     """A message as it stood at one moment. An edit makes a new `Message` with the same `ts`."""
 

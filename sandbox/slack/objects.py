@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.slack.accounts import User
 from sandbox.slack.inputs import state_values
-from sandbox.slack.model import Json, Message, StoredFile, User, View
+from sandbox.slack.model import Json, Message, StoredFile, View
 
 if TYPE_CHECKING:
     from sandbox.slack.world import World

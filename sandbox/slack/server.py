@@ -8,8 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.slack.accounts import User, UserGroup, default_users
 from sandbox.slack.api import WebApi
-from sandbox.slack.defaults import default_users
 from sandbox.slack.delivery.dispatch import Dispatcher
 from sandbox.slack.delivery.events import EventFeed
 from sandbox.slack.delivery.http import HttpDelivery
@@ -18,7 +18,7 @@ from sandbox.slack.delivery.responses import ResponseUrlServer
 from sandbox.slack.delivery.socket_mode import SocketMode
 from sandbox.slack.faults import Faults
 from sandbox.slack.manifest import InvalidManifest, validate_manifest
-from sandbox.slack.model import ApiCall, User, UserGroup
+from sandbox.slack.model import ApiCall
 from sandbox.slack.people.workspace import Workspace
 from sandbox.slack.storage import FileStorage
 from sandbox.slack.world import AppIdentity, World

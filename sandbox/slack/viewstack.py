@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sandbox.slack.errors import SlackRefusal
+from sandbox.slack.inputs import state_values, stateful_elements
 from sandbox.slack.model import Json, View
 from sandbox.slack.objects import view_object
 
@@ -69,6 +70,7 @@ class ViewStacks:
         if hash_ is not None and hash_ != view.hash:
             raise SlackRefusal("hash_conflict")
         self._check_external_id(body, besides=view)
+        self._keep_inputs(view, body)
         changed = replace(view, body=body, hash=self._hash())
         if view.type == "home":
             self._homes[view.user] = changed
@@ -116,6 +118,17 @@ class ViewStacks:
     def to_api(self, view: View) -> Json:
         """The `view` object of answers and payloads, with the state of its inputs."""
         return view_object(self._world, view)
+
+    def _keep_inputs(self, view: View, body: Json) -> None:
+        """An input that stays keeps its value, and a new `initial_value` is not looked at."""
+        held = state_values(view.blocks, self.typed.get(view.id, {}))
+        kept = {
+            (block["block_id"], element["action_id"]): state
+            for block, element in stateful_elements(body["blocks"])
+            if (state := held.get(block["block_id"], {}).get(element["action_id"]))
+            and state["type"] == element["type"]
+        }
+        self.typed[view.id] = kept
 
     def _put(self, user: str, body: Json, *, root: str | None, previous: str | None) -> View:
         view_id = self._world.new_id("V")

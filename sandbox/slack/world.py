@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sandbox.slack.accounts import User, UserGroup
 from sandbox.slack.changes import Changes
 from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.model import Channel, ChannelKind, Json, Message, StoredFile, User, UserGroup
+from sandbox.slack.model import Channel, ChannelKind, Json, Message, StoredFile
 from sandbox.slack.objects import message_object
 from sandbox.slack.tickets import ResponseUrls, Triggers
 from sandbox.slack.viewstack import ViewStacks

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote
 
+from sandbox.slack.accounts import User
 from sandbox.slack.inputs import KINDS, offered_options, state_values
-from sandbox.slack.model import Channel, Json, Message, User, View
+from sandbox.slack.model import Channel, Json, Message, View
 from sandbox.slack.objects import message_object, user_reference, view_object
 from sandbox.slack.world import World
 

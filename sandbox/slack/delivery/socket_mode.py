@@ -28,6 +28,7 @@ class Connection:
     """One socket, with the envelopes that wait for their acknowledgement on it."""
 
     socket: web.WebSocketResponse
+    transport: asyncio.Transport | None
     waiting: dict[str, asyncio.Future[Ack | None]] = field(default_factory=dict)
 
 
@@ -62,14 +63,14 @@ class SocketMode:
         if ticket not in self._tickets:
             return web.json_response({"ok": False, "error": "invalid_ticket"}, status=403)
         self._tickets.discard(ticket)
-        socket = web.WebSocketResponse(heartbeat=self.ping_interval)
+        socket = web.WebSocketResponse(heartbeat=self.ping_interval, timeout=1.0)
         await socket.prepare(request)
         refused = self._refusal()
         if refused is not None:
             await socket.send_json(_disconnect_message(refused))
             await socket.close()
             return socket
-        connection = Connection(socket=socket)
+        connection = Connection(socket=socket, transport=request.transport)
         self.connections.append(connection)
         await socket.send_json(self._hello())
         self._changed()
@@ -100,8 +101,12 @@ class SocketMode:
         """Announce a disconnect, and unless it is only a warning, close; None closes at once."""
         affected = list(self.connections)
         for connection in affected:
-            if reason is not None:
-                await connection.socket.send_json(_disconnect_message(reason))
+            if reason is None:
+                self._forget(connection)
+                if connection.transport is not None:
+                    connection.transport.abort()
+                continue
+            await connection.socket.send_json(_disconnect_message(reason))
             if reason != "warning":
                 self._forget(connection)
                 await connection.socket.close(code=WSCloseCode.GOING_AWAY, drain=False)

@@ -171,7 +171,9 @@ async def update(call: Call) -> Json:
         changed["attachments"] = said["attachments"]
     if about is not None:
         changed["metadata"] = about or None
-    message = call.world.replace_message(message, edited_ts=call.world.next_ts(), **changed)
+    if not changed.get("blocks"):  # Slack marks an edit only where the text is what people read
+        changed["edited_ts"] = call.world.next_ts()
+    message = call.world.replace_message(message, **changed)
     shown = call.world.message_object(message, with_metadata=True)
     return {
         "ok": True,

@@ -10,7 +10,6 @@ from sandbox.slack.model import Channel, ChannelKind, Json
 
 NAME_LENGTH = 80
 TOPIC_LENGTH = 250
-INVITES = 100
 DIRECT_MEMBERS = 8
 KINDS: dict[str, ChannelKind] = {
     "public_channel": "public",
@@ -20,7 +19,7 @@ KINDS: dict[str, ChannelKind] = {
 }
 
 
-def _answer(call: Call, channel: Channel) -> Json:
+def channel_answer(call: Call, channel: Channel) -> Json:
     return {"ok": True, "channel": channel.to_api(viewer=call.bot)}
 
 
@@ -28,7 +27,7 @@ def _free_name(call: Call, name: str) -> str:
     """A channel name that Slack would take: 1–80 of a–z, 0–9, hyphen and underscore."""
     if len(name) > NAME_LENGTH:
         raise SlackRefusal("invalid_name_maxlength")
-    if not re.fullmatch(r"[^\W_]|[\w-]*", name) or name != name.lower():
+    if not re.fullmatch(r"[\w-]+", name) or name != name.lower():
         raise SlackRefusal("invalid_name_specials")
     if not re.search(r"[^\W_]", name):
         raise SlackRefusal("invalid_name_punctuation")
@@ -54,7 +53,7 @@ async def create(call: Call) -> Json:
         described = {"id": channel.id, "name": channel.name, "created": channel.created}
         event = {"type": "channel_created", "channel": described | {"creator": call.bot}}
         call.world.emit(event, channel)
-    return _answer(call, channel)
+    return channel_answer(call, channel)
 
 
 async def info(call: Call) -> Json:
@@ -80,58 +79,6 @@ async def list_channels(call: Call) -> Json:
         and (channel.kind == "public" or call.bot in channel.members)
     ]
     return call.page(rows, key="channels")
-
-
-async def members(call: Call) -> Json:
-    """conversations.members"""
-    return call.page(list(call.channel().members), key="members")
-
-
-def _invitation_problem(call: Call, channel: Channel, user_id: str) -> str | None:
-    user = call.world.users.get(user_id)
-    if user is None or user.deleted:
-        return "user_not_found"
-    if user_id == call.bot:
-        return "cant_invite_self"
-    return "already_in_channel" if user_id in channel.members else None
-
-
-async def invite(call: Call) -> Json:
-    """conversations.invite: all or nobody, unless `force`."""
-    channel = call.joined_channel()
-    if channel.kind == "im":
-        raise SlackRefusal("method_not_supported_for_channel_type")
-    wanted = list(dict.fromkeys(call.args.items("users")))
-    if not wanted:
-        raise SlackRefusal("no_user")
-    if len(wanted) > INVITES:
-        raise SlackRefusal("invalid_arguments", f"[ERROR] no more than {INVITES} users allowed")
-    problems = {u: p for u in wanted if (p := _invitation_problem(call, channel, u))}
-    errors: list[Json] = [{"user": u, "ok": False, "error": p} for u, p in problems.items()]
-    welcome = [u for u in wanted if u not in problems]
-    if problems and not (call.args.flag("force") and welcome):
-        raise SlackRefusal(errors[0]["error"], errors=errors)
-    for user_id in welcome:
-        call.world.join(channel, user_id, inviter=call.bot)
-    return _answer(call, channel) | ({"errors": errors} if errors else {})
-
-
-async def join(call: Call) -> Json:
-    """conversations.join: public channels only."""
-    channel = call.channel()
-    if channel.kind != "public":
-        raise SlackRefusal("method_not_supported_for_channel_type")
-    if channel.archived:
-        raise SlackRefusal("is_archived")
-    if call.bot in channel.members:
-        already = {"warning": "already_in_channel"}
-        return (
-            _answer(call, channel)
-            | already
-            | {"response_metadata": {"warnings": ["already_in_channel"]}}
-        )
-    call.world.join(channel, call.bot, inviter=None)
-    return _answer(call, channel)
 
 
 async def open_direct(call: Call) -> Json:
@@ -172,7 +119,7 @@ async def rename(call: Call) -> Json:
     call.world.add_message(
         channel, user=call.bot, subtype="channel_name", text=f"has renamed the channel to {name!r}"
     )
-    return _answer(call, channel)
+    return channel_answer(call, channel)
 
 
 async def _set_note(call: Call, name: str) -> Json:
@@ -185,7 +132,7 @@ async def _set_note(call: Call, name: str) -> Json:
     call.world.add_message(
         channel, user=call.bot, subtype=f"channel_{name}", text=f"set the channel {name}: {value}"
     )
-    return _answer(call, channel)
+    return channel_answer(call, channel)
 
 
 async def set_topic(call: Call) -> Json:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from sandbox.slack.accounts import User, UserGroup
 from sandbox.slack.call import Call
 from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.model import Json, User, UserGroup
+from sandbox.slack.model import Json
 
 EMAIL_SCOPE = "users:read.email"
 

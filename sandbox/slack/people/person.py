@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from sandbox.slack.accounts import User
 from sandbox.slack.delivery.dispatch import Ack, Dispatcher, Payload
 from sandbox.slack.delivery.payloads import Payloads
-from sandbox.slack.delivery.responses import reply
-from sandbox.slack.errors import SlackRefusal
 from sandbox.slack.inputs import entered
-from sandbox.slack.model import Channel, Json, Message, User, View
+from sandbox.slack.model import Channel, Json, Message, View
+from sandbox.slack.people.composer import Composer
 from sandbox.slack.people.form import Surface, dispatches, find_action, find_input
 from sandbox.slack.people.modal import Modal
 from sandbox.slack.people.results import (
     ActionResult,
     CommandResult,
     SubmitResult,
-    refusal_words,
 )
 from sandbox.slack.world import World
 
 T = TypeVar("T")
-SLACKBOT = "USLACKBOT"
 
 
 class Person:
@@ -36,6 +34,7 @@ class Person:
         self._dispatcher = dispatcher
         self._payloads = payloads
         self._modal = Modal(user_id, world=world, dispatcher=dispatcher, payloads=payloads)
+        self._composer = Composer(user_id, world=world, dispatcher=dispatcher, payloads=payloads)
 
     @property
     def user(self) -> User:
@@ -81,38 +80,13 @@ class Person:
 
     async def command(self, text: str, *, channel: Channel | str = "general") -> CommandResult:
         """Type a slash command, such as `/rollback checkout`, and read the answer."""
-        place = self._member_place(channel)
-        command, _, rest = text.partition(" ")
-        if command not in self._commands():
-            return self._slackbot(place, f"{command} is not a valid command.", "invalid_command")
-        body = self._payloads.command(self.user, command=command, text=rest.strip(), channel=place)
-        ack = await self._dispatcher.deliver(Payload(kind="slash_commands", body=body))
-        if ack.error:
-            words = f'{command} failed with the error "{ack.error}"'
-            return self._slackbot(place, words, ack.error, ack)
-        try:
-            message = self._answer(place, ack.body)
-        except SlackRefusal as refusal:
-            words = f'{command} failed with the error "{refusal.code}"'
-            return self._slackbot(place, words, refusal_words(refusal), ack)
-        return CommandResult(status=ack.status, body=ack.body, message=message)
+        return await self._composer.command(text, self._member_place(channel))
 
     def say(
         self, text: str, *, channel: Channel | str = "general", thread_ts: str | None = None
     ) -> Message:
         """Post a message. The app hears it when it subscribed; a mention is an event of its own."""
-        place = self._member_place(channel)
-        message = self._world.add_message(place, user=self.id, text=text, thread_ts=thread_ts)
-        if f"<@{self._world.app.bot_user_id}>" in text:
-            event = {
-                "type": "app_mention",
-                "user": self.id,
-                "text": text,
-                "ts": message.ts,
-                "channel": place.id,
-            }
-            self._world.emit(event, place)
-        return message
+        return self._composer.say(text, self._member_place(channel), thread_ts=thread_ts)
 
     def join(self, channel: Channel | str) -> None:
         """Enter a public channel."""
@@ -232,27 +206,6 @@ class Person:
         if self.view is None:
             raise LookupError(f"{self.name} has no modal open")
         return self.view
-
-    def _commands(self) -> set[str]:
-        features = self._world.app.manifest.get("features") or {}
-        return {row["command"] for row in features.get("slash_commands") or ()}
-
-    def _answer(self, place: Channel, body: Any) -> Message | None:
-        if not body:
-            return None
-        said = body if isinstance(body, dict) else {"text": str(body)}
-        return reply(self._world, said, user=self.id, channel=place.id)
-
-    def _slackbot(
-        self, place: Channel, words: str, error: str, ack: Ack | None = None
-    ) -> CommandResult:
-        message = self._world.add_ephemeral(place, user=SLACKBOT, visible_to=self.id, text=words)
-        return CommandResult(
-            status=ack.status if ack else None,
-            body=ack.body if ack else None,
-            message=message,
-            error=error,
-        )
 
     def _place(self, channel: Channel | str) -> Channel:
         if isinstance(channel, Channel):
