@@ -171,12 +171,17 @@ def ready_names(pods: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(name_of(pod) for pod in pods if is_ready(pod))
 
 
-def owner_uid(manifest: Mapping[str, Any]) -> str:
-    """The uid of the controlling owner; empty without one."""
+def owner_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The reference to the controlling owner; empty without one."""
     for reference in manifest["metadata"].get("ownerReferences") or []:
         if reference.get("controller"):
-            return str(reference["uid"])
-    return ""
+            return dict(reference)
+    return {}
+
+
+def owner_uid(manifest: Mapping[str, Any]) -> str:
+    """The uid of the controlling owner; empty without one."""
+    return str(owner_of(manifest).get("uid") or "")
 
 
 def doomed_reason(pod: Mapping[str, Any]) -> str:

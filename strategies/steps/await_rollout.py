@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.domain.ownership import FIELD_MANAGER, last_write
+from bot.domain.ownership import FIELD_MANAGER, last_write, last_writer
 from bot.domain.plan import Step
 from bot.domain.workloads import (
     condition,
@@ -44,7 +44,7 @@ class AwaitRollout:
             return Observed(
                 state=StepState.OTHER,
                 summary=f"Deployment {params.deployment} has not the template of {params.release}.",
-                changed_by=str(moved(params, deployment).what),
+                changed_by=last_writer(deployment, "spec", "template"),
             )
         state = StepState.AFTER if is_complete(deployment) else StepState.BEFORE
         return Observed(state=state, summary=f"{params.deployment}: {progress_of(deployment)}.")

@@ -9,6 +9,8 @@ from bot.domain.values import Facts, Value
 from bot.domain.workloads import (
     KEPT_ANNOTATIONS,
     annotations_of,
+    name_of,
+    owner_of,
     owner_uid,
     same_template,
 )
@@ -60,13 +62,23 @@ def target_uids(
 def own_pods(
     pods: Iterable[Manifest], replica_sets: Iterable[Manifest], deployment: Manifest
 ) -> list[Manifest]:
-    """The pods whose ReplicaSet belongs to the Deployment; its selector may find others."""
-    uids = {
-        str(replica_set["metadata"]["uid"])
-        for replica_set in replica_sets
-        if owner_uid(replica_set) == deployment["metadata"]["uid"]
-    }
-    return [pod for pod in pods if owner_uid(pod) in uids]
+    """The Deployment's pods; its selector may find others.
+
+    A pod that still terminates belongs to it even when its ReplicaSet has been trimmed from the
+    history already, which is told by the ReplicaSet's name.
+    """
+    owners = {str(one["metadata"]["uid"]): owner_uid(one) for one in replica_sets}
+    uid = deployment["metadata"]["uid"]
+    prefix = f"{name_of(deployment)}-"
+    found = []
+    for pod in pods:
+        owner = owner_of(pod)
+        if owner.get("kind") != "ReplicaSet":
+            continue
+        known = owners.get(str(owner["uid"]))
+        if known == uid or (known is None and str(owner["name"]).startswith(prefix)):
+            found.append(pod)
+    return found
 
 
 def restored_annotations(

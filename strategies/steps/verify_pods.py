@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
 from bot.domain.values import spoken
 from bot.domain.workloads import is_finished, is_ready, name_of, owner_uid, selector_of
@@ -45,7 +46,7 @@ class VerifyPods:
             return Observed(
                 state=StepState.OTHER,
                 summary=f"Deployment {params.deployment} has not the template of {params.release}.",
-                changed_by=moved(params, deployment).what,
+                changed_by=last_writer(deployment, "spec", "template"),
             )
         return Observed(
             state=StepState.BEFORE, summary=f"The pods of {params.deployment} are to be asked."

@@ -1,0 +1,114 @@
+"""Blue-green: a Service points back to the other set of pods, which still runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.config.catalog import ServiceEntry
+from bot.domain.plan import Candidate, Plan
+from bot.domain.workloads import is_terminating, release_of, selector_text
+from bot.errors import RefusedError
+from bot.ports.world import Evidence, Instance, Observation, World
+from strategies import evidence
+from strategies.blue_green_plan import BlueGreenPlan
+from strategies.colours import Colour, live_colour_since, read_colours
+from strategies.targets import Option, choose, rated
+
+
+class BlueGreen:
+    """See ``bot.ports.world.Strategy``; the candidates are the colours that are not live."""
+
+    name = "blue-green"
+
+    async def observe(self, service: ServiceEntry, world: World) -> Observation:
+        """The colour that the Service selects and the ones beside it."""
+        colours = await read_colours(service, world)
+        live = colours.live
+        return Observation(
+            live_release=live.release,
+            candidates=tuple(one.candidate for one in _options(colours.others)),
+            released_at=await live_colour_since(colours, world),
+            summary=f"Service {colours.target.service} selects {selector_text(colours.selector)}: "
+            f"{live.release}, {live.ready} of {len(live.pods)} pods ready.",
+        )
+
+    async def plan(
+        self,
+        name: str,
+        service: ServiceEntry,
+        world: World,
+        *,
+        target: str | None,
+        marked_bad: frozenset[str],
+        known_good: Sequence[str],
+    ) -> Plan:
+        """Check the other colour, switch the selector, wait for the drain."""
+        colours = await read_colours(service, world)
+        if target == colours.live.name:
+            raise RefusedError(
+                f"Nothing to do: the Service points to {target} already.", "Name another colour."
+            )
+        options = _options(colours.others)
+        choice = choose(
+            options,
+            live=colours.live.release,
+            target=target,
+            marked_bad=marked_bad,
+            known_good=known_good,
+        )
+        colour = _existing(colours.others)[options.index(choice.option)]
+        plan = BlueGreenPlan(name=name, service=service, colours=colours, colour=colour)
+        preflights = await plan.preflights(world)
+        candidates = tuple(one.candidate for one in options)
+        return plan.build(
+            preflights=(choice.preflight, *preflights),
+            candidates=rated(candidates, marked_bad=marked_bad, known_good=known_good),
+            observed_at=world.clock.now(),
+        )
+
+    async def instances(self, service: ServiceEntry, world: World) -> tuple[Instance, ...]:
+        """The pods that the live selector selects."""
+        colours = await read_colours(service, world)
+        pods = [pod for pod in colours.live.pods if not is_terminating(pod)]
+        return evidence.instances(pods, service.version_label)
+
+    async def evidence(
+        self, service: ServiceEntry, world: World, *, release: str
+    ) -> tuple[Evidence, ...]:
+        """Of the colours' pods with this release, their Deployments, and the Service."""
+        colours = await read_colours(service, world)
+        label = service.version_label
+        all_colours = (colours.live, *colours.others)
+        return await evidence.collect(
+            world,
+            colours.target.namespace,
+            pods=[
+                pod
+                for colour in all_colours
+                for pod in colour.pods
+                if release_of(pod, label) == release
+            ],
+            objects=[
+                colours.service,
+                *(
+                    colour.deployment
+                    for colour in all_colours
+                    if colour.deployment is not None and colour.release == release
+                ),
+            ],
+        )
+
+
+def _existing(colours: Sequence[Colour]) -> list[Colour]:
+    return [colour for colour in colours if colour.deployment is not None]
+
+
+def _options(colours: Sequence[Colour]) -> list[Option]:
+    """One option for each existing colour, in the same order."""
+    return [
+        Option(
+            candidate=Candidate(release=colour.release, detail=colour.detail),
+            aliases=frozenset({colour.name, colour.deployment_name}),
+        )
+        for colour in _existing(colours)
+    ]

@@ -1,0 +1,50 @@
+"""Which strategies and step kinds there are; an unknown name is an error."""
+
+from __future__ import annotations
+
+from bot.errors import ConfigurationError
+from bot.ports.world import StepKind, Strategy
+from strategies.blue_green import BlueGreen
+from strategies.rolling import Rolling
+from strategies.steps.await_drain import AwaitDrain
+from strategies.steps.await_rollout import AwaitRollout
+from strategies.steps.check_ready import CheckReady
+from strategies.steps.revert_template import RevertTemplate
+from strategies.steps.set_paused import SetPaused
+from strategies.steps.switch_service import SwitchService
+from strategies.steps.verify_pods import VerifyPods
+
+STRATEGIES: dict[str, Strategy] = {one.name: one for one in (BlueGreen(), Rolling())}
+STEP_KINDS: dict[str, StepKind] = {
+    one.name: one
+    for one in (
+        AwaitDrain(),
+        AwaitRollout(),
+        CheckReady(),
+        RevertTemplate(),
+        SetPaused(),
+        SwitchService(),
+        VerifyPods(),
+    )
+}
+
+
+def strategy(name: str) -> Strategy:
+    """The strategy of this name, as in the catalog; raises ConfigurationError."""
+    try:
+        return STRATEGIES[name]
+    except KeyError:
+        raise ConfigurationError(
+            f"There is no strategy “{name}”.", f"Known: {', '.join(sorted(STRATEGIES))}."
+        ) from None
+
+
+def step_kind(name: str) -> StepKind:
+    """The step kind of this name, as in a plan; raises ConfigurationError."""
+    try:
+        return STEP_KINDS[name]
+    except KeyError:
+        raise ConfigurationError(
+            f"There is no step kind “{name}”.",
+            "The plan was made by another version of the bot: plan again.",
+        ) from None
