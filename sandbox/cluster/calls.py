@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from sandbox.cluster import protobuf
 from sandbox.cluster.errors import ApiError, bad_request
 from sandbox.cluster.rbac import User
 from sandbox.cluster.requests import RequestInfo, is_dry_run
@@ -48,13 +49,11 @@ class Call:
     @property
     def content_type(self) -> str:
         """The body's media type without parameters."""
-        return self.headers.get("Content-Type", "application/json").split(";")[0].strip()
+        return media_type(self.headers)
 
     def json(self) -> Any:
         """The body; raises ApiError 400 or 415."""
-        if self.content_type not in {"application/json", "application/yaml", "*/*", ""}:
-            raise unsupported_media_type("application/json", "application/yaml")
-        return parse_body(self.body, as_yaml=self.content_type == "application/yaml")
+        return read_body(self.body, self.content_type)
 
     def object(self) -> Manifest:
         """The body as an object of this resource; raises ApiError 400."""
@@ -112,6 +111,20 @@ class Reply:
     body: Manifest
     status: int = 200
     warnings: tuple[str, ...] = field(default=())
+
+
+def read_body(body: bytes, content_type: str) -> Any:
+    """A body in any of the forms that objects are sent in; raises ApiError 400 or 415."""
+    if content_type == protobuf.MEDIA_TYPE:
+        return protobuf.decode(body)
+    if content_type not in {"application/json", "application/yaml", "*/*", ""}:
+        raise unsupported_media_type("application/json", "application/yaml", protobuf.MEDIA_TYPE)
+    return parse_body(body, as_yaml=content_type == "application/yaml")
+
+
+def media_type(headers: Mapping[str, str]) -> str:
+    """The body's media type without parameters; JSON when it is not named."""
+    return headers.get("Content-Type", "application/json").split(";")[0].strip()
 
 
 def parse_body(body: bytes, *, as_yaml: bool) -> Any:

@@ -103,9 +103,10 @@ async def watch_stream(
 
 
 async def _lines(watch: Watch, transformer: Transformer) -> AsyncGenerator[bytes, None]:
-    async for event in watch.events():
-        shown = {"type": event["type"], "object": transformer(event["object"])}
-        yield json.dumps(shown, separators=(",", ":")).encode() + b"\n"
+    async with contextlib.aclosing(watch.events()) as events:
+        async for event in events:
+            shown = {"type": event["type"], "object": transformer(event["object"])}
+            yield json.dumps(shown, separators=(",", ":")).encode() + b"\n"
 
 
 async def log_stream(request: web.Request, log: PodLog) -> web.StreamResponse:

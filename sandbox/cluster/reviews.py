@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from sandbox.cluster.calls import parse_body
+from sandbox.cluster.calls import read_body
 from sandbox.cluster.discovery import REVIEWS
 from sandbox.cluster.errors import ApiError, bad_request
 from sandbox.cluster.rbac import User, review_access, review_rules
@@ -18,7 +18,7 @@ def is_review(info: RequestInfo) -> bool:
     return (info.gvr.group, info.gvr.resource) in REVIEWS
 
 
-def answer(user: User, info: RequestInfo, body: bytes) -> web.Response:
+def answer(user: User, info: RequestInfo, body: bytes, content_type: str) -> web.Response:
     """The review with its status; every authenticated user may ask."""
     if info.verb != "create":
         raise ApiError(
@@ -26,7 +26,7 @@ def answer(user: User, info: RequestInfo, body: bytes) -> web.Response:
             "MethodNotAllowed",
             "the server does not allow this method on the requested resource",
         )
-    review = parse_body(body, as_yaml=False)
+    review = read_body(body, content_type)
     if not isinstance(review, dict):
         raise bad_request("the object provided is unrecognized: it must be a JSON object")
     kind = REVIEWS[info.gvr.group, info.gvr.resource]

@@ -11,7 +11,7 @@ import yaml
 from aiohttp import ClientError, ClientSession, web
 
 from sandbox.cluster import pod_actions, reviews
-from sandbox.cluster.calls import Call, Reply
+from sandbox.cluster.calls import Call, Reply, media_type
 from sandbox.cluster.documents import Documents
 from sandbox.cluster.errors import ApiError, no_such_resource
 from sandbox.cluster.faults import Fault, Faults
@@ -176,7 +176,7 @@ class ClusterServer:
         )
         self._record(user, info, wanted, request)
         if reviews.is_review(info):
-            return reviews.answer(user, info, body)
+            return reviews.answer(user, info, body, media_type(request.headers))
         if not user.may(wanted):
             raise forbidden(user, wanted)
         call = Call(
