@@ -32,20 +32,32 @@ CHANNEL_SECONDS = 30.0
 
 def register(app: AsyncApp, desk: Desk) -> None:
     """Listen to every modal's submission."""
-    for callback_id, submit in SUBMISSIONS.items():
-        app.view(callback_id)(_listener(desk, submit))
+    for callback_id, (submit, errors_at) in SUBMISSIONS.items():
+        app.view(callback_id)(_listener(desk, submit, errors_at))
 
 
-def _listener(desk: Desk, submit: Submit) -> Callable[..., Awaitable[None]]:
+def _listener(desk: Desk, submit: Submit, errors_at: str) -> Callable[..., Awaitable[None]]:
     async def on_submit(ack: Ack, body: Body, view: dict[str, Any]) -> None:
-        await ack(**await _answer(desk, body, view, submit))
+        answer = await _answer(desk, body, view, submit)
+        problem = answer.pop("problem", "")
+        if problem and errors_at:
+            # Shown beside an input, so that what was typed is not lost.
+            answer = {"response_action": "errors", "errors": {errors_at: problem}}
+        elif problem:
+            answer = _shows(modals.message_view("Not possible now", problem))
+        await ack(**answer)
 
     return on_submit
 
 
 async def _answer(desk: Desk, body: Body, view: dict[str, Any], submit: Submit) -> dict[str, Any]:
+    """Slack's answer, or under ``problem`` what to tell the person instead."""
     try:
-        return await submit(desk, body, view)
+        async with asyncio.timeout(SUBMIT_SECONDS):
+            return await submit(desk, body, view)
+    except TimeoutError:
+        log.warning("a submission took too long", user=actor_of(body).id)
+        return {"problem": "This takes too long just now. Submit again in a moment."}
     except forms.FormError as error:
         return {"response_action": "errors", "errors": error.errors}
     except DuplicateRequestError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
@@ -33,7 +34,12 @@ async def identify(client: AsyncWebClient) -> Identity:
     )
 
 
-def make_app(client: AsyncWebClient, identity: Identity, *, signing_secret: str | None) -> AsyncApp:
+def make_app(
+    client: AsyncWebClient,
+    identity: Callable[[], Awaitable[Identity]],
+    *,
+    signing_secret: str | None,
+) -> AsyncApp:
     """A Bolt app for one workspace.
 
     Authorization is answered from memory: Bolt's own asks Slack first, and a slow answer would
@@ -41,11 +47,12 @@ def make_app(client: AsyncWebClient, identity: Identity, *, signing_secret: str 
     """
 
     async def authorize(**_: Any) -> AuthorizeResult:
+        known = await identity()
         return AuthorizeResult(
             enterprise_id=None,
-            team_id=identity.team_id,
-            bot_id=identity.bot_id,
-            bot_user_id=identity.bot_user_id,
+            team_id=known.team_id,
+            bot_id=known.bot_id,
+            bot_user_id=known.bot_user_id,
             bot_token=client.token,
         )
 

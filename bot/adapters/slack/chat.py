@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,7 +26,9 @@ CLOCK_SKEW = timedelta(minutes=2)
 class SlackChat:
     """Implements ``bot.ports.chat.Chat``."""
 
-    def __init__(self, client: AsyncWebClient, *, bot_user_id: str, clock: Clock) -> None:
+    def __init__(
+        self, client: AsyncWebClient, *, bot_user_id: Callable[[], Awaitable[str]], clock: Clock
+    ) -> None:
         self._client = client
         self._bot_user_id = bot_user_id
         self._clock = clock
@@ -74,8 +76,9 @@ class SlackChat:
             return None
         if channel is None or channel.get("is_archived"):
             return None
+        ours = channel.get("creator") == await self._bot_user_id()
         young = float(channel.get("created", 0)) >= (since - CLOCK_SKEW).timestamp()
-        return _room(channel) if channel.get("creator") == self._bot_user_id and young else None
+        return _room(channel) if ours and young else None
 
     async def _people(self, reference: str) -> list[Actor]:
         if reference.startswith("S") and "@" not in reference:

@@ -30,7 +30,7 @@ class SocketReceiver:
     async def start(self) -> None:
         """Connect; raises PermanentError when the app token is refused."""
         try:
-            await self._handler.connect_async()
+            await self._handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt's stub
         except SlackApiError as error:
             problem = translated(error, "opening a Socket Mode connection")
             if isinstance(problem, PermanentError):
@@ -48,7 +48,7 @@ class SocketReceiver:
         if self._watchdog:
             self._watchdog.cancel()
             await asyncio.gather(self._watchdog, return_exceptions=True)
-        await self._handler.close_async()
+        await self._handler.close_async()  # type: ignore[no-untyped-call]  # Bolt's stub
 
     async def _watch(self) -> None:
         """Reconnect when the client lost its connection without noticing."""

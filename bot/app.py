@@ -1,0 +1,216 @@
+"""The composition root: builds every part once and gives each what it needs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import uuid
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from functools import partial
+
+import structlog
+from prometheus_client import CollectorRegistry, Gauge
+
+import handlers
+from bot.adapters.clock import SystemClock
+from bot.adapters.http import HttpClient
+from bot.adapters.kubernetes import connect_cluster
+from bot.adapters.metrics.recorder import PodRecorder
+from bot.adapters.metrics.source import PodMetricsSource
+from bot.adapters.scheduler import ApScheduler
+from bot.adapters.slack.chat import SlackChat
+from bot.adapters.slack.client import make_client
+from bot.adapters.slack.courier import SlackCourier
+from bot.adapters.slack.link import SlackLink
+from bot.adapters.store import open_store
+from bot.adapters.web import WebServer
+from bot.config.catalog import Catalog
+from bot.config.settings import Settings
+from bot.domain.duties import Duty
+from bot.errors import RollbackBotError
+from bot.pipeline import conclude, declare, execute, prepare, verify, watch
+from bot.pipeline.beat import Beats
+from bot.pipeline.changes import Changes
+from bot.pipeline.context import Context
+from bot.pipeline.engine import Engine
+from bot.pipeline.journal import Journal
+from bot.pipeline.outbox import Outbox
+from bot.pipeline.words import Words
+from bot.ports.store import Store
+from bot.ports.world import World
+from handlers.desk import Desk
+from strategies.registry import step_kind, strategy
+
+log = structlog.get_logger()
+
+RECONCILE = timedelta(seconds=15)
+"""How often this process looks after incidents that another one may have left."""
+PRUNE = timedelta(hours=1)
+KEEP_SCRAPES = timedelta(days=2)
+
+PHASES = {
+    Duty.ASSEMBLE: declare.assemble,
+    Duty.PREPARE: prepare.prepare,
+    Duty.EXECUTE: execute.execute,
+    Duty.VERIFY: verify.verify,
+    Duty.REPORT: conclude.report,
+}
+
+
+def owner_name() -> str:
+    """A name for this process that no other process ever has."""
+    return f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+
+
+class Bot:
+    """One process of the bot."""
+
+    def __init__(self, settings: Settings, catalog: Catalog) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._owner = owner_name()
+        self._resources = AsyncExitStack()
+        self._failed: asyncio.Future[None] | None = None
+
+    async def run(self) -> None:
+        """Serve until cancelled.
+
+        Raises the RollbackBotError that makes serving impossible.
+        """
+        self._failed = asyncio.get_running_loop().create_future()
+        async with self._resources:
+            await self._start()
+            await self._failed
+
+    def fail(self, error: Exception) -> None:
+        """End ``run`` with this error."""
+        if self._failed and not self._failed.done():
+            self._failed.set_exception(error)
+
+    async def _start(self) -> None:
+        """Start every part, the receiving ones last; the exit stack stops them in reverse."""
+        settings, catalog, clock = self._settings, self._catalog, SystemClock()
+        store = open_store(settings.database_url)
+        self._resources.push_async_callback(store.close)
+        await store.start()
+        cluster = await connect_cluster()
+        self._resources.push_async_callback(cluster.close)
+        client = make_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+        link = self._link()
+        changes = Changes()
+        journal = Journal(store=store, clock=clock, words=Words(catalog), changed=changes.notify)
+
+        async def bot_user_id() -> str:
+            return (await link.identity()).bot_user_id
+
+        recorder = PodRecorder(cluster, store, clock, catalog)
+        context = Context(
+            catalog=catalog,
+            clock=clock,
+            store=store,
+            journal=journal,
+            chat=SlackChat(client, bot_user_id=bot_user_id, clock=clock),
+            metrics=PodMetricsSource(store, recorder),
+            world=World(cluster=cluster, http=HttpClient(), clock=clock),
+            strategy=strategy,
+            step_kind=step_kind,
+        )
+        outbox = Outbox(
+            store=store,
+            clock=clock,
+            journal=journal,
+            couriers={"slack": SlackCourier(client, load=store.attachment)},
+            owner=self._owner,
+        )
+        await self._start_work(context, changes, outbox, recorder)
+        desk = Desk(context=context, changes=changes, client=client)
+        handlers.register(link.app, desk)
+        self._resources.push_async_callback(desk.stop)
+        await self._start_receiving(link, store)
+
+    def _link(self) -> SlackLink:
+        settings = self._settings
+        app_token, secret = settings.slack_app_token, settings.slack_signing_secret
+        return SlackLink(
+            make_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url),
+            api_url=settings.slack_api_url,
+            app_token=app_token.get_secret_value() if app_token else None,
+            signing_secret=secret.get_secret_value() if secret and not app_token else None,
+        )
+
+    async def _start_work(
+        self, context: Context, changes: Changes, outbox: Outbox, recorder: PodRecorder
+    ) -> None:
+        """Everything that goes on without anybody asking."""
+        scheduler = ApScheduler()
+        engine = Engine(context, PHASES, owner=self._owner)
+        beats = Beats(context, scheduler)
+        changes.listen(lambda incident: engine.wake(incident.id))
+        changes.listen(beats.schedule)
+        changes.listen(lambda _: outbox.wake())
+
+        async def reconcile() -> None:
+            await engine.reconcile()
+            await beats.reconcile()
+
+        self._resources.push_async_callback(engine.stop)
+        self._resources.push_async_callback(scheduler.stop)
+        scheduler.start()
+        scheduler.every("reconcile", RECONCILE, reconcile)
+        watching = self._catalog.assessment.watch_every
+        scheduler.every("watch", watching, lambda: watch.look(context))
+        scheduler.every("prune", PRUNE, lambda: prune(context))
+        for name, entry in self._catalog.services.items():
+            if entry.metrics:
+                job = partial(scrape, recorder, name)
+                scheduler.every(f"scrape {name}", entry.metrics.every, job)
+        sending = asyncio.create_task(outbox.run(), name="outbox")
+        self._resources.push_async_callback(_end, sending)
+        await reconcile()
+
+    async def _start_receiving(self, link: SlackLink, store: Store) -> None:
+        registry = CollectorRegistry()
+        open_incidents = Gauge(
+            "rollback_bot_open_incidents", "Incidents not yet closed.", registry=registry
+        )
+
+        async def ready() -> list[str]:
+            problems = await link.problems()
+            try:
+                heads = await store.incidents(open_only=True, limit=10_000)
+                open_incidents.set(len(heads))
+            except RollbackBotError as error:
+                problems.append(error.what)
+            return problems
+
+        web = WebServer(
+            host=self._settings.host,
+            port=self._settings.port,
+            ready=ready,
+            registry=registry,
+            slack=link.app if self._settings.transport == "http" else None,
+        )
+        self._resources.push_async_callback(web.stop)
+        await web.start()
+        self._resources.push_async_callback(link.stop)
+        await link.start(self.fail)
+        log.info(
+            "serving", transport=self._settings.transport, services=len(self._catalog.services)
+        )
+
+
+async def scrape(recorder: PodRecorder, name: str) -> None:
+    """One round of readings; kept by the recorder."""
+    await recorder.collect(name)
+
+
+async def prune(context: Context) -> None:
+    """Forget what nobody needs any more."""
+    await context.store.prune(now=context.clock.now(), keep_scrapes=KEEP_SCRAPES)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,103 @@
+"""The bot as operators run it: a process, configured by environment and catalog."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import aiohttp
+
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+_INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
+
+
+def free_port() -> int:
+    """A port that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class BotProcess:
+    """Starts, stops and kills ``rollback-bot serve``."""
+
+    def __init__(self, *, folder: Path, environment: dict[str, str]) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        """The bot's own HTTP address."""
+        return f"http://127.0.0.1:{self._environment['ROLLBACK_PORT']}"
+
+    @property
+    def log(self) -> Path:
+        """Everything the bot wrote, over all its lives."""
+        return self._folder / "bot.log"
+
+    async def start(self) -> None:
+        """Start and wait until it says that it is ready.
+
+        Raises RuntimeError with the end of its log when it stops instead, or takes too long.
+        """
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        command = Path(sys.executable).with_name("rollback-bot")
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                str(command),
+                "serve",
+                "--config",
+                str(self._folder / "rollback.yml"),
+                env={**inherited, **self._environment},
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await self._until_ready(self._process)
+        except TimeoutError:
+            raise RuntimeError(f"the bot is not ready:\n{self._tail()}") from None
+
+    async def kill(self) -> None:
+        """End it at once, as ``kill -9`` does: it cannot finish anything."""
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def stop(self) -> int:
+        """Ask it to stop and wait; its exit code."""
+        process = self._process
+        if process is None:
+            return 0
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(STOP_SECONDS):
+                    await process.wait()
+            except TimeoutError:
+                await self.kill()
+        return process.returncode or 0
+
+    async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
+        async with aiohttp.ClientSession() as session:
+            while True:
+                if process.returncode is not None:
+                    raise RuntimeError(f"the bot stopped at its start:\n{self._tail()}")
+                try:
+                    async with session.get(f"{self.url}/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    pass
+                # A process that is starting has no way to call us; it is asked until it answers.
+                await asyncio.sleep(0.05)
+
+    def _tail(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])

@@ -1,0 +1,215 @@
+"""A whole company on loopback: its Slack, its cluster, its shop, its customers, and the bot.
+
+The demo, the scenario tests and developers use it. The bot is the installed command, started as
+a process of its own and configured through its environment and its catalog alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import yaml
+
+from sandbox.bot_process import BotProcess, free_port
+from sandbox.cluster.cluster import ADMIN, Cluster
+from sandbox.cluster.node.timings import QUICK, KubeletTimings
+from sandbox.cluster.rbac import User
+from sandbox.cluster.rbac_manifests import rules_from_manifests
+from sandbox.shop import delivery
+from sandbox.shop.load import LoadGenerator
+from sandbox.shop.server import push_releases
+from sandbox.slack import SlackServer
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVICES: dict[delivery.Layout, str] = {"blue-green": "checkout", "rolling": "payments"}
+
+Transport = Literal["socket", "http"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How fast things go; the catalog's intervals in seconds. Only these differ from production."""
+
+    nodes: KubeletTimings = QUICK
+    requests_per_second: float = 60.0
+    scrape: float = 0.25
+    live_window: float = 1.5
+    baseline_window: float = 30.0
+    bucket: float = 0.5
+    checkpoints: tuple[float, ...] = (1.0, 2.0, 3.0)
+    updates: float = 600.0
+    drain: float = 5.0
+    watch_every: float = 0.5
+    watch_for: float = 60.0
+    escalate: float = 300.0
+    expire: float = 1800.0
+
+
+@dataclass(kw_only=True)
+class Company:
+    """Everything that a rollback needs, started together and stopped together."""
+
+    folder: Path
+    transport: Transport = "socket"
+    layout: delivery.Layout = "blue-green"
+    pace: Pace = field(default_factory=Pace)
+    catalog_changes: dict[str, Any] = field(default_factory=dict)
+    """Merged into the catalog's top level."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Added to the bot's environment."""
+
+    def __post_init__(self) -> None:
+        self.slack = SlackServer(manifest=manifest())
+        rights = rules_from_manifests(ROOT / "deploy" / "rbac.yaml")
+        users = {**ADMIN, "bot-token": User(name="rollback-bot", rules=rights)}
+        self.cluster = Cluster(timings=self.pace.nodes, users=users)
+        push_releases(self.cluster.images, seed=7)
+        self._stack = AsyncExitStack()
+
+    @property
+    def service(self) -> str:
+        """The service that this company releases badly."""
+        return SERVICES[self.layout]
+
+    async def __aenter__(self) -> Self:
+        await self._stack.__aenter__()
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def _start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        await self.slack.start()
+        self._stack.push_async_callback(self.slack.stop)
+        self.slack.workspace.add_channel("status", with_bot=True)
+        await self._stack.enter_async_context(self.cluster)
+        await delivery.install(self.cluster, self.layout)
+        self.url = self.cluster.service_url("shop", self.service)
+        self.load = await self._stack.enter_async_context(
+            LoadGenerator(self.url, self.pace.requests_per_second)
+        )
+        self.bot = BotProcess(folder=self.folder, environment=self._environment())
+        self._stack.push_async_callback(self.bot.stop)
+        self._write_catalog()
+
+    async def start_bot(self) -> None:
+        """Start the bot, again if need be, and wait until it serves."""
+        await self.bot.start()
+        if self.transport == "socket":
+            await self.slack.wait_until_connected()
+        else:
+            self.slack.request_url = f"{self.bot.url}/slack/events"
+
+    async def release(self, version: str = "v2.1.0") -> None:
+        """Release a version as the shop's CI does; the default is the one that degrades."""
+        await delivery.release(self.cluster, self.layout, version=version)
+
+    async def measured(self, requests: int) -> None:
+        """Wait until the customers have sent so many requests more."""
+        before = self.load.counts().total
+        while self.load.counts().total < before + requests:
+            await asyncio.sleep(0.02)
+
+    # -- configuration -----------------------------------------------------------------------
+
+    def _environment(self) -> dict[str, str]:
+        kubeconfig = self.cluster.write_kubeconfig(
+            self.folder / "kubeconfig", user="rollback-bot", namespace="shop"
+        )
+        slack = {"SLACK_BOT_TOKEN": self.slack.bot_token, "SLACK_API_URL": self.slack.url}
+        if self.transport == "socket":
+            slack["SLACK_APP_TOKEN"] = self.slack.app_token
+        else:
+            slack["SLACK_SIGNING_SECRET"] = self.slack.signing_secret
+        return {
+            **slack,
+            "KUBECONFIG": str(kubeconfig),
+            "ROLLBACK_DATABASE_URL": f"sqlite:///{(self.folder / 'bot.sqlite3').resolve()}",
+            "ROLLBACK_PORT": str(free_port()),
+            **self.environment,
+        }
+
+    def _write_catalog(self) -> None:
+        (self.folder / "rollback.yml").write_text(
+            yaml.safe_dump({**self.catalog(), **self.catalog_changes}, sort_keys=False)
+        )
+
+    def catalog(self) -> dict[str, Any]:
+        """The catalog of this company, with the intervals of its pace."""
+        pace, people = self.pace, self.slack.workspace
+        ana, ben = people.user("ana").id, people.user("ben").id
+        return {
+            "services": {self.service: self._service()},
+            "people": {
+                "roles": {
+                    "Incident Commander": [ana],
+                    "Deployment Lead": [ben],
+                    "Database Administrator": ["carla@example.com"],
+                    "Monitoring Observer": [people.user("dan").id],
+                    "Communication Coordinator": [people.user("carla").id],
+                },
+                "release_managers": [ana, ben],
+                "on_call_leads": [people.user("carla").id],
+            },
+            "approval": {
+                "escalate_after_seconds": pace.escalate,
+                "expires_after_seconds": pace.expire,
+            },
+            "updates": {"every": pace.updates, "channels": ["status"]},
+            "assessment": {
+                "live_window": pace.live_window,
+                "watch_every": pace.watch_every,
+                "watch_for": pace.watch_for,
+            },
+            "verification": {
+                "checkpoints": list(pace.checkpoints),
+                "baseline_window": pace.baseline_window,
+                "judge": {"bucket_seconds": pace.bucket},
+            },
+        }
+
+    def _service(self) -> dict[str, Any]:
+        targets: dict[delivery.Layout, dict[str, Any]] = {
+            "blue-green": {
+                "strategy": "blue-green",
+                "namespace": "shop",
+                "service": "checkout",
+                "deployments": {"blue": "checkout-blue", "green": "checkout-green"},
+                "drain_timeout": self.pace.drain,
+            },
+            "rolling": {"strategy": "rolling", "namespace": "shop", "deployment": "payments"},
+        }
+        return {
+            "description": f"The shop's {self.service}",
+            "url": self.url,
+            "rollback": [targets[self.layout]],
+            "metrics": {
+                "namespace": "shop",
+                "selector": f"app={self.service}",
+                "port": 8080,
+                "every": self.pace.scrape,
+                "where": {"path": "/checkout"},
+            },
+        }
+
+
+def manifest() -> dict[str, Any]:
+    """The app's manifest, as Slack would be given it."""
+    content: dict[str, Any] = yaml.safe_load((ROOT / "manifest.yml").read_text())
+    return content
