@@ -13,7 +13,7 @@ from sandbox.cluster.calls import Call, Reply
 from sandbox.cluster.errors import ApiError
 from sandbox.cluster.faults import Faults
 from sandbox.cluster.negotiation import MediaType, encode, negotiate
-from sandbox.cluster.podstreams import PodLog
+from sandbox.cluster.podlogs import PodLog
 from sandbox.cluster.store import ObjectStore
 from sandbox.cluster.table import as_partial_metadata, as_table
 from sandbox.cluster.types import Manifest

@@ -51,8 +51,6 @@ def parse_request(method: str, path: str, query: Mapping[str, str]) -> RequestIn
     if len(parts) > 2 and parts[0] == "namespaces" and parts[2] not in _NAMESPACE_SUBRESOURCES:
         namespace, parts = parts[1], parts[2:]
     resource, name, subresource, *rest = [*parts, "", "", ""][: max(len(parts), 3)]
-    if not group and resource == "namespaces":
-        namespace = name
     return RequestInfo(
         verb=_verb(method, name, query),
         gvr=GVR(group=group, version=version, resource=resource),

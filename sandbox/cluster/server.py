@@ -7,24 +7,24 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-import yaml
-from aiohttp import ClientError, ClientSession, web
+from aiohttp import ClientSession, web
 
-from sandbox.cluster import pod_actions, reviews
-from sandbox.cluster.calls import Call, Reply, media_type
+from sandbox.cluster import kubeconfig, pod_actions, reviews
+from sandbox.cluster.calls import Call, media_type
 from sandbox.cluster.documents import Documents
 from sandbox.cluster.errors import ApiError, no_such_resource
 from sandbox.cluster.faults import Fault, Faults
-from sandbox.cluster.podstreams import PodLog, proxied_name, proxy_target
+from sandbox.cluster.podlogs import PodLog
+from sandbox.cluster.proxying import forward, proxied_name, proxy_target
 from sandbox.cluster.rbac import ANONYMOUS, Attributes, User, forbidden, unauthorized
 from sandbox.cluster.rendering import error_response, log_stream, rendered, watch_stream
 from sandbox.cluster.requests import RecordedRequest, RequestInfo, parse_request
+from sandbox.cluster.resources import NAMESPACES
 from sandbox.cluster.rest import RestApi
 from sandbox.cluster.runtime import PodRuntimeRegistry
 from sandbox.cluster.store import ObjectStore
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
-_HOP_HEADERS = {"host", "authorization", "connection", "transfer-encoding", "content-length"}
 
 
 class ClusterServer:
@@ -97,22 +97,13 @@ class ClusterServer:
         """
         tokens = {each.name: token for token, each in self._users.items()}
         name = user if user is not None else next(iter(tokens))
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "sandbox", "cluster": {"server": self._address(name)}}],
-            "users": [{"name": name, "user": {"token": tokens[name]}}],
-            "contexts": [
-                {
-                    "name": "sandbox",
-                    "context": {"cluster": "sandbox", "user": name, "namespace": namespace},
-                }
-            ],
-            "current-context": "sandbox",
-        }
-        path.write_text(yaml.safe_dump(config, sort_keys=False))
-        path.chmod(0o600)
-        return path
+        return kubeconfig.write_kubeconfig(
+            path,
+            server=self._address(name),
+            user=name,
+            token=tokens[name],
+            namespace=namespace,
+        )
 
     # --- one request -----------------------------------------------------------------------
 
@@ -166,14 +157,7 @@ class ClusterServer:
     async def _authorized(
         self, request: web.Request, user: User, info: RequestInfo, body: bytes
     ) -> web.StreamResponse:
-        wanted = Attributes(
-            verb=info.verb,
-            group=info.gvr.group,
-            resource=info.gvr.resource,
-            subresource=info.subresource,
-            namespace=info.namespace,
-            name=proxied_name(info.name) if info.subresource == "proxy" else info.name,
-        )
+        wanted = _attributes(info)
         self._record(user, info, wanted, request)
         if reviews.is_review(info):
             return reviews.answer(user, info, body, media_type(request.headers))
@@ -219,46 +203,29 @@ class ClusterServer:
             case "log", "get":
                 return await log_stream(request, PodLog(self._store, self._registry, call))
             case "proxy", _:
-                return await self._proxy(request, call)
+                if self._session is None:
+                    raise RuntimeError("the server has not been started")
+                target = proxy_target(self._store, self._registry, call)
+                return await forward(self._session, request, call, target)
             case "eviction", "create":
-                return self._rendered(call, pod_actions.evict(self._store, call))
+                return rendered(self._store, call, pod_actions.evict(self._store, call))
             case "binding", "create":
-                return self._rendered(call, pod_actions.bind(self._store, call))
+                return rendered(self._store, call, pod_actions.bind(self._store, call))
         raise ApiError(
             405,
             "MethodNotAllowed",
             "the server does not allow this method on the requested resource",
         )
 
-    def _rendered(self, call: Call, reply: Reply) -> web.Response:
-        return rendered(self._store, call, reply)
 
-    async def _proxy(self, request: web.Request, call: Call) -> web.StreamResponse:
-        if self._session is None:
-            raise RuntimeError("the server has not been started")
-        host, port = proxy_target(self._store, self._registry, call)
-        _, _, rest = request.rel_url.raw_path.partition("/proxy")
-        query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
-        headers = {
-            key: value for key, value in request.headers.items() if key.lower() not in _HOP_HEADERS
-        }
-        try:
-            async with self._session.request(
-                request.method,
-                f"http://{host}:{port}{rest or '/'}{query}",
-                headers=headers,
-                data=call.body or None,
-                allow_redirects=False,
-            ) as upstream:
-                response = web.StreamResponse(status=upstream.status, reason=upstream.reason)
-                for key, value in upstream.headers.items():
-                    if key.lower() not in _HOP_HEADERS:
-                        response.headers.add(key, value)
-                await response.prepare(request)
-                async for chunk in upstream.content.iter_any():
-                    await response.write(chunk)
-                await response.write_eof()
-                return response
-        except ClientError as error:
-            message = f"error trying to reach service: {error}"
-            raise ApiError(503, "ServiceUnavailable", message) from error
+def _attributes(info: RequestInfo) -> Attributes:
+    """What is to be authorized; a Namespace counts as being in itself."""
+    in_itself = info.name if info.gvr == NAMESPACES else ""
+    return Attributes(
+        verb=info.verb,
+        group=info.gvr.group,
+        resource=info.gvr.resource,
+        subresource=info.subresource,
+        namespace=info.namespace or in_itself,
+        name=proxied_name(info.name) if info.subresource == "proxy" else info.name,
+    )

@@ -1,4 +1,4 @@
-"""Logs of pods, and requests forwarded to pods and services."""
+"""The answer to `pods/log`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from datetime import timedelta
 from sandbox.cluster.calls import Call
 from sandbox.cluster.errors import ApiError, bad_request
 from sandbox.cluster.requests import flag, number
-from sandbox.cluster.resources import ENDPOINT_SLICES, PODS, SERVICES
+from sandbox.cluster.resources import PODS
 from sandbox.cluster.runtime import LogLine, PodRuntimeRegistry
-from sandbox.cluster.selectors import matches_labels
 from sandbox.cluster.store import ObjectStore
 from sandbox.cluster.types import Manifest, parse_time
 
 
 class PodLog:
-    """The answer to `pods/log`."""
+    """The log of one container, as far as the call asks for it."""
 
     def __init__(self, store: ObjectStore, registry: PodRuntimeRegistry, call: Call) -> None:
         """Finds pod and container; raises ApiError 404, or 400 as the kubelet words it."""
@@ -106,78 +105,3 @@ def _chosen_container(pod: Manifest, wanted: str) -> str:
         f"a container name must be specified for pod {pod['metadata']['name']}, "
         f"choose one of: [{' '.join(names)}]"
     )
-
-
-def proxy_target(store: ObjectStore, registry: PodRuntimeRegistry, call: Call) -> tuple[str, int]:
-    """Loopback host and port behind `pods/NAME:PORT/proxy` or `services/NAME:PORT/proxy`."""
-    _, name, port = _split_name(call.info.name)
-    if call.resource.gvr == PODS:
-        pod = store.get(PODS, call.info.namespace, name)
-        ports = [
-            each["containerPort"]
-            for container in pod["spec"].get("containers", [])
-            for each in container.get("ports", [])
-        ]
-        wanted = int(port) if port.isdigit() else (ports[0] if ports else 80)
-        found = registry.address(pod["metadata"]["uid"], wanted)
-        if found is None:
-            address = pod.get("status", {}).get("podIP", "")
-            raise _unreachable(f"dial tcp {address}:{wanted}: connect: connection refused")
-        return found
-    return _service_target(store, registry, call.info.namespace, name, port)
-
-
-def _service_target(
-    store: ObjectStore, registry: PodRuntimeRegistry, namespace: str, name: str, port: str
-) -> tuple[str, int]:
-    service = store.get(SERVICES, namespace, name)
-    ports = service["spec"].get("ports", [])
-    chosen = [each for each in ports if port in {each.get("name", ""), str(each["port"])}]
-    if not port and len(ports) == 1:
-        chosen = ports
-    if not chosen:
-        raise _unreachable(f'no service port "{port}" found for service "{name}"')
-    port_name = chosen[0].get("name", "")
-    for each in store.list(ENDPOINT_SLICES, namespace):
-        labels = each["metadata"].get("labels", {})
-        if not matches_labels(f"kubernetes.io/service-name={name}", labels):
-            continue
-        found = _slice_target(each, port_name, registry)
-        if found is not None:
-            return found
-    raise _unreachable(f'no endpoints available for service "{name}"')
-
-
-def _slice_target(
-    endpoint_slice: Manifest, port_name: str, registry: PodRuntimeRegistry
-) -> tuple[str, int] | None:
-    ports = [p["port"] for p in endpoint_slice.get("ports", []) if p.get("name", "") == port_name]
-    for endpoint in endpoint_slice.get("endpoints", []):
-        uid = endpoint.get("targetRef", {}).get("uid", "")
-        if endpoint.get("conditions", {}).get("ready") and ports:
-            found = registry.address(uid, ports[0])
-            if found is not None:
-                return found
-    return None
-
-
-def _split_name(name: str) -> tuple[str, str, str]:
-    """Scheme, name and port of `name`, `name:port` or `scheme:name:port`."""
-    parts = name.split(":")
-    match parts:
-        case [only]:
-            return "http", only, ""
-        case [bare, port]:
-            return "http", bare, port
-        case [scheme, bare, port]:
-            return scheme or "http", bare, port
-    raise bad_request(f'invalid proxy request "{name}"')
-
-
-def _unreachable(message: str) -> ApiError:
-    return ApiError(503, "ServiceUnavailable", message)
-
-
-def proxied_name(name: str) -> str:
-    """The object's own name in a proxy request, for authorization."""
-    return _split_name(name)[1]
