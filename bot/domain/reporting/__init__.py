@@ -1,0 +1,1 @@
+"""The sections of the rollback report, each made from the incident and its events."""

@@ -1,0 +1,172 @@
+"""Every event of an incident in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bot.domain import events as e
+from bot.domain.assessment import percent
+from bot.domain.plan import Plan
+from bot.domain.reporting.document import sentence
+from bot.domain.values import Instant, Value, spoken
+
+
+class Moment(Value):
+    """One event, told."""
+
+    at: Instant
+    who: str
+    """The person who caused it; empty when the bot did."""
+    text: str
+
+
+def timeline(recorded: Sequence[e.Recorded]) -> tuple[Moment, ...]:
+    """All events in order; steps are called by their titles in the plan of their time."""
+    moments, plan = [], None
+    for item in recorded:
+        if isinstance(item.event, e.PlanProposed):
+            plan = item.event.plan
+        text = _WORDS[type(item.event)](item.event, plan)
+        moments.append(Moment(at=item.at, who=actor_of(item.event), text=sentence(text)))
+    return tuple(moments)
+
+
+def actor_of(event: e.AnyEvent) -> str:
+    """Name of the person who caused an event; empty for the bot."""
+    by = event.approval.by if isinstance(event, e.ApprovalGiven) else getattr(event, "by", None)
+    return "" if by is None or by.is_bot else str(by.name)
+
+
+def step_title(plan: Plan | None, index: int) -> str:
+    """``Step 2 (Switch the Service)``; the bare number when the plan is not known."""
+    if plan is None or index >= len(plan.steps):
+        return f"Step {index + 1}"
+    return f"Step {index + 1} ({plan.steps[index].title})"
+
+
+def _declared(event: e.Declared, plan: Plan | None) -> str:
+    verdict = event.verdict
+    return (
+        f"Incident declared for {event.service} {event.bad_release}: {verdict.severity.value} "
+        f"({verdict.severity.priority}), verdict “{verdict.kind.value}”. {event.decision.reason}"
+    )
+
+
+def _channel(event: e.ChannelOpened, plan: Plan | None) -> str:
+    if event.dedicated:
+        return f"Incident channel #{event.channel_name} opened. {sentence(event.note)}"
+    return f"The incident runs in #{event.channel_name}. {sentence(event.note)}"
+
+
+def _team(event: e.TeamAssigned, plan: Plan | None) -> str:
+    filled = [
+        f"{assigned.role.value}: {', '.join(person.name for person in assigned.people) or 'nobody'}"
+        for assigned in event.roles
+    ]
+    return f"Team assembled: {'; '.join(filled) or 'the catalog names nobody'}"
+
+
+def _noted(event: e.Noted, plan: Plan | None) -> str:
+    if not event.what:
+        return f"A note no longer holds: {event.subject}"
+    return f"Noted ({event.subject}): {sentence(event.what)} {event.remedy}"
+
+
+def _evidence(event: e.EvidenceSaved, plan: Plan | None) -> str:
+    return f"Evidence saved: {', '.join(event.names)}" if event.names else "No evidence to save"
+
+
+def _proposed(event: e.PlanProposed, plan: Plan | None) -> str:
+    made = event.plan
+    safe = "" if made.is_safe else f" It is blocked by: {', '.join(p.name for p in made.blocks)}."
+    return (
+        f"Plan {made.hash[:12]} proposed: {made.strategy}, {made.from_release} → "
+        f"{made.to_release}, {len(made.steps)} steps, about {spoken(made.expected_seconds)}.{safe}"
+    )
+
+
+def _failed_planning(event: e.PlanningFailed, plan: Plan | None) -> str:
+    return f"No plan could be made: {sentence(event.what)} {event.remedy}"
+
+
+def _requested(event: e.PlanRequested, plan: Plan | None) -> str:
+    return f"New plan requested{f' to {event.target_release}' if event.target_release else ''}"
+
+
+def _finished(event: e.StepFinished, plan: Plan | None) -> str:
+    how = {
+        e.StepOutcome.ACTED: "done",
+        e.StepOutcome.ALREADY: "found done already",
+        e.StepOutcome.CHECKED: "checked",
+    }[event.outcome]
+    return f"{step_title(plan, event.index)} {how}: {event.summary}"
+
+
+def _failed(event: e.StepFailed, plan: Plan | None) -> str:
+    return f"{step_title(plan, event.index)} failed: {sentence(event.what)} {event.remedy}"
+
+
+def _ended(event: e.ExecutionFinished, plan: Plan | None) -> str:
+    if event.outcome is e.ExecutionOutcome.SUCCEEDED:
+        return "Execution finished: every step reached its end state"
+    return f"Execution ended ({event.outcome.value}): {sentence(event.what)} {event.remedy}"
+
+
+def _verifying(event: e.VerificationStarted, plan: Plan | None) -> str:
+    return f"Verification started. {sentence(event.baseline_note)}"
+
+
+def _instances(event: e.InstancesChecked, plan: Plan | None) -> str:
+    ready = sum(instance.ready for instance in event.instances)
+    return f"Replicas checked: {ready} of {len(event.instances)} ready. {'; '.join(event.problems)}"
+
+
+def _sampled(event: e.SampleTaken, plan: Plan | None) -> str:
+    offset = spoken(event.offset_seconds)
+    if not event.requests:
+        return f"After {offset} nothing was measured. {event.problem}"
+    rate = percent(event.errors / event.requests)
+    return f"After {offset}: {event.errors} of {event.requests} requests failed ({rate})"
+
+
+def _judged(event: e.Judged, plan: Plan | None) -> str:
+    return f"Judged {event.judgement.verdict.value}: {'; '.join(event.judgement.reasons)}"
+
+
+def _resolved(event: e.Resolved, plan: Plan | None) -> str:
+    return f"Resolved. Withdrawn release: {event.conclusion.follow_up.value}"
+
+
+_WORDS: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
+    e.Declared: _declared,
+    e.ChannelOpened: _channel,
+    e.TeamAssigned: _team,
+    e.Noted: _noted,
+    e.EvidenceSaved: _evidence,
+    e.PlanProposed: _proposed,
+    e.PlanningFailed: _failed_planning,
+    e.PlanRequested: _requested,
+    e.ApprovalGiven: lambda ev, plan: f"Plan {ev.approval.plan_hash[:12]} approved",
+    e.PlanApproved: lambda ev, plan: f"Plan {ev.plan_hash[:12]} may run: enough people approved",
+    e.PlanRejected: lambda ev, plan: f"Plan rejected: {ev.reason}",
+    e.ApprovalEscalated: lambda ev, plan: "Nobody answered: on-call leads may approve as well",
+    e.PlanExpired: lambda ev, plan: f"Plan {ev.plan_hash[:12]} expired without enough approvals",
+    e.ExecutionStarted: lambda ev, plan: f"Execution of plan {ev.plan_hash[:12]} started",
+    e.StepStarted: lambda ev, plan: f"{step_title(plan, ev.index)} started",
+    e.StepFinished: _finished,
+    e.StepFailed: _failed,
+    e.PauseRequested: lambda ev, plan: "Pause requested",
+    e.ResumeRequested: lambda ev, plan: "Execution resumed",
+    e.AbortRequested: lambda ev, plan: "Abort requested",
+    e.ExecutionFinished: _ended,
+    e.VerificationStarted: _verifying,
+    e.InstancesChecked: _instances,
+    e.SampleTaken: _sampled,
+    e.Judged: _judged,
+    e.VerificationRequested: lambda ev, plan: "A new verification was requested",
+    e.WordsAdded: lambda ev, plan: f"Words for the next update: {ev.text}",
+    e.UpdatePosted: lambda ev, plan: f"Update {ev.number} posted to the stakeholders",
+    e.Resolved: _resolved,
+    e.ReportPublished: lambda ev, plan: f"Report published: {', '.join(ev.files)}",
+}
