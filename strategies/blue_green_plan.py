@@ -74,11 +74,9 @@ class BlueGreenPlan:
     async def preflights(self, world: World) -> tuple[Preflight, ...]:
         """Everything that can be known before."""
         cluster, namespace = world.cluster, self.target.namespace
-        rights = _RIGHTS
-        if self.service.metrics:
-            rights = (*rights, Right(verb="get", kind=POD_PROXY))
+        proxy = (Right(verb="get", kind=POD_PROXY),) if self.service.metrics else ()
         checks = await asyncio.gather(
-            check_rights(cluster, namespace, rights),
+            check_rights(cluster, namespace, (*_RIGHTS, *proxy)),
             or_unknown(
                 REFERENCES,
                 check_references(cluster, namespace, self.deployment["spec"]["template"]),
@@ -210,9 +208,8 @@ class BlueGreenPlan:
         )
 
     def _version_url(self) -> str:
-        if self.service.url is None:
-            return ""
-        return f"{str(self.service.url).rstrip('/')}/{self.service.version_path.lstrip('/')}"
+        url, path = self.service.url, self.service.version_path
+        return f"{str(url).rstrip('/')}/{path.lstrip('/')}" if url and path else ""
 
 
 def _drain_command(params: AwaitDrainParams) -> str:

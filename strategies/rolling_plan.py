@@ -242,20 +242,21 @@ class RollingPlan:
     def _verify_step(self) -> Step:
         grace = grace_seconds(self.template)
         metrics = self.service.metrics
+        path = self.service.version_path
         port = self.service.instance_port or (metrics.port if metrics else None)
         params = VerifyPodsParams.model_validate(
             {
                 **self._common(),
-                "port": port,
-                "path": self.service.version_path,
+                "port": port if path else None,
+                "path": path or "",
                 "patience_seconds": grace + _CONTROLLER_SECONDS,
             }
         )
         labels = selector_of(self.deployment)
         command = (
             kubectl(self.target.namespace, "get", "pods", "-l", labels, "-o", "wide")
-            if port is None
-            else for_each_pod(self.target.namespace, labels, port, self.service.version_path)
+            if port is None or not path
+            else for_each_pod(self.target.namespace, labels, port, path)
         )
         return Step(
             title=f"Verify that the old pods are gone and every pod is {self.to_release}",
@@ -271,9 +272,10 @@ class RollingPlan:
     def _downtime(self) -> str:
         if not recreates(self.deployment):
             return "None"
+        seconds = rollout_seconds(self.deployment, self.template)
         return (
-            f"About {rollout_seconds(self.deployment, self.template):.0f} s: the Deployment's strategy is Recreate, so "
-            "all pods stop before the first new one starts"
+            f"About {seconds:.0f} s: the Deployment's strategy is Recreate, so all pods stop "
+            "before the first new one starts"
         )
 
 

@@ -67,7 +67,7 @@ class VerifyPods:
             if params.port is None:
                 return (
                     f"{_counted(names)} ready and of the target's ReplicaSet. The catalog names "
-                    "no instance_port, so the pods were not asked for their version."
+                    "no port or path for versions, so the pods were not asked for their version."
                 )
             wrong = await wrong_versions(
                 world,
