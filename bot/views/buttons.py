@@ -1,0 +1,83 @@
+"""The buttons of the journey, each shown only while the transition table allows what it does."""
+
+from __future__ import annotations
+
+from slack_sdk.models.blocks import ButtonElement, ConfirmObject
+
+from bot.domain import events as e
+from bot.domain.incident import Incident, Phase
+from bot.domain.plan import Plan
+from bot.domain.transitions import is_allowed
+from bot.domain.values import spoken
+from bot.views import ids, labels
+from bot.views.kit import button, confirmation
+from bot.views.markup import plain
+
+
+def for_status(incident: Incident) -> list[ButtonElement]:
+    """Everything that people may do in this phase, beside the plan's and the progress buttons."""
+    found = []
+    if is_allowed(incident, e.WordsAdded):
+        found.append(button(labels.ADD_WORDS, ids.OPEN_WORDS, incident.id))
+    return [*found, *after_the_fact(incident)]
+
+
+def after_the_fact(incident: Incident) -> list[ButtonElement]:
+    """Verify again, plan again, resolve: each where it is allowed."""
+    found = []
+    if is_allowed(incident, e.VerificationRequested):
+        found.append(button(labels.VERIFY_AGAIN, ids.VERIFY_AGAIN, incident.id))
+    if is_allowed(incident, e.PlanRequested):
+        found.append(button(labels.PLAN_AGAIN, ids.OPEN_REPLAN, incident.id))
+    if is_allowed(incident, e.Resolved):
+        style = "primary" if incident.phase is Phase.RECOVERED else None
+        found.append(button(labels.RESOLVE, ids.OPEN_RESOLVE, incident.id, style=style))
+    return found
+
+
+def for_plan(incident: Incident, plan: Plan) -> list[ButtonElement]:
+    """Approve, reject, other target; no approval is offered for a plan that is not safe."""
+    if incident.phase is not Phase.AWAITING_APPROVAL:
+        return []
+    value = f"{incident.id} {plan.hash}"
+    found = []
+    if plan.is_safe:
+        found.append(
+            button(
+                labels.APPROVE, ids.APPROVE, value, style="primary", confirm=_run_this_plan(plan)
+            )
+        )
+    found.append(button(labels.REJECT, ids.OPEN_REJECT, value, style="danger"))
+    found.append(button(labels.REPLAN, ids.OPEN_REPLAN, incident.id))
+    return found
+
+
+def _run_this_plan(plan: Plan) -> ConfirmObject:
+    way = f"{plain(plan.from_release, 40)} to {plain(plan.to_release, 40)}"
+    seconds = spoken(plan.expected_seconds)
+    text = (
+        f"{plain(plan.service, 40)} goes from {way}: {len(plan.steps)} steps, about {seconds}. "
+        f"Downtime: {plain(plan.downtime, 45)}. Data lost: {plain(plan.data_loss, 45)}."
+    )
+    return confirmation("Run this plan on production?", text, yes="Approve", style="primary")
+
+
+def for_progress(incident: Incident) -> list[ButtonElement]:
+    """Pause, resume and abort, as far as they would still change something."""
+    found: list[ButtonElement] = []
+    if incident.abort_by is not None:
+        return found
+    if incident.paused_by is None and is_allowed(incident, e.PauseRequested):
+        found.append(button(labels.PAUSE, ids.PAUSE, incident.id))
+    if incident.paused_by is not None and is_allowed(incident, e.ResumeRequested):
+        found.append(button(labels.RESUME, ids.RESUME, incident.id, style="primary"))
+    if is_allowed(incident, e.AbortRequested):
+        question = confirmation(
+            "Abort this rollback?",
+            "The running step is finished, then the bot stops for good. Steps that are done stay "
+            "done; a new plan can start from there.",
+            yes=labels.ABORT,
+            style="danger",
+        )
+        found.append(button(labels.ABORT, ids.ABORT, incident.id, style="danger", confirm=question))
+    return found

@@ -1,0 +1,170 @@
+"""The error-rate chart of a report, as PNG."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from bot.domain.recovery import Bucket
+from bot.domain.report import Report
+from bot.domain.reporting.history import History, Mark, alt_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Slack shows about 360 to 500 points of width: few pixels, so large letters.
+_WIDTH_INCHES, _HEIGHT_INCHES, _DOTS_PER_INCH = 8.0, 4.5, 150
+# From the palette of Okabe and Ito, which stays apart in every kind of colour blindness.
+_ERRORS, _LIMIT, _BASELINE, _UNKNOWN = "#0072B2", "#D55E00", "#009E73", "#B0B0B0"
+_INK = "#222222"
+_HIGHEST_LABEL, _LABEL_STEP = 0.97, 0.085
+_CLOSE = 0.16
+"""Marks nearer than this share of the width get their labels one below the other."""
+
+
+def chart_alt_text(report: Report) -> str:
+    """What the chart shows, for those who cannot see it."""
+    return alt_text(report.history)
+
+
+def error_rate_chart(report: Report) -> bytes:
+    """Draw the share of failed requests over time, with the limit, the baseline and the marks.
+
+    Takes a good part of a second, mostly for loading matplotlib: call it outside the event loop.
+    """
+    # Loading matplotlib costs more time and memory than the rest of the bot.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    history = report.history
+    figure = Figure(figsize=(_WIDTH_INCHES, _HEIGHT_INCHES), dpi=_DOTS_PER_INCH)
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    start, end = _span(history)
+    axes.set_xlim(_day(start), _day(end))
+    _draw_errors(axes, history.buckets)
+    _draw_levels(axes, history)
+    _scale(axes, history)
+    _draw_marks(axes, [m for m in history.marks if start <= m.at <= end], start, end)
+    _dress(axes, history)
+    figure.tight_layout()
+    content = io.BytesIO()
+    figure.savefig(content, format="png", metadata={"Description": alt_text(history)})
+    return content.getvalue()
+
+
+def _span(history: History) -> tuple[datetime, datetime]:
+    """From the first bucket or mark to the last, with some air; at least a minute."""
+    moments = [mark.at for mark in history.marks] + [b.start for b in history.buckets]
+    moments += [_end(b) for b in history.buckets]
+    start, end = min(moments), max(moments)
+    air = max((end - start) * 0.02, timedelta(seconds=1))
+    return start - air, max(end + air, start + timedelta(minutes=1))
+
+
+def _end(bucket: Bucket) -> datetime:
+    return bucket.start + timedelta(seconds=bucket.seconds)
+
+
+def _day(moment: datetime) -> float:
+    """A moment as matplotlib counts: days since 1970 (``matplotlib.dates``)."""
+    return moment.timestamp() / 86_400
+
+
+def _draw_errors(axes: Axes, buckets: Sequence[Bucket]) -> None:
+    """A step for each bucket; where nothing was measured a hatched band, not a zero."""
+    label: str | None = "Failed requests"
+    unknown: str | None = "Nothing measured"
+    for measured, group in itertools.groupby(buckets, key=lambda b: b.requests > 0):
+        run = list(group)
+        edges = [_day(bucket.start) for bucket in run] + [_day(_end(run[-1]))]
+        if measured:
+            rates = [(bucket.error_rate or 0.0) * 100 for bucket in run]
+            axes.stairs(rates, edges, color=_ERRORS, linewidth=2.6, label=label, baseline=None)
+            axes.stairs(rates, edges, color=_ERRORS, alpha=0.15, fill=True)
+            label = None
+        else:
+            axes.axvspan(
+                edges[0],
+                edges[-1],
+                facecolor="none",
+                edgecolor=_UNKNOWN,
+                hatch="///",
+                linewidth=0,
+                label=unknown,
+            )
+            unknown = None
+
+
+def _draw_levels(axes: Axes, history: History) -> None:
+    if history.limit is not None:
+        axes.axhline(
+            history.limit * 100,
+            color=_LIMIT,
+            linewidth=1.8,
+            linestyle="--",
+            label=f"Limit {history.limit:.2%}",
+        )
+    if history.baseline is not None:
+        axes.axhline(
+            history.baseline * 100,
+            color=_BASELINE,
+            linewidth=1.8,
+            linestyle=":",
+            label=f"Baseline {history.baseline:.2%}",
+        )
+
+
+def _scale(axes: Axes, history: History) -> None:
+    """Zero at the bottom, and room above the highest value for the marks' labels."""
+    rates = [bucket.error_rate or 0.0 for bucket in history.buckets]
+    highest = max(*rates, history.limit or 0.0, history.baseline or 0.0, 0.005) * 100
+    axes.set_ylim(0, highest * 1.45)
+
+
+def _draw_marks(axes: Axes, marks: Sequence[Mark], start: datetime, end: datetime) -> None:
+    """Vertical lines with their names; close ones are staggered so that no two overlap."""
+    level, previous = 0, None
+    for mark in marks:
+        place = (mark.at - start) / (end - start)
+        level = level + 1 if previous is not None and place - previous < _CLOSE else 0
+        previous = place
+        axes.axvline(_day(mark.at), color=_INK, linewidth=1.0, alpha=0.7)
+        to_the_left = place > 1 - _CLOSE
+        axes.annotate(
+            f"{mark.label} {mark.at:%H:%M:%S}",
+            (_day(mark.at), _HIGHEST_LABEL - level * _LABEL_STEP),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(-5 if to_the_left else 5, 0),
+            textcoords="offset points",
+            ha="right" if to_the_left else "left",
+            va="top",
+            fontsize=10.5,
+            color=_INK,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0},
+        )
+
+
+def _dress(axes: Axes, history: History) -> None:
+    from matplotlib.dates import AutoDateLocator, DateFormatter  # noqa: PLC0415
+    from matplotlib.ticker import PercentFormatter  # noqa: PLC0415
+
+    axes.set_title(history.title, fontsize=13, color=_INK, loc="left", pad=12, parse_math=False)
+    axes.set_ylabel("Failed requests (%)", fontsize=12, color=_INK)
+    axes.set_xlabel("Time (UTC)", fontsize=12, color=_INK)
+    axes.yaxis.set_major_formatter(PercentFormatter(decimals=None))
+    axes.xaxis.set_major_locator(AutoDateLocator(UTC, minticks=3, maxticks=7))  # type: ignore[no-untyped-call]
+    start, end = axes.get_xlim()
+    seconds = (end - start) * 86_400 < 600
+    shown = "%H:%M:%S" if seconds else "%H:%M"
+    axes.xaxis.set_major_formatter(DateFormatter(shown, UTC))  # type: ignore[no-untyped-call]
+    axes.tick_params(labelsize=11, colors=_INK)
+    axes.grid(visible=True, axis="y", alpha=0.25)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.legend(
+        fontsize=10.5, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=4, frameon=False
+    )

@@ -1,0 +1,122 @@
+"""The few blocks that all views are made of, within Slack's limits by construction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from slack_sdk.models.blocks import (
+    ActionsBlock,
+    Block,
+    ButtonElement,
+    ConfirmObject,
+    ContextBlock,
+    DividerBlock,
+    HeaderBlock,
+    MarkdownTextObject,
+    PlainTextObject,
+    SectionBlock,
+)
+
+from bot.views.markup import pages, plain
+from bot.views.message import Message
+
+MOST_BLOCKS = 50
+MOST_CHARACTERS = 13_000
+"""Slack refuses a little more than 13,200 characters over all blocks of a message."""
+SECTION = 2_900
+"""Below Slack's 3,000, so that a text and what frames it fit."""
+
+
+def header(text: str) -> Block:
+    """A headline: plain text of up to 150 characters."""
+    return HeaderBlock(text=PlainTextObject(text=plain(text, 150), emoji=True))
+
+
+def section(text: str) -> Block:
+    """A paragraph of finished mrkdwn of up to 3,000 characters."""
+    return SectionBlock(text=MarkdownTextObject(text=text))
+
+
+def listing(
+    title: str, items: Sequence[str], *, limit: int = SECTION, most: int = 1
+) -> list[Block]:
+    """A titled list over at most ``most`` sections of ``limit`` characters; empty without items."""
+    if not items:
+        return []
+    return [section(page) for page in pages([f"*{title}*", *items], limit, most=most) if page]
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> list[Block]:
+    """Short facts in two columns: title and finished mrkdwn."""
+    fields = [MarkdownTextObject(text=f"*{title}*\n{value}") for title, value in pairs]
+    return [SectionBlock(fields=fields[start : start + 10]) for start in range(0, len(fields), 10)]
+
+
+def context(*texts: str) -> Block:
+    """Small print: up to ten finished texts."""
+    return ContextBlock(elements=[MarkdownTextObject(text=text) for text in texts])
+
+
+def divider() -> Block:
+    """A line."""
+    return DividerBlock()
+
+
+def actions(buttons: Sequence[ButtonElement]) -> list[Block]:
+    """A row of buttons; nothing without buttons."""
+    return [ActionsBlock(elements=list(buttons))] if buttons else []
+
+
+def button(
+    label: str,
+    action_id: str,
+    value: str,
+    *,
+    style: str | None = None,
+    confirm: ConfirmObject | None = None,
+) -> ButtonElement:
+    """A button that sends ``value``; ``style`` is ``primary`` or ``danger``."""
+    return ButtonElement(
+        text=PlainTextObject(text=plain(label, 75), emoji=True),
+        action_id=action_id,
+        value=value,
+        style=style,
+        confirm=confirm,
+    )
+
+
+def confirmation(title: str, text: str, *, yes: str, style: str | None = None) -> ConfirmObject:
+    """The question asked before a button acts; all of it plain text."""
+    return ConfirmObject(
+        title=PlainTextObject(text=plain(title, 100)),
+        text=PlainTextObject(text=plain(text, 300)),
+        confirm=PlainTextObject(text=plain(yes, 30)),
+        deny=PlainTextObject(text="Cancel"),
+        style=style,
+    )
+
+
+def compose(text: str, blocks: Sequence[Block]) -> Message:
+    """A message; should it be too big in spite of all budgets, it says what was left out.
+
+    Buttons are kept before anything else: without them the journey would stop.
+    """
+    drawn: list[dict[str, Any]] = [block.to_dict() for block in blocks]
+    left_out = 0
+    while len(drawn) > MOST_BLOCKS - bool(left_out) or characters(drawn) > MOST_CHARACTERS:
+        place = max(i for i, block in enumerate(drawn) if block["type"] != "actions")
+        del drawn[place]
+        left_out += 1
+    if left_out:
+        drawn.append(context(f"{left_out} more parts did not fit here — see the report.").to_dict())
+    return Message(text=text, blocks=tuple(drawn))
+
+
+def characters(value: Any) -> int:
+    """All characters of all texts in these blocks."""
+    if isinstance(value, dict):
+        own = value.get("text")
+        inner = sum(characters(v) for k, v in value.items() if not isinstance(v, str))
+        return inner + (len(own) if isinstance(own, str) else 0)
+    return sum(map(characters, value)) if isinstance(value, (list, tuple)) else 0

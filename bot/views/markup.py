@@ -1,0 +1,179 @@
+"""Slack's mrkdwn: everything that a person or a machine wrote passes through here.
+
+Lengths are counted on the escaped text, because that is what Slack counts. Nothing is ever cut
+silently: what is missing is said with its size.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from bot.domain.values import Actor
+
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
+_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,}")
+_ESCAPED_CHANNEL = re.compile(r"&lt;(#[CG][A-Z0-9]{2,})&gt;")
+_JOINER = "\u200d"
+"""Holds the parts of one emoji together; the only invisible character that is kept."""
+
+REPORT = "see the report"
+
+
+def clean(text: str) -> str:
+    """Without control and direction characters, which could hide or reorder what is said."""
+    return "".join(c for c in text if c in "\n\t" or c == _JOINER or c.isprintable())
+
+
+def escape(text: str) -> str:
+    """Text that Slack shows as it is: no mention, no channel-wide ping, no link."""
+    return "".join(_ENTITIES.get(c, c) for c in clean(text))
+
+
+def one_line(text: str) -> str:
+    """The text on one line: in a list, a line break could fake an entry."""
+    return " ".join(clean(text).split())
+
+
+def clip(text: str, limit: int) -> str:
+    """The text within ``limit`` characters; what is left out is counted at the end."""
+    return _clipped(text, limit, {})
+
+
+def _clipped(text: str, limit: int, entities: dict[str, str]) -> str:
+    whole = "".join(entities.get(c, c) for c in text)
+    if len(whole) <= limit:
+        return whole
+    # The note cannot be longer than with the full count.
+    room = limit - len(_more(len(text)))
+    kept: list[str] = []
+    used = 0
+    for character in text:
+        shown = entities.get(character, character)
+        if used + len(shown) > room:
+            break
+        kept.append(shown)
+        used += len(shown)
+    return "".join(kept) + _more(len(text) - len(kept))
+
+
+def _more(count: int) -> str:
+    return f"… ({count} characters more)"
+
+
+def inline(text: str, limit: int = 300, *, empty: str = "not stated") -> str:
+    """Somebody's words within a line."""
+    return _clipped(one_line(text) or empty, limit, _ENTITIES)
+
+
+def quote(text: str, limit: int = 600, *, empty: str = "not stated") -> str:
+    """Somebody's words as a quotation, line by line."""
+    lines = [line for line in clean(text).splitlines() if line.strip()]
+    # Every line gains two characters of its own.
+    shown = _clipped("\n".join(lines) or empty, limit - 2 * (len(lines) + 1), _ENTITIES)
+    return "\n".join(f"> {line}" for line in shown.splitlines())
+
+
+def plain(text: str, limit: int, *, empty: str = "not stated") -> str:
+    """Text for a plain_text object, which knows no escapes: angle brackets are replaced."""
+    bare = one_line(text).replace("<", "‹").replace(">", "›")
+    return clip(bare or empty, limit)
+
+
+def bold(text: str) -> str:
+    """Emphasis for words of our own."""
+    return f"*{text}*"
+
+
+def code(text: str, limit: int = 300) -> str:
+    """A name or a short command within a line."""
+    bare = inline(text, limit - 2)
+    # A backtick inside would end the code early.
+    return bare if "`" in bare else f"`{bare}`"
+
+
+def code_block(text: str, limit: int) -> str:
+    """Preformatted text."""
+    bare = clean(text).replace("```", "`\u200b`\u200b`").strip("\n") or "(empty)"
+    return f"```\n{_clipped(bare, limit - 8, _ENTITIES)}\n```"
+
+
+def person(actor: Actor) -> str:
+    """A mention for a Slack user; the name for anybody else."""
+    if _PERSON.fullmatch(actor.id):
+        return f"<@{actor.id}>"
+    return inline(actor.name, 80, empty="somebody")
+
+
+def people(actors: Iterable[Actor], *, limit: int = 10) -> str:
+    """Several people, separated by commas."""
+    everybody = list(actors)
+    names = [person(actor) for actor in everybody[:limit]]
+    if len(everybody) > limit:
+        names.append(f"and {len(everybody) - limit} more")
+    return ", ".join(names)
+
+
+def channel(channel_id: str, name: str = "") -> str:
+    """A link to a channel; its name when the id is none of Slack's."""
+    if _CHANNEL.fullmatch(channel_id):
+        return f"<#{channel_id}>"
+    return f"#{inline(name or channel_id, 80)}"
+
+
+def with_channels(escaped: str) -> str:
+    """Escaped text of our own in which links to channels work again; they notify nobody."""
+    return _ESCAPED_CHANNEL.sub(r"<\1>", escaped)
+
+
+def moment(at: datetime, form: str = "{time}") -> str:
+    """A moment in every reader's own time zone; UTC where Slack cannot tell the zone.
+
+    ``form`` is a format of Slack's date token: ``{time}``, ``{time_secs}``, ``{date_short}``.
+    """
+    return f"<!date^{int(at.timestamp())}^{form}|{clock(at)} UTC>"
+
+
+def day(at: datetime) -> str:
+    """A moment with its date."""
+    utc = at.astimezone(UTC)
+    form = "{date_short_pretty} {time}"
+    return f"<!date^{int(at.timestamp())}^{form}|{utc:%Y-%m-%d %H:%M} UTC>"
+
+
+def clock(at: datetime) -> str:
+    """The time of day in UTC, for texts in which Slack expands nothing."""
+    return f"{at.astimezone(UTC):%H:%M}"
+
+
+def lines(items: Sequence[str], limit: int, *, more: str = REPORT) -> str:
+    """One finished line each within ``limit`` characters; the rest is counted, not dropped."""
+    return next(pages(items, limit, most=1, more=more))
+
+
+def pages(items: Sequence[str], limit: int, *, most: int, more: str = REPORT) -> Iterator[str]:
+    """Lines spread over at most ``most`` texts; the last one counts what did not fit."""
+    rest = list(items)
+    for number in range(1, most + 1):
+        taken = _fitting(rest, limit)
+        if taken < len(rest) and number == most:
+            note = f"… and {{}} more — {more}"
+            taken = _fitting(rest, limit - len(note.format(len(rest))) - 1)
+            yield "\n".join([*rest[:taken], note.format(len(rest) - taken)])
+            return
+        yield "\n".join(rest[:taken])
+        rest = rest[taken:]
+        if not rest:
+            return
+
+
+def _fitting(items: Sequence[str], limit: int) -> int:
+    """How many lines fit."""
+    used = -1
+    for count, item in enumerate(items):
+        used += len(item) + 1
+        if used > limit:
+            return count
+    return len(items)

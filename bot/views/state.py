@@ -1,0 +1,163 @@
+"""Where an incident stands, in words that all views share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.domain import events as e
+from bot.domain.incident import Incident, Phase
+from bot.domain.recovery import RecoveryVerdict
+from bot.domain.values import spoken
+from bot.views.markup import inline, plain
+from bot.views.next_action import next_action
+from bot.views.team import OPTIONAL_ROLES, unfilled
+
+__all__ = [
+    "affected",
+    "checklist",
+    "eta",
+    "eta_seconds",
+    "headline",
+    "is_proven",
+    "journey",
+    "next_action",
+    "severity",
+    "target_release",
+]
+
+
+def journey(incident: Incident) -> str:
+    """``checkout v2.1.0 → v2.0.0`` as plain text; the target only once it is known."""
+    service, bad = plain(incident.declared.service, 40), plain(incident.bad_release, 40)
+    target = target_release(incident)
+    return f"{service} {bad} → {plain(target, 40)}" if target else f"{service} {bad}"
+
+
+def target_release(incident: Incident) -> str | None:
+    """Where the rollback goes, as far as it is decided."""
+    return incident.plan.to_release if incident.plan else incident.target_release
+
+
+def headline(incident: Incident) -> str:
+    """Emoji and state in one line of plain text; ``escape`` it for mrkdwn."""
+    said = _HEADLINES[incident.phase]
+    way = journey(incident)
+    return said(incident, way) if callable(said) else f"{said}: {way}"
+
+
+def _awaiting(incident: Incident, way: str) -> str:
+    if incident.plan and not incident.plan.is_safe:
+        return f"🔴 Plan is not safe and cannot be approved: {way}"
+    strategy = plain(incident.plan.strategy, 30) if incident.plan else "rollback"
+    return f"🔵 Waiting for approval of {strategy} {way}"
+
+
+def _executing(incident: Incident, way: str) -> str:
+    done = sum(record.finished_at is not None for record in incident.steps)
+    total = len(incident.plan.steps) if incident.plan else len(incident.steps)
+    if incident.abort_by:
+        return f"🛑 Stopping at the next step boundary: {way}"
+    if incident.paused_by:
+        return f"⏸️ Paused after step {done} of {total}: {way}"
+    if incident.phase is Phase.APPROVED:
+        return f"🔵 Approved, about to start: {way}"
+    if done >= total:
+        return f"🟣 All {total} steps are done: {way}"
+    return f"🟣 Rolling back, step {done + 1} of {total}: {way}"
+
+
+_WHY_STOPPED: dict[e.ExecutionOutcome | None, str] = {
+    e.ExecutionOutcome.FAILED: "a step failed",
+    e.ExecutionOutcome.CONFLICT: "the live system is not what was approved",
+    e.ExecutionOutcome.ABORTED: "aborted by request",
+}
+
+
+def _stopped(incident: Incident, way: str) -> str:
+    outcome = incident.execution.outcome if incident.execution else None
+    return f"🔴 Rollback stopped, {_WHY_STOPPED.get(outcome, 'before its last step')}: {way}"
+
+
+def _resolved(incident: Incident, way: str) -> str:
+    if is_proven(incident):
+        return f"✅ Resolved, recovery proven: {way}"
+    if incident.execution is None:
+        return f"⚪ Resolved without a rollback: {way}"
+    return f"🟠 Resolved without proof of recovery: {way}"
+
+
+_HEADLINES: dict[Phase, str | Callable[[Incident, str], str]] = {
+    Phase.PLANNING: "🟡 Preparing a plan",
+    Phase.PLANNING_FAILED: "🟠 No plan could be made",
+    Phase.AWAITING_APPROVAL: _awaiting,
+    Phase.REJECTED: "⚪ Plan rejected, nothing was changed",
+    Phase.APPROVED: _executing,
+    Phase.EXECUTING: _executing,
+    Phase.STOPPED: _stopped,
+    Phase.VERIFYING: "🔎 Rolled back, recovery not yet proven",
+    Phase.RECOVERED: "✅ Recovered, proven from metrics",
+    Phase.NOT_RECOVERED: "🔴 Rolled back, but not recovered",
+    Phase.INCONCLUSIVE: "🟠 Rolled back, recovery could not be proven",
+    Phase.RESOLVED: _resolved,
+}
+
+
+def is_proven(incident: Incident) -> bool:
+    """Whether the judge found the service recovered."""
+    verdict = incident.judged.judgement.verdict if incident.judged else None
+    return verdict is RecoveryVerdict.RECOVERED
+
+
+def severity(incident: Incident) -> str:
+    """``Critical (P0)``."""
+    found = incident.declared.verdict.severity
+    return f"{found.value} ({found.priority})"
+
+
+def affected(incident: Incident) -> str:
+    """Who is affected, in the words of the decision record."""
+    return inline(incident.declared.decision.affected_users, empty="not estimated yet")
+
+
+def checklist(incident: Incident) -> tuple[tuple[str, bool], ...]:
+    """The procedure's prerequisites, each with whether it is met: they tick themselves."""
+    plan = incident.plan
+    missing = [role.value for role in unfilled(incident) if role not in OPTIONAL_ROLES]
+    team = incident.team is not None and not missing
+    gap = f" (nobody yet: {', '.join(missing)})" if incident.team is not None and missing else ""
+    target = f": {inline(plan.to_release, 80)}" if plan else ""
+    approved = incident.approved_at is not None
+    return (
+        ("Rollback decision made and recorded", True),
+        ("Communication channel active", incident.channel is not None),
+        (f"Team assembled{gap}", team),
+        ("Rollback plan documented", plan is not None),
+        (f"Previous version available, preflights passed{target}", bool(plan and plan.is_safe)),
+        ("Evidence saved that the rollback may destroy", bool(incident.evidence)),
+        ("Plan approved", approved),
+    )
+
+
+def eta_seconds(incident: Incident) -> float | None:
+    """Seconds of steps still to do; None while there is no plan that runs or may run."""
+    plan = incident.plan
+    if plan is None:
+        return None
+    if incident.phase in {Phase.AWAITING_APPROVAL, Phase.APPROVED}:
+        return plan.expected_seconds
+    if incident.phase is not Phase.EXECUTING:
+        return None
+    open_steps = zip(plan.steps, incident.steps, strict=True)
+    return sum(step.estimate_seconds for step, record in open_steps if not record.finished_at)
+
+
+def eta(incident: Incident) -> str:
+    """How long the rollback still takes, in words."""
+    seconds = eta_seconds(incident)
+    if incident.phase is Phase.PLANNING:
+        return "follows with the plan"
+    if seconds is None:
+        return "none: no rollback is running"
+    if incident.phase is Phase.EXECUTING:
+        return f"about {spoken(seconds)} of steps left"
+    return f"about {spoken(seconds)} from approval"

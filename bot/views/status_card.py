@@ -1,0 +1,96 @@
+"""The pinned card: where the incident stands, updated in place."""
+
+from __future__ import annotations
+
+from slack_sdk.models.blocks import Block
+
+from bot.domain.events import Role
+from bot.domain.incident import Incident
+from bot.domain.updates import next_update_at
+from bot.views import buttons, figures
+from bot.views.frame import Frame
+from bot.views.kit import actions, compose, context, facts, header, listing, section
+from bot.views.markup import day, escape, inline, moment, people, quote
+from bot.views.measured import latest
+from bot.views.message import Message
+from bot.views.state import (
+    affected,
+    checklist,
+    eta,
+    headline,
+    next_action,
+    severity,
+    target_release,
+)
+from bot.views.team import lead, members
+
+
+def status_card(incident: Incident, frame: Frame) -> Message:
+    """Everything a person needs who comes in now."""
+    said = headline(incident)
+    action = next_action(incident, frame)
+    blocks = [
+        header(said),
+        section(f"*Next:* {action}"),
+        *facts(_facts(incident)),
+        section(f"*Reason*\n{quote(incident.declared.decision.reason, 800)}"),
+        *listing("Figures", latest(incident, frame)),
+        *listing("Prerequisites", _ticks(incident)),
+        *_roles(incident),
+        *listing("Did not work, the journey goes on", _notes(incident), limit=2_500),
+        context(_rhythm(incident, frame)),
+        *actions(buttons.for_status(incident)),
+    ]
+    return compose(f"{incident.id}: {escape(said)}\nNext: {action}", blocks)
+
+
+def _facts(incident: Incident) -> list[tuple[str, str]]:
+    declared = incident.declared
+    way = f"{figures.release(incident.bad_release)} → {figures.release(target_release(incident))}"
+    method = incident.plan.strategy if incident.plan else declared.strategy or ""
+    found = [
+        ("Severity", severity(incident)),
+        ("Service", inline(declared.service, 80)),
+        ("Release", way),
+        ("Method", inline(method, 80, empty="decided with the plan")),
+        ("Incident lead", lead(incident)),
+        ("Affected users", affected(incident)),
+        ("Declared", f"{day(incident.opened_at)} by {people((declared.by,))}"),
+        ("Time needed", eta(incident)),
+    ]
+    if incident.resolved_at and incident.resolved_by:
+        by = people((incident.resolved_by,))
+        found.append(("Resolved", f"{day(incident.resolved_at)} by {by}"))
+    return found
+
+
+def _ticks(incident: Incident) -> list[str]:
+    return [
+        f"{'☑️' if done else '⬜'} {text}{'' if done else ' — open'}"
+        for text, done in checklist(incident)
+    ]
+
+
+def _roles(incident: Incident) -> list[Block]:
+    if incident.team is None:
+        return [section("*Team*\nThe bot looks up who fills which role.")]
+    told = [f"• {role.value}: {members(incident, role) or 'nobody yet'}" for role in Role]
+    return listing("Team", told)
+
+
+def _notes(incident: Incident) -> list[str]:
+    # The newest first: older ones are the first to be folded away.
+    return [
+        f"• *{inline(note.subject, 80)}*: {inline(note.what)} {inline(note.remedy, empty='')}"
+        for note in reversed(incident.notes)
+    ]
+
+
+def _rhythm(incident: Incident, frame: Frame) -> str:
+    due = next_update_at(incident, frame.update_every)
+    if due is None:
+        return f"{incident.id} · updates have ended · the report has the whole story"
+    return (
+        f"{incident.id} · {incident.updates} updates posted · next update {moment(due)} · "
+        f"this card changed {moment(incident.changed_at, '{time_secs}')}"
+    )
