@@ -1,0 +1,80 @@
+"""The sandbox shop with a bad release live, for each strategy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.adapters.clock import SystemClock
+from bot.adapters.http import HttpClient
+from bot.adapters.kubernetes import KubernetesCluster, connect_cluster
+from bot.ports.world import World
+from sandbox.cluster import User
+from sandbox.cluster.cluster import Cluster
+from sandbox.cluster.kubelet import QUICK, ImageRegistry
+from sandbox.shop import delivery
+from sandbox.shop.server import push_releases
+from tests.strategies.support import NAMESPACE, Shop, checkout, payments, rules_of_the_bot
+
+BOT_TOKEN = "bot-token"
+
+
+@asynccontextmanager
+async def connected(
+    cluster: Cluster, directory: Path, user: str = "rollback-bot"
+) -> AsyncIterator[KubernetesCluster]:
+    """The bot's client, configured as in production by a kubeconfig."""
+    path = cluster.write_kubeconfig(directory / f"{user}.kubeconfig", user=user)
+    client = await connect_cluster({"KUBECONFIG": str(path)})
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Cluster]:
+    """A quick cluster where the bot has the rights of deploy/rbac.yaml."""
+    images = ImageRegistry()
+    push_releases(images, seed=11, startup_factor=0.02)
+    users = {
+        BOT_TOKEN: User(name="rollback-bot", rules=rules_of_the_bot()),
+        "stranger-token": User(name="stranger", rules=()),
+    }
+    async with Cluster(
+        images=images, timings=QUICK, users=users, namespaces=(NAMESPACE, "argocd")
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def world(sandbox: Cluster, tmp_path: Path) -> AsyncIterator[World]:
+    async with connected(sandbox, tmp_path) as client:
+        yield World(cluster=client, http=HttpClient(), clock=SystemClock())
+
+
+@pytest.fixture
+async def blue_green(sandbox: Cluster, world: World) -> Shop:
+    """checkout: green with v2.1.0 is live, blue with v2.0.0 still runs."""
+    await delivery.install(sandbox, "blue-green")
+    await delivery.release(sandbox, "blue-green")
+    service = checkout(sandbox.service_url(NAMESPACE, "checkout"))
+    return Shop(cluster=sandbox, world=world, strategy="blue-green", service=service)
+
+
+@pytest.fixture
+async def rolling(sandbox: Cluster, world: World) -> Shop:
+    """payments: v2.0.0, then v2.1.0."""
+    await delivery.install(sandbox, "rolling")
+    await delivery.release(sandbox, "rolling")
+    return Shop(cluster=sandbox, world=world, strategy="rolling", service=payments())
+
+
+@pytest.fixture(params=["blue_green", "rolling"])
+def shop(request: pytest.FixtureRequest) -> Shop:
+    """Each strategy in turn."""
+    found: Shop = request.getfixturevalue(request.param)
+    return found

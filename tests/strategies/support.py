@@ -1,0 +1,139 @@
+"""What the strategies' tests share: the shop, a plan's execution, and questions to the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bot.config.catalog import PodMetrics, ServiceEntry
+from bot.domain.plan import Plan, Preflight, Step
+from bot.errors import WorldMovedError
+from bot.ports.world import StepState, World
+from sandbox.cluster import Rule
+from sandbox.cluster.cluster import Cluster
+from sandbox.cluster.resources import DEPLOYMENTS, PODS, SERVICES
+from sandbox.cluster.types import GVR, Manifest
+from strategies.registry import step_kind, strategy
+
+NAMESPACE = "shop"
+RBAC = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
+
+
+def rules_of_the_bot() -> tuple[Rule, ...]:
+    """Exactly the rights of deploy/rbac.yaml."""
+    documents = list(yaml.safe_load_all(RBAC.read_text(encoding="utf-8")))
+    return tuple(
+        Rule(
+            verbs=tuple(rule["verbs"]),
+            groups=tuple(rule["apiGroups"]),
+            resources=tuple(rule["resources"]),
+            namespaces=(NAMESPACE,) if document["kind"] == "Role" else ("*",),
+        )
+        for document in documents
+        if document["kind"] in {"Role", "ClusterRole"}
+        for rule in document["rules"]
+    )
+
+
+def checkout(url: str | None, **changes: Any) -> ServiceEntry:
+    """The blue-green service of the catalog."""
+    return ServiceEntry.model_validate(
+        {
+            "url": url,
+            "rollback": [
+                {
+                    "strategy": "blue-green",
+                    "namespace": NAMESPACE,
+                    "service": "checkout",
+                    "deployments": {"blue": "checkout-blue", "green": "checkout-green"},
+                    "drain_timeout": "1s",
+                }
+            ],
+            "metrics": PodMetrics(namespace=NAMESPACE, selector="app=checkout", port=8080),
+            **changes,
+        }
+    )
+
+
+def payments(**changes: Any) -> ServiceEntry:
+    """The rolling service of the catalog."""
+    return ServiceEntry.model_validate(
+        {
+            "rollback": [{"strategy": "rolling", "namespace": NAMESPACE, "deployment": "payments"}],
+            "instance_port": 8080,
+            **changes,
+        }
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shop:
+    """A service in a cluster with the bad release live, and the bot's view of both."""
+
+    cluster: Cluster
+    world: World
+    strategy: str
+    service: ServiceEntry
+
+    async def plan(
+        self,
+        target: str | None = None,
+        *,
+        bad: frozenset[str] = frozenset({"v2.1.0"}),
+        good: tuple[str, ...] = ("v2.0.0",),
+    ) -> Plan:
+        return await strategy(self.strategy).plan(
+            "shop", self.service, self.world, target=target, marked_bad=bad, known_good=good
+        )
+
+    async def run(self, step: Step) -> str:
+        """What the pipeline does with one step."""
+        kind = step_kind(step.action.kind)
+        observed = await kind.observe(step, self.world)
+        if observed.state is StepState.OTHER:
+            raise WorldMovedError(f"{observed.summary} Changed by {observed.changed_by}.")
+        if observed.state is StepState.BEFORE:
+            await kind.act(step, self.world)
+        return await kind.confirm(step, self.world)
+
+    async def run_all(self, plan: Plan) -> list[str]:
+        return [await self.run(step) for step in plan.steps]
+
+    async def serving_release(self) -> str:
+        """The release that serves, when all instances agree; else what they disagree on."""
+        instances = await strategy(self.strategy).instances(self.service, self.world)
+        return ", ".join(sorted({instance.release for instance in instances}))
+
+    def get(self, gvr: GVR, name: str) -> Manifest:
+        return self.cluster.store.get(gvr, NAMESPACE, name)
+
+    def edit(self, gvr: GVR, name: str, fn: Callable[[Manifest], None]) -> None:
+        """A change by somebody else."""
+        self.cluster.store.mutate(gvr, NAMESPACE, name, fn, manager="kubectl-edit")
+
+    def selector(self) -> dict[str, str]:
+        selector: dict[str, str] = self.get(SERVICES, "checkout")["spec"]["selector"]
+        return selector
+
+    def image(self, deployment: str = "payments") -> str:
+        template = self.get(DEPLOYMENTS, deployment)["spec"]["template"]
+        return str(template["spec"]["containers"][0]["image"])
+
+    def pods(self, app: str) -> list[Manifest]:
+        return self.cluster.store.list(PODS, NAMESPACE, labels=f"app={app}")
+
+    def changes(self) -> list[str]:
+        """Every request of the bot so far that could change something, in order."""
+        return [
+            f"{request.verb} {request.gvr.resource}/{request.name}"
+            for request in self.cluster.server.requests
+            if request.user == "rollback-bot" and request.mutates
+        ]
+
+
+def preflight(plan: Plan, name: str) -> Preflight:
+    return next(one for one in plan.preflights if one.name == name)
