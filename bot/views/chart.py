@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,9 +21,9 @@ _WIDTH_INCHES, _HEIGHT_INCHES, _DOTS_PER_INCH = 8.0, 4.5, 150
 # From the palette of Okabe and Ito, which stays apart in every kind of colour blindness.
 _ERRORS, _LIMIT, _BASELINE, _UNKNOWN = "#0072B2", "#D55E00", "#009E73", "#B0B0B0"
 _INK = "#222222"
-_HIGHEST_LABEL, _LABEL_STEP = 0.97, 0.085
-_CLOSE = 0.16
-"""Marks nearer than this share of the width get their labels one below the other."""
+_HIGHEST_LABEL, _LABEL_HEIGHT, _LABEL_WIDTH = 0.97, 0.085, 0.26
+"""Of the marks' labels, as shares of the plot."""
+_TITLE_LETTERS = 70
 
 
 def chart_alt_text(report: Report) -> str:
@@ -122,21 +123,23 @@ def _scale(axes: Axes, history: History) -> None:
     """Zero at the bottom, and room above the highest value for the marks' labels."""
     rates = [bucket.error_rate or 0.0 for bucket in history.buckets]
     highest = max(*rates, history.limit or 0.0, history.baseline or 0.0, 0.005) * 100
-    axes.set_ylim(0, highest * 1.45)
+    # A little below zero, so that a line without errors does not hide behind the axis.
+    axes.set_ylim(-highest * 0.03, highest * 1.45)
 
 
 def _draw_marks(axes: Axes, marks: Sequence[Mark], start: datetime, end: datetime) -> None:
-    """Vertical lines with their names; close ones are staggered so that no two overlap."""
-    level, previous = 0, None
+    """Vertical lines with their names, each name in the first row where it covers no other."""
+    rows: list[list[float]] = []
     for mark in marks:
         place = (mark.at - start) / (end - start)
-        level = level + 1 if previous is not None and place - previous < _CLOSE else 0
-        previous = place
+        to_the_left = place > 1 - _LABEL_WIDTH
+        left = place - _LABEL_WIDTH if to_the_left else place
+        level = _free_row(rows, left)
+        rows[level].append(left)
         axes.axvline(_day(mark.at), color=_INK, linewidth=1.0, alpha=0.7)
-        to_the_left = place > 1 - _CLOSE
         axes.annotate(
             f"{mark.label} {mark.at:%H:%M:%S}",
-            (_day(mark.at), _HIGHEST_LABEL - level * _LABEL_STEP),
+            (_day(mark.at), _HIGHEST_LABEL - level * _LABEL_HEIGHT),
             xycoords=axes.get_xaxis_transform(),
             xytext=(-5 if to_the_left else 5, 0),
             textcoords="offset points",
@@ -148,14 +151,24 @@ def _draw_marks(axes: Axes, marks: Sequence[Mark], start: datetime, end: datetim
         )
 
 
+def _free_row(rows: list[list[float]], left: float) -> int:
+    """Index of the first row in which a label beginning here has room; a new one if none has."""
+    for index, taken in enumerate(rows):
+        if all(abs(other - left) >= _LABEL_WIDTH for other in taken):
+            return index
+    rows.append([])
+    return len(rows) - 1
+
+
 def _dress(axes: Axes, history: History) -> None:
     from matplotlib.dates import AutoDateLocator, DateFormatter  # noqa: PLC0415
-    from matplotlib.ticker import PercentFormatter  # noqa: PLC0415
+    from matplotlib.ticker import FuncFormatter  # noqa: PLC0415
 
-    axes.set_title(history.title, fontsize=13, color=_INK, loc="left", pad=12, parse_math=False)
+    title = textwrap.fill(history.title, _TITLE_LETTERS)
+    axes.set_title(title, fontsize=13, color=_INK, loc="left", pad=12, parse_math=False)
     axes.set_ylabel("Failed requests (%)", fontsize=12, color=_INK)
     axes.set_xlabel("Time (UTC)", fontsize=12, color=_INK)
-    axes.yaxis.set_major_formatter(PercentFormatter(decimals=None))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}%"))
     axes.xaxis.set_major_locator(AutoDateLocator(UTC, minticks=3, maxticks=7))  # type: ignore[no-untyped-call]
     start, end = axes.get_xlim()
     seconds = (end - start) * 86_400 < 600
