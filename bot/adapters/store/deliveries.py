@@ -9,8 +9,14 @@ from bot.adapters.store.mapping import instant, micros
 from bot.adapters.store.session import Row, Session
 from bot.ports.deliveries import Action, Delivery, DeliveryRow, Receipt
 
-_HEADS = """SELECT MIN(ordinal) FROM deliveries
-    WHERE state IN ('owed', 'in_flight') GROUP BY destination"""
+# The waiting heads of their destinations. Looking each one up in the index stays quick when
+# PostgreSQL's statistics do not yet know that the queue has grown; a join does not.
+_HEADS = """state = 'owed' AND state IN ('owed', 'in_flight') AND ordinal = (
+    SELECT MIN(ahead.ordinal) FROM deliveries AS ahead
+    WHERE ahead.destination = deliveries.destination
+        AND ahead.state IN ('owed', 'in_flight'))"""
+
+_EXPIRED = "state = 'in_flight' AND claimed_at < :oldest"
 
 
 async def owe(session: Session, owed: Sequence[Delivery], *, now: datetime) -> None:
@@ -40,20 +46,22 @@ async def claim(
     session: Session, *, owner: str, now: datetime, ttl: timedelta, limit: int
 ) -> tuple[DeliveryRow, ...]:
     """Mark the due head of each destination as in flight; see ``Store.claim_deliveries``."""
+    oldest = micros(now - ttl)
+    if not await _anything_to_claim(session, now, oldest):
+        return ()
     await lock_queue(session)
     await session.rows(
-        """UPDATE deliveries SET state = 'owed', unknown = TRUE
-        WHERE state = 'in_flight' AND claimed_at < :oldest""",
-        oldest=micros(now - ttl),
+        f"UPDATE deliveries SET state = 'owed', unknown = TRUE WHERE {_EXPIRED}",  # noqa: S608 - a constant
+        oldest=oldest,
     )
     await lapse_old_cards(session)
+    # The plus keeps the databases from walking through all old deliveries in order of ordinal.
     claimed = await session.rows(
         f"""UPDATE deliveries SET
             state = 'in_flight', attempts = attempts + 1, claimed_by = :owner, claimed_at = :now
         WHERE state = 'owed' AND ordinal IN (
-            SELECT ordinal FROM deliveries
-            WHERE state = 'owed' AND due_at <= :now AND ordinal IN ({_HEADS})
-            ORDER BY ordinal LIMIT :limit)
+            SELECT ordinal FROM deliveries WHERE {_HEADS} AND due_at <= :now
+            ORDER BY +ordinal LIMIT :limit)
         RETURNING *""",  # noqa: S608 - a constant
         owner=owner,
         now=micros(now),
@@ -65,8 +73,7 @@ async def claim(
 async def next_due(session: Session) -> datetime | None:
     """When the first head of a destination that is not in flight is due."""
     rows = await session.rows(
-        f"""SELECT MIN(due_at) AS due_at FROM deliveries
-        WHERE state = 'owed' AND ordinal IN ({_HEADS})"""  # noqa: S608 - a constant
+        f"SELECT MIN(due_at) AS due_at FROM deliveries WHERE {_HEADS}"  # noqa: S608 - a constant
     )
     due_at = rows[0]["due_at"]
     return None if due_at is None else instant(due_at)
@@ -95,6 +102,18 @@ async def of_incident(session: Session, incident_id: str) -> tuple[DeliveryRow, 
         incident_id=incident_id,
     )
     return tuple(_row(row) for row in rows)
+
+
+async def _anything_to_claim(session: Session, now: datetime, oldest: int) -> bool:
+    """Look before locking: a worker with nothing to do then writes nothing to the disk."""
+    rows = await session.rows(
+        f"""SELECT 1 AS found WHERE
+            EXISTS (SELECT 1 FROM deliveries WHERE {_HEADS} AND due_at <= :now)
+            OR EXISTS (SELECT 1 FROM deliveries WHERE {_EXPIRED})""",  # noqa: S608 - constants
+        now=micros(now),
+        oldest=oldest,
+    )
+    return bool(rows)
 
 
 async def lock_queue(session: Session, places: int = 0) -> int:

@@ -28,6 +28,8 @@ _TABLES = (
     )""",
     # The claim on a service: only one incident of it can be open.
     "CREATE UNIQUE INDEX incidents_open ON incidents (service) WHERE closed_at IS NULL",
+    """CREATE INDEX incidents_open_by_age ON incidents (opened_at, number)
+        WHERE closed_at IS NULL""",
     "CREATE INDEX incidents_by_age ON incidents (opened_at, number)",
     "CREATE INDEX incidents_by_service ON incidents (service, opened_at, number)",
     """CREATE TABLE events (
