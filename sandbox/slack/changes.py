@@ -20,7 +20,7 @@ class Changes:
         self._next.set()
         self._next = asyncio.Event()
 
-    async def wait_for(self, predicate: Callable[[], T], *, timeout: float) -> T:  # noqa: ASYNC109 - part of the API
+    async def wait_for(self, predicate: Callable[[], T | None], *, timeout: float) -> T:  # noqa: ASYNC109 - part of the API
         """Return the first truthy value of `predicate`, asked again at every change.
 
         Raises TimeoutError after `timeout` seconds.

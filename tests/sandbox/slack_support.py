@@ -1,4 +1,4 @@
-"""What the tests of the Slack stand-in share: a manifest, a clock, and a Bolt app on each transport."""
+"""What the tests of the Slack stand-in share: a manifest, a clock, an app on each transport."""
 
 from __future__ import annotations
 
@@ -115,12 +115,12 @@ async def serving(server: SlackServer, app: AsyncApp, over: TransportName) -> As
         handler = AsyncSocketModeHandler(
             app, server.app_token, web_client=client(server, server.app_token), ping_interval=0.05
         )
-        await handler.connect_async()
+        await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt left it untyped
         await server.wait_until_connected()
         try:
             yield
         finally:
-            await handler.close_async()
+            await handler.close_async()  # type: ignore[no-untyped-call]  # Bolt left it untyped
         return
     runner = web.AppRunner(app.server(path="/slack/events").web_app)
     await runner.setup()

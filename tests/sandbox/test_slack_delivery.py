@@ -244,9 +244,9 @@ async def test_an_eleventh_socket_is_turned_away_and_a_ticket_works_once() -> No
         sockets = [await RawSocket(server).__aenter__() for _ in range(11)]
         assert (await sockets[9].next())["type"] == "hello"
         assert (await sockets[10].next())["reason"] == "too_many_websockets"
-        url = (await client(server, server.app_token).apps_connections_open(
-            app_token=server.app_token
-        ))["url"]
+        url = (
+            await client(server, server.app_token).apps_connections_open(app_token=server.app_token)
+        )["url"]
         async with aiohttp.ClientSession() as session:
             async with session.ws_connect(url):
                 pass
@@ -280,8 +280,10 @@ async def test_the_sdk_comes_back_after_a_disconnect(reason: Any) -> None:
             before = server.socket_mode.connections[0]
             assert await server.faults.disconnect(reason) == 1
             await server.socket_mode.changes.wait_for(
-                lambda: server.socket_mode.connections
-                and server.socket_mode.connections[0] is not before,
+                lambda: (
+                    server.socket_mode.connections
+                    and server.socket_mode.connections[0] is not before
+                ),
                 timeout=5,
             )
             assert (await server.workspace.user("ana").command("/rollback")).ok

@@ -100,9 +100,7 @@ async def test_a_person_goes_from_a_command_through_a_modal_to_an_approved_messa
             lambda: next((m for m in ben.sees("inc-1") if m.ts == card.ts and m.edited), None)
         )
         assert server.workspace.render(changed) == "approved by @ben"
-        await ana.wait_for(
-            lambda: any(m.text == f"welcome <@{ana.id}>" for m in ana.sees("inc-1"))
-        )
+        await ana.wait_for(lambda: any(m.text == f"welcome <@{ana.id}>" for m in ana.sees("inc-1")))
 
 
 @over_each
@@ -247,7 +245,9 @@ async def test_what_a_person_entered_survives_an_update_of_the_view() -> None:
             await ana.wait_for(lambda: ana.view)
             await ana.fill({"why": "errors"})
             assert (await ana.choose("severity", "High")).ok
-            view = await ana.wait_for(lambda: ana.view if ana.view.title == "P1" else None)
+            view = await ana.wait_for(
+                lambda: ana.view if ana.view and ana.view.title == "P1" else None
+            )
             values = server.world.views.to_api(view)["state"]["values"]
             assert values["why"]["why_value"]["value"] == "errors"
             assert values["severity"]["severity_value"]["selected_option"]["value"] == "P1"

@@ -69,7 +69,7 @@ def view_problems(view: Any) -> list[Problem]:
         return found
     blocks = view.get("blocks")
     found += _across(blocks, "/view/blocks")
-    has_input = any(b.get("type") == "input" for b in _dicts(blocks))
+    has_input = any(block.get("type") == "input" for _, block in _objects(blocks))
     if view.get("type") == "modal" and has_input and not view.get("submit"):
         found.append(Problem("missing required field: submit", "/view"))
     return found
@@ -107,10 +107,11 @@ def _across(blocks: Any, at: str) -> Problems:
     focused = [p for value, p in _element_values(blocks, at, "focus_on_load") if value is True]
     if len(focused) > 1:
         yield Problem("only one element may have `focus_on_load`", focused[1])
-    markdown = sum(len(str(b.get("text"))) for b in _dicts(blocks) if b.get("type") == "markdown")
+    by_type = [(index, block, block.get("type")) for index, block in _objects(blocks)]
+    markdown = sum(len(str(b.get("text"))) for _, b, kind_ in by_type if kind_ == "markdown")
     if markdown > MARKDOWN_CHARACTERS:
         yield Problem(f"markdown blocks must be less than {MARKDOWN_CHARACTERS + 1} characters", at)
-    tables = [i for i, b in enumerate(_dicts(blocks)) if b.get("type") == "table"]
+    tables = [index for index, _, kind_ in by_type if kind_ == "table"]
     if len(tables) > 1:
         yield Problem("only one table is allowed", f"{at}/{tables[1]}")
 
@@ -125,21 +126,23 @@ def _repeated(found: Iterator[tuple[Any, str]], name: str) -> Problems:
         seen.add(value)
 
 
-def _dicts(blocks: Any) -> list[Json]:
-    return [b for b in blocks if isinstance(b, dict)] if isinstance(blocks, list) else []
+def _objects(items: Any) -> list[tuple[int, Json]]:
+    """The objects of a list with their places; what is no object is reported elsewhere."""
+    numbered = enumerate(items) if isinstance(items, list) else ()
+    return [(index, item) for index, item in numbered if isinstance(item, dict)]
 
 
 def _block_ids(blocks: Any, at: str) -> Iterator[tuple[Any, str]]:
-    for index, block in enumerate(_dicts(blocks)):
+    for index, block in _objects(blocks):
         yield block.get("block_id"), f"{at}/{index}/block_id"
 
 
 def _element_values(blocks: Any, at: str, name: str) -> Iterator[tuple[Any, str]]:
-    for index, block in enumerate(_dicts(blocks)):
+    for index, block in _objects(blocks):
         for part in ("element", "accessory"):
             if isinstance(held := block.get(part), dict):
                 yield held.get(name), f"{at}/{index}/{part}/{name}"
-        for place, held in enumerate(_dicts(block.get("elements"))):
+        for place, held in _objects(block.get("elements")):
             yield held.get(name), f"{at}/{index}/elements/{place}/{name}"
 
 

@@ -69,7 +69,7 @@ class Person:
         own = [m for m in place.ephemerals.values() if m.visible_to == self.id]
         return sorted([*place.messages.values(), *own], key=lambda m: m.ts)
 
-    async def wait_for(self, predicate: Callable[[], T], timeout: float = 5.0) -> T:  # noqa: ASYNC109
+    async def wait_for(self, predicate: Callable[[], T | None], timeout: float = 5.0) -> T:  # noqa: ASYNC109
         """The first truthy value of `predicate`, asked at every change of state.
 
         Raises TimeoutError after `timeout` seconds.

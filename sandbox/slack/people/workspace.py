@@ -135,7 +135,7 @@ class Workspace:
         """Readable text, with names for ids and every ping made visible."""
         return render(shown, names=self._world.names())
 
-    async def wait_for(self, predicate: Callable[[], T], timeout: float = 5.0) -> T:  # noqa: ASYNC109
+    async def wait_for(self, predicate: Callable[[], T | None], timeout: float = 5.0) -> T:  # noqa: ASYNC109
         """The first truthy value of `predicate`, asked at every change of state.
 
         Raises TimeoutError after `timeout` seconds.
