@@ -105,6 +105,8 @@ class PostgresServer:
                 return psycopg.connect(self._url, autocommit=True)
             except psycopg.OperationalError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
+                    self._process.kill()
+                    self._process.wait()
                     raise RuntimeError((self._home / "log").read_text()) from None
                 time.sleep(0.02)
 
