@@ -1,0 +1,205 @@
+"""What people do in an incident, one method a deed: they read, fill in, click and wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from sandbox.company import Company
+from sandbox.slack.model import Channel, Message, View
+from sandbox.slack.people.person import Person
+from sandbox.slack.people.results import ActionResult, SubmitResult
+from sandbox.slack.people.workspace import Workspace
+
+T = TypeVar("T")
+
+DECISION = {
+    "reason": "Customers cannot pay since the release",
+    "affected_text": "About 15 % of customers",
+    "alternatives": "Hotfix",
+    "rationale": "A fix takes hours; going back takes minutes",
+}
+CONCLUSION = {
+    "root_cause": "The new price service answers without a currency",
+    "corrective_actions": "Test baskets with two currencies\nAlert on 1 % errors",
+    "went_well": "The rollback took less than a minute",
+    "to_improve": "We saw it late",
+    "follow_up": "Hotfix",
+    "follow_up_timeline": "Tomorrow",
+    "impact": "About one basket in eight could not be paid",
+}
+
+
+class Journey:
+    """An incident as its people live it. Every wait ends with the condition or a TimeoutError."""
+
+    def __init__(self, company: Company, *, patience: float = 20.0) -> None:
+        self.company = company
+        self.patience = patience
+        self._channel_id = ""
+
+    @property
+    def workspace(self) -> Workspace:
+        """The company's Slack."""
+        return self.company.slack.workspace
+
+    @property
+    def channel(self) -> Channel:
+        """The incident's channel; LookupError while there is none."""
+        if self._channel_id:
+            return self.workspace.channel(self._channel_id)
+        for channel in self.workspace.channels:
+            if channel.name.startswith("inc-"):
+                self._channel_id = channel.id
+                return channel
+        raise LookupError("there is no incident channel yet")
+
+    def person(self, name: str) -> Person:
+        """Somebody of the company."""
+        return self.workspace.user(name)
+
+    # -- assess and declare --------------------------------------------------------------------
+
+    async def open_assessment(self, name: str = "ana") -> View:
+        """Type the command and wait until the modal has filled itself."""
+        person = self.person(name)
+        await person.command(f"/rollback {self.company.service}")
+        return await self.view(person, lambda view: view.callback_id == "assessment")
+
+    async def assess(
+        self, name: str = "ana", values: Mapping[str, Any] | None = None
+    ) -> SubmitResult:
+        """Fill in what the metrics cannot tell, and submit."""
+        filled = {"affected_users": "15"} if values is None else values
+        return await self.person(name).fill_and_submit(filled)
+
+    async def declare(
+        self, name: str = "ana", values: Mapping[str, Any] | None = None
+    ) -> SubmitResult:
+        """Submit the decision record."""
+        return await self.person(name).fill_and_submit({**DECISION, **(values or {})})
+
+    async def until_declared(self, name: str = "ana") -> Channel:
+        """The whole way from the command to the incident's channel."""
+        await self.open_assessment(name)
+        assessed = await self.assess(name)
+        if not assessed.ok:
+            raise AssertionError(f"the assessment was refused: {assessed}")
+        declared = await self.declare(name)
+        if not declared.ok:
+            raise AssertionError(f"the declaration was refused: {declared}")
+        return await self.until_channel()
+
+    async def until_channel(self) -> Channel:
+        """Wait for the incident's channel and for the first card in it."""
+
+        def found() -> Channel | None:
+            try:
+                channel = self.channel
+            except LookupError:
+                return None
+            return channel if channel.messages else None
+
+        return await self._until(found)
+
+    # -- plan ----------------------------------------------------------------------------------
+
+    async def plan_card(self) -> Message:
+        """The newest plan that can be approved."""
+        return await self.message(lambda m: has_button(m, "approve"))
+
+    async def approve(self, name: str = "ben", card: Message | None = None) -> ActionResult:
+        """Press Approve."""
+        return await self.person(name).press(card or await self.plan_card(), "approve")
+
+    # -- the end -------------------------------------------------------------------------------
+
+    async def resolve(
+        self, name: str = "ana", values: Mapping[str, Any] | None = None
+    ) -> SubmitResult:
+        """Fill in the conclusion and submit it."""
+        person = self.person(name)
+        card = await self.message(lambda m: has_button(m, "open_resolve"))
+        await person.press(card, "open_resolve")
+        await self.view(person, lambda view: view.callback_id == "resolve")
+        return await person.fill_and_submit({**CONCLUSION, **(values or {})})
+
+    async def report(self) -> str:
+        """Wait for the report in the channel; its text."""
+
+        def found() -> str:
+            for file in self.workspace.files:
+                if file.name.endswith("-report.md"):
+                    return bytes(file.content).decode()
+            return ""
+
+        return await self._until(found)
+
+    # -- seeing --------------------------------------------------------------------------------
+
+    def said(self, channel: Channel | str | None = None) -> list[str]:
+        """Everything readable in a channel, oldest first."""
+        place = channel or self.channel
+        messages = self.workspace.messages(place)
+        return [self.workspace.render(message) for message in messages]
+
+    async def message(
+        self, wanted: Callable[[Message], bool], channel: Channel | str | None = None
+    ) -> Message:
+        """The newest message that fulfils a condition."""
+
+        def found() -> Message | None:
+            try:
+                place = channel or self.channel
+                messages = self.workspace.messages(place)
+            except LookupError:
+                return None
+            return next((m for m in reversed(messages) if wanted(m)), None)
+
+        return await self._until(found)
+
+    async def text(self, part: str, channel: Channel | str | None = None) -> Message:
+        """The newest message that contains a text."""
+        render = self.workspace.render
+        return await self.message(lambda m: part in render(m), channel)
+
+    async def view(self, person: Person, wanted: Callable[[View], bool]) -> View:
+        """The person's modal once it fulfils a condition."""
+
+        def found() -> View | None:
+            return person.view if person.view and wanted(person.view) else None
+
+        return await self._until(found)
+
+    async def _until(self, found: Callable[[], T | None]) -> T:
+        try:
+            reached = await self.workspace.wait_for(found, timeout=self.patience)
+        except TimeoutError:
+            reached = None
+        if reached is None:
+            log = self.company.bot.log
+            tail = log.read_text(errors="replace")[-3000:] if log.exists() else ""
+            shown = "\n---\n".join(self._seen())
+            raise TimeoutError(f"waited in vain. The channel:\n{shown}\nThe bot:\n{tail}")
+        return reached
+
+    def _seen(self) -> list[str]:
+        try:
+            return self.said()
+        except LookupError:
+            return [person.view.plain for person in self.workspace.people if person.view]
+
+
+def buttons(message: Message) -> set[str]:
+    """The action ids of a message's buttons."""
+    return {
+        element["action_id"]
+        for block in message.blocks
+        for element in [*block.get("elements", []), block.get("accessory") or {}]
+        if element.get("type") == "button"
+    }
+
+
+def has_button(message: Message, action_id: str) -> bool:
+    """Whether a message offers an action."""
+    return action_id in buttons(message)
