@@ -1,7 +1,7 @@
 """A strict stand-in for Slack: one workspace with one installed app, on loopback."""
 
 from sandbox.slack.accounts import User, UserGroup
-from sandbox.slack.errors import SlackRefusal
+from sandbox.slack.errors import Refusal, SlackRefusal
 from sandbox.slack.faults import Faults
 from sandbox.slack.inputs import NotAChoice
 from sandbox.slack.manifest import InvalidManifest, validate_manifest
@@ -22,6 +22,7 @@ __all__ = [
     "Message",
     "NotAChoice",
     "Person",
+    "Refusal",
     "SlackRefusal",
     "SlackServer",
     "SubmitResult",

@@ -67,8 +67,10 @@ class WebApi:
         except RateLimited as refusal:
             status, headers = 429, {"Retry-After": str(refusal.retry_after)}
             body = refusal.to_api()
+            self._world.note(method, refusal)
         except SlackRefusal as refusal:
             body = refusal.to_api()
+            self._world.note(method, refusal)
         if fault is not None and fault.after_effect:
             return await self._lose(request, index, fault, body)
         if fault is not None:

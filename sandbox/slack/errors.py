@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Something of the app's that Slack did not take: a call, an acknowledgement, a response.
+
+    `where` is a method's name, or the kind of thing that was answered.
+    """
+
+    where: str
+    code: str
+    messages: tuple[str, ...] = ()
 
 
 class SlackRefusal(Exception):  # noqa: N818 - a refusal is an answer of the protocol, not a fault of ours

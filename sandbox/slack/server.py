@@ -16,6 +16,7 @@ from sandbox.slack.delivery.http import HttpDelivery
 from sandbox.slack.delivery.payloads import Payloads
 from sandbox.slack.delivery.responses import ResponseUrlServer
 from sandbox.slack.delivery.socket_mode import SocketMode
+from sandbox.slack.errors import Refusal
 from sandbox.slack.faults import Faults
 from sandbox.slack.manifest import InvalidManifest, validate_manifest
 from sandbox.slack.model import ApiCall
@@ -63,7 +64,7 @@ class SlackServer:
             enabled=lambda: self.request_url is None,
         )
         self.faults = Faults(self.socket_mode.disconnect)
-        self.dispatcher = Dispatcher(faults=self.faults)
+        self.dispatcher = Dispatcher(faults=self.faults, interactive=_is_interactive(manifest))
         self.dispatcher.transport = self.socket_mode
         self._http: HttpDelivery | None = None
         self._root = ""
@@ -112,6 +113,11 @@ class SlackServer:
                 url=url, secret=self.signing_secret, ack_timeout=lambda: self.ack_timeout
             )
         self.dispatcher.transport = self._http or self.socket_mode
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """Everything of the app's that Slack refused by its own rules (not by a fault)."""
+        return self.world.refusals
 
     @property
     def enforce_rate_limits(self) -> bool:
@@ -170,6 +176,11 @@ def _identity(manifest: Mapping[str, Any]) -> AppIdentity:
         scopes=tuple(scopes),
         manifest=manifest,
     )
+
+
+def _is_interactive(manifest: Mapping[str, Any]) -> bool:
+    settings = manifest.get("settings") or {}
+    return bool((settings.get("interactivity") or {}).get("is_enabled"))
 
 
 def _bot_user(manifest: Mapping[str, Any]) -> User:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox.slack.accounts import User, UserGroup
 from sandbox.slack.changes import Changes
-from sandbox.slack.errors import SlackRefusal
+from sandbox.slack.errors import Refusal, SlackRefusal
 from sandbox.slack.model import Channel, ChannelKind, Json, Message, StoredFile
 from sandbox.slack.objects import message_object
 from sandbox.slack.tickets import ResponseUrls, Triggers
@@ -66,6 +66,7 @@ class World:
         self.response_urls = ResponseUrls(clock=clock)
         self.views = ViewStacks(self)
         self.emit: EventSink = lambda _event, _channel: None
+        self.refusals: list[Refusal] = []
         self._last_ts = 0
         for group in groups:
             self.add_group(group)
@@ -214,6 +215,12 @@ class World:
     def message_object(self, message: Message, *, with_metadata: bool = False) -> Json:
         """The message as the Web API and the payloads show it."""
         return message_object(self, message, with_metadata=with_metadata)
+
+    def note(self, where: str, refusal: SlackRefusal) -> None:
+        """Remember that something of the app's was refused."""
+        self.refusals.append(
+            Refusal(where=where, code=refusal.code, messages=tuple(refusal.messages))
+        )
 
     def names(self) -> dict[str, str]:
         """Every id that text can mention, with its readable name."""

@@ -223,6 +223,11 @@ MESSAGE_REFUSALS: dict[str, tuple[list[Any], str, str]] = {
         "missing required field: alt_text",
         "/blocks/0",
     ),
+    "image that only the app can reach": (
+        [{"type": "image", "image_url": "http://127.0.0.1:8080/a.png", "alt_text": "chart"}],
+        "downloading image failed",
+        "/blocks/0/image_url",
+    ),
     "image without source": (
         [{"type": "image", "alt_text": "chart"}],
         "must define exactly one of `image_url`, `slack_file`",
@@ -510,6 +515,7 @@ async def test_blocks_that_slack_refuses_in_a_message_are_refused(case: str) -> 
         assert code == "invalid_blocks"
         assert any(words in m and f"{pointer}]" in m for m in messages), messages
         assert not [m for m in server.workspace.messages("incidents") if m.bot_id]
+        assert [(r.where, r.code) for r in server.refusals] == [("chat.postMessage", code)]
 
 
 @pytest.mark.parametrize("case", VIEW_REFUSALS)

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 from typing import Any
+from urllib.parse import parse_qs
 
 import aiohttp
 import pytest
@@ -16,7 +17,9 @@ from sandbox.slack import SlackServer
 from tests.sandbox.slack_support import (
     Json,
     TransportName,
+    actions,
     bolt,
+    button,
     client,
     manifest,
     serving,
@@ -64,6 +67,36 @@ async def test_requests_are_signed_as_slack_signs_them() -> None:
         assert headers["X-Slack-Signature"] == f"v0={digest}"
         assert headers["Content-Type"] == "application/x-www-form-urlencoded"
         assert "text=check+out+%26+about" in body
+        await runner.cleanup()
+
+
+async def test_names_in_a_command_are_sent_as_ids_when_the_manifest_says_so() -> None:
+    held = manifest(events=[])
+    held["features"]["slash_commands"][0]["should_escape"] = True
+    async with slack(manifest=held) as server:
+        raw = RawApp()
+        runner = await raw.serve(server)
+        general = server.workspace.channel("general").id
+        await server.workspace.user("ana").command("/rollback @ben #general")
+        text = parse_qs(raw.requests[0][1])["text"]
+        assert text == [f"<@U0BEN000002|ben> <#{general}|general>"]
+        await runner.cleanup()
+
+
+async def test_without_interactivity_no_click_reaches_the_app() -> None:
+    held = manifest(events=[])
+    del held["features"]["shortcuts"]
+    held["settings"]["interactivity"]["is_enabled"] = False
+    async with slack(manifest=held) as server:
+        raw = RawApp()
+        runner = await raw.serve(server)
+        server.workspace.add_channel("incidents", with_bot=True)
+        api, ana = client(server), server.workspace.user("ana")
+        await api.chat_postMessage(channel="incidents", text="x", blocks=[actions(button())])
+        result = await ana.press(ana.sees("incidents")[-1], "go")
+        assert (result.error, raw.requests) == ("interactivity_not_enabled", [])
+        with pytest.raises(LookupError, match="no shortcut note"):
+            await ana.shortcut("note")
         await runner.cleanup()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sandbox.slack.blockkit.elements import ELEMENTS, IN_ACTIONS, IN_INPUT, IN_SECTION
-from sandbox.slack.blockkit.objects import ID, SLACK_FILE, URL, plain, text
+from sandbox.slack.blockkit.objects import ID, SLACK_FILE, URL, image_url, plain, text
 from sandbox.slack.blockkit.rich_text import RICH_TEXT_PARTS
 from sandbox.slack.blockkit.schema import (
     Anything,
@@ -102,7 +102,7 @@ BLOCKS: dict[str, Check] = {
     "image": kind(
         "image",
         required={"alt_text": String(min=1, max=2000)},
-        optional=HAS_ID | {"image_url": URL, "slack_file": SLACK_FILE, "title": plain(2000)},
+        optional=HAS_ID | {"image_url": image_url, "slack_file": SLACK_FILE, "title": plain(2000)},
         rules=(exactly_one_of("image_url", "slack_file"),),
     ),
     "rich_text": kind("rich_text", required={"elements": RICH_TEXT_PARTS}, optional=HAS_ID),

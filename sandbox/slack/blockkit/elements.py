@@ -21,6 +21,7 @@ from sandbox.slack.blockkit.objects import (
     TEXT_OPTION,
     URL,
     URL_OPTION,
+    image_url,
     initial_among_options,
     plain,
     unique_values,
@@ -206,7 +207,7 @@ ELEMENTS: dict[str, Check] = {
     "image": kind(
         "image",
         required={"alt_text": String(min=1, max=2000)},
-        optional={"image_url": URL, "slack_file": SLACK_FILE},
+        optional={"image_url": image_url, "slack_file": SLACK_FILE},
         rules=(any_of("image_url", "slack_file"),),
     ),
     "feedback_buttons": kind(

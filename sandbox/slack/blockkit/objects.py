@@ -5,6 +5,7 @@ Bounds are those of docs.slack.dev/reference/block-kit/composition-objects.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from sandbox.slack.blockkit.schema import (
     Matching,
     Object,
     OneOf,
+    Problem,
+    Problems,
     Rule,
     String,
     Tagged,
@@ -26,11 +29,25 @@ ID = String(max=255)
 URL = String(max=3000, pattern=r"[a-zA-Z][a-zA-Z0-9+.-]*:.+", means="must be a valid URL")
 
 
-def plain(limit: int, *, least: int = 1) -> Check:
+# Slack fetches images itself, so an address of the app's own network fails.
+PRIVATE_HOST = re.compile(
+    r"https?://(localhost|127\.|10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.|\[|"
+    r"[^/:.]+([:/]|$)|[^/:]+\.(local|internal|svc)([.:/]|$))"
+)
+
+
+def image_url(value: Any, at: str) -> Problems:
+    """A URL of at most 3,000 characters from which Slack can fetch an image."""
+    yield from URL(value, at)
+    if isinstance(value, str) and PRIVATE_HOST.match(value):
+        yield Problem("downloading image failed", at)
+
+
+def plain(limit: int) -> Check:
     """Plain text only, of at most `limit` characters."""
     return kind(
         "plain_text",
-        required={"text": String(min=least, max=limit)},
+        required={"text": String(min=1, max=limit)},
         optional={"emoji": Boolean()},
     )
 

@@ -53,7 +53,8 @@ class Transport(Protocol):
 class Dispatcher:
     """Sends each payload once, or as often as the faults demand; retries events."""
 
-    def __init__(self, *, faults: Faults) -> None:
+    def __init__(self, *, faults: Faults, interactive: bool) -> None:
+        self._interactive = interactive
         self._faults = faults
         self._tasks: set[asyncio.Task[Any]] = set()
         self.transport: Transport | None = None
@@ -61,6 +62,8 @@ class Dispatcher:
 
     async def deliver(self, payload: Payload) -> Ack:
         """Deliver a command or an interaction: no retry, the person sees the failure."""
+        if payload.kind == "interactive" and not self._interactive:
+            return Ack(error="interactivity_not_enabled")
         copies = self._faults.take_copies()
         acks = await asyncio.gather(*(self._send(payload) for _ in range(copies)))
         return acks[0]

@@ -65,10 +65,12 @@ class ResponseUrlServer:
         try:
             target = self._world.response_urls.use(request.match_info["key"])
         except SlackRefusal as refusal:
+            self._world.note("response_url", refusal)
             return _refused(refusal.code, 404)
         try:
             self._apply(target, body)
         except SlackRefusal as refusal:
+            self._world.note("response_url", refusal)
             return web.json_response(refusal.to_api(), status=400)
         return web.Response(text="ok")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sandbox.slack.delivery.dispatch import Ack, Dispatcher, Payload
 from sandbox.slack.delivery.payloads import Payloads
 from sandbox.slack.delivery.responses import reply
 from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.model import Channel, Message
+from sandbox.slack.model import Channel, Json, Message
 from sandbox.slack.people.results import CommandResult, refusal_words
 from sandbox.slack.world import World
 
@@ -29,10 +30,14 @@ class Composer:
     async def command(self, text: str, place: Channel) -> CommandResult:
         """A slash command: deliver it, and show the answer or Slackbot's complaint."""
         command, _, rest = text.partition(" ")
-        if command not in self._commands():
+        declared = self._commands().get(command)
+        if declared is None:
             return self._slackbot(place, f"{command} is not a valid command.", "invalid_command")
         body = self._payloads.command(
-            self._world.users[self._user_id], command=command, text=rest.strip(), channel=place
+            self._world.users[self._user_id],
+            command=command,
+            text=self._escaped(rest.strip(), declared),
+            channel=place,
         )
         ack = await self._dispatcher.deliver(Payload(kind="slash_commands", body=body))
         if ack.error:
@@ -41,6 +46,7 @@ class Composer:
         try:
             message = self._answer(place, ack.body)
         except SlackRefusal as refusal:
+            self._world.note("acknowledgement of a command", refusal)
             words = f'{command} failed with the error "{refusal.code}"'
             return self._slackbot(place, words, refusal_words(refusal), ack)
         return CommandResult(status=ack.status, body=ack.body, message=message)
@@ -59,9 +65,21 @@ class Composer:
             self._world.emit(event, place)
         return message
 
-    def _commands(self) -> set[str]:
+    def _commands(self) -> dict[str, Json]:
         features = self._world.app.manifest.get("features") or {}
-        return {row["command"] for row in features.get("slash_commands") or ()}
+        return {row["command"]: row for row in features.get("slash_commands") or ()}
+
+    def _escaped(self, text: str, declared: Json) -> str:
+        """With `should_escape`, names of people and channels are sent as ids."""
+        if not declared.get("should_escape"):
+            return text
+        for user in self._world.users.values():
+            text = re.sub(rf"@{re.escape(user.name)}\b", f"<@{user.id}|{user.name}>", text)
+        for channel in self._world.channels.values():
+            if channel.name:
+                name = re.escape(channel.name)
+                text = re.sub(rf"#{name}(?![\w-])", f"<#{channel.id}|{channel.name}>", text)
+        return text
 
     def _answer(self, place: Channel, body: Any) -> Message | None:
         if not body:

@@ -40,6 +40,7 @@ class Modal:
         try:
             return self._follow(view, ack.body)
         except SlackRefusal as refusal:
+            self._world.note("acknowledgement of a view_submission", refusal)
             return SubmitResult(error=refusal_words(refusal))
 
     async def close(self, *, everything: bool) -> None:

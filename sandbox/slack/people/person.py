@@ -108,7 +108,11 @@ class Person:
         return self.home
 
     async def shortcut(self, callback_id: str, *, message: Message | None = None) -> ActionResult:
-        """Run a global shortcut, or one from a message's menu."""
+        """Run a global shortcut, or one from a message's menu. LookupError when undeclared."""
+        features = self._world.app.manifest.get("features") or {}
+        declared = [row["callback_id"] for row in features.get("shortcuts") or ()]
+        if callback_id not in declared:
+            raise LookupError(f"the manifest has no shortcut {callback_id}, but {declared}")
         if message is None:
             body = self._payloads.shortcut(self.user, callback_id)
         else:

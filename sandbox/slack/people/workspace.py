@@ -113,6 +113,12 @@ class Workspace:
         if bot not in place.members:
             self._world.join(place, bot, inviter=place.creator)
 
+    def remove_bot(self, channel: Channel | str) -> None:
+        """Take the app's bot out, as a person would with /remove."""
+        place = channel if isinstance(channel, Channel) else self.channel(channel)
+        place.members.remove(self._world.app.bot_user_id)
+        self._world.changes.fire()
+
     def archive(self, channel: Channel | str) -> None:
         """Close a channel, as a person would."""
         place = channel if isinstance(channel, Channel) else self.channel(channel)
