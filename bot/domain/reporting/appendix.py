@@ -70,7 +70,7 @@ def _files(incident: Incident, files: Sequence[str]) -> Section:
     if incident.evidence:
         blocks += [
             paragraph("Logs and objects saved before the rollback, kept with the incident:"),
-            items(*incident.evidence),
+            items(*dict.fromkeys(incident.evidence)),
         ]
     else:
         blocks.append(paragraph("No logs or objects were saved before the rollback."))
