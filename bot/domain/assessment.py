@@ -113,6 +113,15 @@ def percent(share: float) -> str:
     return f"{value:.2f}%" if 0 < value < 1 else f"{value:.1f}%"
 
 
+def percent_beside(share: float, line: float) -> str:
+    """A share compared with a line, with as many decimals as it takes to see the difference."""
+    text, decimals = percent(share), 2
+    shown = float(percent(line)[:-1])
+    while share != line and float(text[:-1]) == shown and decimals < 9:
+        text, decimals = f"{share * 100:.{decimals}f}%", decimals + 1
+    return text
+
+
 def decide(assessment: Assessment, thresholds: Thresholds) -> Verdict:
     """Apply the whole matrix and return the strictest verdict with every reason for it."""
     reasons = (
@@ -159,13 +168,16 @@ def _error_rate(figures: Figures, thresholds: Thresholds) -> list[Reason]:
         ]
     if rate > thresholds.immediate_error_rate:
         limit = percent(thresholds.immediate_error_rate)
-        text = f"Error rate {percent(rate)} is above {limit}"
+        text = (
+            f"Error rate {percent_beside(rate, thresholds.immediate_error_rate)} is above {limit}"
+        )
         return [_reason(VerdictKind.IMMEDIATE, Severity.CRITICAL, text)]
     if rate >= thresholds.discuss_error_rate:
         low, high = thresholds.discuss_error_rate, thresholds.immediate_error_rate
         text = f"Error rate {percent(rate)} is between {percent(low)} and {percent(high)}"
         return [_reason(VerdictKind.DISCUSS, Severity.HIGH, text)]
-    text = f"Error rate {percent(rate)} is below {percent(thresholds.discuss_error_rate)}"
+    low = thresholds.discuss_error_rate
+    text = f"Error rate {percent_beside(rate, low)} is below {percent(low)}"
     return [_reason(VerdictKind.MONITOR, Severity.LOW, text)]
 
 

@@ -130,3 +130,8 @@ def test_a_higher_error_rate_never_softens_the_verdict(
     mild, grave = (assessed(error_rate=r, service_down=down) for r in (low, high))
     assert order_of_verdicts.index(grave.kind) <= order_of_verdicts.index(mild.kind)
     assert list(Severity).index(grave.severity) <= list(Severity).index(mild.severity)
+
+
+def test_a_rate_just_beside_a_line_does_not_read_like_the_line() -> None:
+    assert assessed(error_rate=0.0501).reasons[0].text == "Error rate 5.01% is above 5.0%"
+    assert assessed(error_rate=0.009999).reasons[0].text == "Error rate 0.9999% is below 1.0%"
