@@ -15,26 +15,29 @@ from bot.views.team import called
 
 def possible_causes(incident: Incident) -> tuple[str, ...]:
     """The known causes, with what the bot itself can say about each."""
+    administrator = called(incident, Role.DATABASE_ADMINISTRATOR)
     bad = figures.release(incident.bad_release)
-    return (
-        f"1. *The target release does not serve everywhere.* {_deployed(incident)}",
-        (
-            f"2. *The database no longer fits it.* {_database(incident)} "
-            f"{called(incident, Role.DATABASE_ADMINISTRATOR)}: check whether the schema and the data "
-            "that the bad release left behind still work with this release."
+    told = {
+        "The target release does not serve everywhere": _deployed(incident),
+        "The database no longer fits it": (
+            f"{_database(incident)} {administrator}: check whether the schema and the data that "
+            "the bad release left behind still work with this release."
         ),
-        (
-            "3. *Something outside fails*, a dependency or a provider. Deployment Lead: look at its "
-            "status page and at time-outs in the logs."
+        "Something outside fails, a dependency or a provider": (
+            "Deployment Lead: look at its status page and at time-outs in the logs."
         ),
-        (
-            "4. *Other services were pulled along*, or were the origin. Monitoring Observer: compare "
-            f"when their errors began; “{PLAN_AGAIN}” or `/rollback` for them if needed."
+        "Other services were pulled along, or were the origin": (
+            "Monitoring Observer: compare when their errors began; use `/rollback` for them too "
+            "if needed."
         ),
-        (
-            f"5. *{bad} was not the cause.* Incident Commander: list what else changed when the errors "
-            "began: configuration, flags, traffic, infrastructure."
+        f"{bad} was not the cause": (
+            "Incident Commander: list what else changed when the errors began: configuration, "
+            f"flags, traffic, infrastructure. “{PLAN_AGAIN}” goes to an older release."
         ),
+    }
+    return tuple(
+        f"{number}. *{cause}.* {action}"
+        for number, (cause, action) in enumerate(told.items(), start=1)
     )
 
 
@@ -55,6 +58,6 @@ def _deployed(incident: Incident) -> str:
 def _database(incident: Incident) -> str:
     stays = incident.plan.not_restored if incident.plan else ()
     if not stays:
-        return "This rollback does not touch the database."
+        return "The plan names nothing about the database."
     more = f" (and {len(stays) - 1} more on the plan card)" if len(stays) > 1 else ""
     return f"Left as it was: {inline(stays[0], 200)}{more}."

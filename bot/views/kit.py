@@ -18,7 +18,7 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from bot.views.markup import pages, plain
+from bot.views.markup import REPORT, pages, plain
 from bot.views.message import Message
 
 MOST_BLOCKS = 50
@@ -39,12 +39,18 @@ def section(text: str) -> Block:
 
 
 def listing(
-    title: str, items: Sequence[str], *, limit: int = SECTION, most: int = 1
+    title: str,
+    items: Sequence[str],
+    *,
+    limit: int = SECTION,
+    most: int = 1,
+    more: str = REPORT,
 ) -> list[Block]:
     """A titled list over at most ``most`` sections of ``limit`` characters; empty without items."""
     if not items:
         return []
-    return [section(page) for page in pages([f"*{title}*", *items], limit, most=most) if page]
+    told = pages([f"*{title}*", *items], limit, most=most, more=more)
+    return [section(page) for page in told if page]
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> list[Block]:

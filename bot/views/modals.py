@@ -1,0 +1,29 @@
+"""All modals."""
+
+from __future__ import annotations
+
+from bot.views.assessment_modals import (
+    assessment_form,
+    assessment_loading,
+    decision_form,
+    monitor_view,
+)
+from bot.views.incident_modals import (
+    message_view,
+    reject_form,
+    replan_form,
+    resolve_form,
+    words_form,
+)
+
+__all__ = [
+    "assessment_form",
+    "assessment_loading",
+    "decision_form",
+    "message_view",
+    "monitor_view",
+    "reject_form",
+    "replan_form",
+    "resolve_form",
+    "words_form",
+]

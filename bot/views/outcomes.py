@@ -1,0 +1,184 @@
+"""What came of it: rollback complete, stopped or unproven, and the end of the incident."""
+
+from __future__ import annotations
+
+from slack_sdk.models.blocks import Block
+
+from bot.domain.events import Conclusion, ExecutionOutcome, Role
+from bot.domain.incident import Incident, Phase
+from bot.domain.plan import Milestone
+from bot.domain.values import seconds_between, spoken
+from bot.views import figures
+from bot.views.causes import possible_causes
+from bot.views.frame import Frame
+from bot.views.kit import compose, context, facts, header, listing, section
+from bot.views.markup import escape, inline, people, quote
+from bot.views.measured import judgement_lines, latest, replicas
+from bot.views.message import Message
+from bot.views.state import affected, headline, journey, next_action
+from bot.views.team import called
+
+_TITLES = {
+    Phase.RECOVERED: "✅ Rollback complete, recovery proven",
+    Phase.NOT_RECOVERED: "🔴 Rollback done, but the service is not recovered",
+    Phase.INCONCLUSIVE: "🟠 Rollback done, recovery not proven",
+    Phase.STOPPED: "🔴 Rollback stopped before its end",
+}
+_STATUS = {
+    Phase.RECOVERED: "Rollback successful: the error rate is back to normal.",
+    Phase.NOT_RECOVERED: "Every step was done, yet there are more errors than normal.",
+    Phase.INCONCLUSIVE: "Every step was done, but the figures do not prove that users are well.",
+    Phase.STOPPED: "Not every step was done; those that are done stay done.",
+}
+_THANKS = {Phase.RECOVERED: "Thank you, team, for the quick response."}
+
+
+def completion_post(incident: Incident, frame: Frame) -> Message:
+    """The outcome of the rollback (procedure 5.1), no better than it is."""
+    title = _TITLES.get(incident.phase)
+    said = f"{title}: {journey(incident)}" if title else headline(incident)
+    status = _STATUS.get(incident.phase, "")
+    action = next_action(incident, frame)
+    thanks = _THANKS.get(incident.phase, "Thank you, team. It is not over yet.")
+    blocks = [
+        header(said),
+        *([section(f"*Status:* {status}")] if status else []),
+        *facts(_facts(incident)),
+        *_stopped(incident),
+        *listing("Metrics", latest(incident, frame)),
+        *_proof(incident),
+        *listing("Impact", _impact(incident)),
+        section("*Root cause:* not known yet; it is written down when the incident is resolved."),
+        section(f"*Next:* {action}"),
+        context(f"{incident.id} · {thanks}"),
+    ]
+    return compose(f"{escape(said)}\n{status}\nNext: {action}", blocks)
+
+
+def resolved_post(incident: Incident, frame: Frame) -> Message:
+    """The last post: what it was and what follows."""
+    said = headline(incident)
+    measured = listing("Last figures", latest(incident, frame)) if incident.samples else []
+    by = people((incident.resolved_by,)) if incident.resolved_by else "the team"
+    blocks = [
+        header(said),
+        *facts(_facts(incident)),
+        *listing("Impact", _impact(incident)),
+        *measured,
+        *(_concluded(incident.conclusion) if incident.conclusion else []),
+        section(f"*Next:* {next_action(incident, frame)}"),
+        context(f"{incident.id} · resolved by {by} · updates end here, the report follows"),
+    ]
+    cause = incident.conclusion.root_cause if incident.conclusion else ""
+    text = f"{escape(said)}\nRoot cause: {inline(cause, 400)}\nUpdates end here."
+    return compose(text, blocks)
+
+
+def report_comment(incident: Incident) -> str:
+    """What is said with the report's files; finished mrkdwn."""
+    return (
+        f"{escape(headline(incident))}\n{incident.id}: the report with timeline, figures, script "
+        f"and logs. {called(incident, Role.INCIDENT_COMMANDER)}: hold the post-mortem within 24 "
+        "to 48 hours. It asks what the process made possible, not who did it."
+    )
+
+
+def _facts(incident: Incident) -> list[tuple[str, str]]:
+    ran = seconds_between(incident.execution_started_at, incident.execution_finished_at)
+    ended = incident.resolved_at or incident.judged_at or incident.execution_finished_at
+    whole = seconds_between(incident.declared.assessed_at, ended)
+    return [
+        ("Rollback took", spoken(ran) if ran is not None else "no rollback ran"),
+        ("Since the assessment", spoken(whole) if whole is not None else "not ended"),
+        ("Current version", _current(incident)),
+        ("Health", _health(incident)),
+    ]
+
+
+def _current(incident: Incident) -> str:
+    checked = incident.instances
+    if checked is None:
+        return "not checked"
+    found = {checked.version, *(instance.version for instance in checked.instances)} - {None}
+    if not found:
+        return "unknown: nothing answered"
+    told = [figures.release(version) for version in sorted(str(v) for v in found)]
+    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+    return ", ".join(told[:3]) + more
+
+
+def _health(incident: Incident) -> str:
+    checked = incident.instances
+    if checked is None:
+        return "not checked"
+    ready = f"{sum(i.ready for i in checked.instances)} of {len(checked.instances)} replicas ready"
+    if checked.health_ok is None:
+        return ready
+    return f"{ready}, health check {'passes' if checked.health_ok else 'fails'}"
+
+
+def _stopped(incident: Incident) -> list[Block]:
+    ended = incident.execution
+    if ended is None or ended.outcome is ExecutionOutcome.SUCCEEDED:
+        return []
+    done = sum(record.finished_at is not None for record in incident.steps)
+    told = [
+        f"• {inline(ended.what, 600, empty='No reason was recorded.')}",
+        f"• {done} of {len(incident.steps)} steps are done",
+        f"• {_traffic(incident)}",
+    ]
+    return listing("What happened", told)
+
+
+def _traffic(incident: Incident) -> str:
+    """Who gets the users' requests, as far as the journal tells."""
+    target = figures.release(incident.plan.to_release if incident.plan else None)
+    bad = figures.release(incident.bad_release)
+    if Milestone.DRAINED in incident.milestones:
+        return f"Users reach {target}; {bad} serves nobody"
+    if Milestone.SWITCHED in incident.milestones:
+        return f"New requests reach {target}; {bad} may still serve open connections"
+    return f"{bad} still gets requests, as far as the bot knows"
+
+
+def _proof(incident: Incident) -> list[Block]:
+    if incident.judged is None:
+        return []
+    told = [*judgement_lines(incident.judged.judgement), *replicas(incident)]
+    blocks = listing("Proof", told)
+    if incident.phase is Phase.NOT_RECOVERED:
+        blocks += listing("Possible causes, and what to do", possible_causes(incident))
+    return blocks
+
+
+def _impact(incident: Incident) -> list[str]:
+    plan, conclusion = incident.plan, incident.conclusion
+    ran = incident.execution is not None
+    impact = inline(conclusion.impact, 500, empty="") if conclusion else ""
+    downtime = inline(plan.downtime, 200) if plan and ran else "none from a rollback"
+    loss = inline(plan.data_loss, 200) if plan and ran else "none from a rollback"
+    told = [
+        f"• Affected users: {affected(incident)}",
+        f"• Downtime: {downtime}",
+        f"• Data lost: {loss}",
+    ]
+    return [f"• {impact}", *told] if impact else told
+
+
+def _concluded(conclusion: Conclusion) -> list[Block]:
+    corrective = [f"• {inline(action, 250)}" for action in conclusion.corrective_actions]
+    timeline = inline(conclusion.follow_up_timeline, 200, empty="no date yet")
+    lessons = [
+        f"• {title}: {inline(text, 500)}"
+        for title, text in (
+            ("Went well", conclusion.went_well),
+            ("To improve", conclusion.to_improve),
+        )
+        if text.strip()
+    ]
+    return [
+        section(f"*Root cause*\n{quote(conclusion.root_cause, 1_000)}"),
+        *listing("Corrective actions", corrective, limit=2_000),
+        *listing("Lessons", lessons),
+        section(f"*The withdrawn release:* {conclusion.follow_up.value}, {timeline}"),
+    ]

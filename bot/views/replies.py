@@ -1,0 +1,127 @@
+"""Answers to a command or a click, seen only by the person who asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from bot.domain.incident import Incident
+from bot.domain.values import Instant, seconds_between, spoken
+from bot.errors import (
+    DuplicateRequestError,
+    RefusedError,
+    RollbackBotError,
+    TemporaryError,
+)
+from bot.views import ids
+from bot.views.kit import compose, context, listing, section
+from bot.views.markup import channel, code, day, escape, inline, with_channels
+from bot.views.message import Message
+from bot.views.state import eta, headline
+
+_HELP = (
+    f"• `{ids.COMMAND} SERVICE` — assess a service; from there to a rollback or a watch",
+    f"• `{ids.COMMAND} status` — open incidents",
+    f"• `{ids.COMMAND} history` — incidents of the past",
+    f"• `{ids.COMMAND} help` — this text",
+)
+_SAFETY = "Assessing changes nothing. A rollback runs only after its plan was approved."
+
+
+def help_reply() -> Message:
+    """What can be typed."""
+    blocks = [*listing("What you can type", _HELP), context(_SAFETY)]
+    return compose("\n".join(("What you can type:", *_HELP)), blocks)
+
+
+def status_reply(incidents: Sequence[Incident], now: Instant) -> Message:
+    """The open incidents."""
+    if not incidents:
+        said = f"No incident is open. `{ids.COMMAND} SERVICE` assesses a service."
+        return compose(said, [section(said)])
+    told = [_open(incident, now) for incident in incidents]
+    more = f"type `{ids.COMMAND} history`"
+    said = f"{len(incidents)} open {'incident' if len(incidents) == 1 else 'incidents'}"
+    blocks = [*listing(said, told, most=3, more=more), context("Join a channel to help there.")]
+    return compose(f"{said}: {_names(incidents)}", blocks)
+
+
+def history_reply(incidents: Sequence[Incident], now: Instant) -> Message:
+    """Incidents of the past, in the order given."""
+    if not incidents:
+        said = "There has been no incident yet."
+        return compose(said, [section(said)])
+    told = [_past(incident, now) for incident in incidents]
+    said = f"The last {len(incidents)} incidents" if len(incidents) > 1 else "The last incident"
+    more = "older ones are in their channels"
+    blocks = [*listing(said, told, most=3, more=more), context("Reports are in the channels.")]
+    return compose(f"{said}: {_names(incidents)}", blocks)
+
+
+def refusal(error: RollbackBotError) -> Message:
+    """Why something did not happen, and what to do instead."""
+    what = with_channels(inline(error.what, 1_500, empty="That did not work."))
+    remedy = with_channels(inline(error.remedy, 1_000, empty=_remedy(error)))
+    return compose(
+        f"{_symbol(error)} {what} {remedy}", [section(f"{_symbol(error)} *{what}*\n{remedy}")]
+    )
+
+
+def unknown_service(name: str, known: Sequence[str]) -> Message:
+    """A service that the catalog does not name, with those that were perhaps meant."""
+    close = get_close_matches(name, known, n=3, cutoff=0.5)
+    said = f"🚫 The catalog has no service {code(name, 100)}."
+    if close:
+        said += f" Did you mean {' or '.join(code(one, 60) for one in close)}?"
+    elif not known:
+        said += " It names no service at all: ask whoever keeps `rollback.yml`."
+    told = [f"• {code(f'{ids.COMMAND} {one}', 80)}" for one in sorted(known)]
+    more = "see `rollback.yml`"
+    return compose(said, [section(said), *listing("Services", told, limit=2_000, more=more)])
+
+
+def _open(incident: Incident, now: Instant) -> str:
+    opened = incident.channel
+    where = f" in {channel(opened.channel_id, opened.channel_name)}" if opened else ""
+    age = spoken(max(0.0, (now - incident.opened_at).total_seconds()))
+    return (
+        f"• *{incident.id}*{where}, open for {age}: {_headline(incident)} (time: {eta(incident)})"
+    )
+
+
+def _past(incident: Incident, now: Instant) -> str:
+    lasted = seconds_between(incident.opened_at, incident.resolved_at or now) or 0.0
+    state = "lasted" if incident.resolved_at else "open for"
+    opened = incident.channel
+    where = f" {channel(opened.channel_id, opened.channel_name)}" if opened else ""
+    return (
+        f"• *{incident.id}*{where}, {day(incident.opened_at)}, {state} {spoken(max(0.0, lasted))}: "
+        f"{_headline(incident)}"
+    )
+
+
+def _headline(incident: Incident) -> str:
+    return escape(headline(incident))
+
+
+def _names(incidents: Sequence[Incident]) -> str:
+    shown = ", ".join(incident.id for incident in incidents[:20])
+    return shown if len(incidents) <= 20 else f"{shown} and {len(incidents) - 20} more"
+
+
+def _symbol(error: RollbackBotError) -> str:
+    if isinstance(error, DuplicateRequestError):
+        return "✔️"
+    if isinstance(error, TemporaryError):
+        return "⏳"
+    return "🚫" if isinstance(error, RefusedError) else "⚠️"
+
+
+def _remedy(error: RollbackBotError) -> str:
+    if isinstance(error, DuplicateRequestError):
+        return "Nothing is left to do."
+    if isinstance(error, TemporaryError):
+        return "Try again in a moment."
+    if isinstance(error, RefusedError):
+        return f"`{ids.COMMAND} help` says what you can do."
+    return "Tell the people who run the bot; its log has the details."
