@@ -23,9 +23,10 @@ class Write(Value):
     """``Update`` or ``Apply``."""
     at: datetime | None
 
-    def __str__(self) -> str:
-        when = f" at {self.at:%Y-%m-%d %H:%M:%S} UTC" if self.at else ""
-        return f"{self.manager} ({self.operation}){when}"
+    @property
+    def who(self) -> str:
+        """The manager and how it wrote."""
+        return f"{self.manager} ({self.operation})"
 
 
 def last_write(manifest: Mapping[str, Any], *path: str, manager: str = "") -> Write | None:
@@ -33,7 +34,25 @@ def last_write(manifest: Mapping[str, Any], *path: str, manager: str = "") -> Wr
 
     None when the object carries no such record. Status writes are left out.
     """
-    writes = [
+    return max(_writes(manifest, path, manager), key=_time, default=None)
+
+
+def last_writer(manifest: Mapping[str, Any], *path: str) -> str:
+    """Who last set the field, for a sentence: ``kubectl-patch (Update) at …``.
+
+    Times are whole seconds: everybody who wrote in the last of them is named.
+    """
+    writes = _writes(manifest, path) or _writes(manifest, ())
+    if not writes:
+        return "somebody (the object has no record of its writers)"
+    latest = max(map(_time, writes))
+    last = sorted({write.who for write in writes if _time(write) == latest})
+    when = f" at {latest:%Y-%m-%d %H:%M:%S} UTC" if latest > _EPOCH else ""
+    return f"{' or '.join(last)}{when}"
+
+
+def _writes(manifest: Mapping[str, Any], path: tuple[str, ...], manager: str = "") -> list[Write]:
+    return [
         Write(
             manager=str(entry.get("manager") or "unknown"),
             operation=str(entry.get("operation") or "Update"),
@@ -44,13 +63,10 @@ def last_write(manifest: Mapping[str, Any], *path: str, manager: str = "") -> Wr
         and (not manager or entry.get("manager") == manager)
         and _sets(entry.get("fieldsV1") or {}, path)
     ]
-    return max(writes, key=lambda write: write.at or _EPOCH, default=None)
 
 
-def last_writer(manifest: Mapping[str, Any], *path: str) -> str:
-    """Who last set the field, for a sentence: ``kubectl-patch (Update) at …``."""
-    found = last_write(manifest, *path) or last_write(manifest)
-    return str(found) if found else "somebody (the object has no record of its writers)"
+def _time(write: Write) -> datetime:
+    return write.at or _EPOCH
 
 
 def _sets(fields: Mapping[str, Any], path: tuple[str, ...]) -> bool:

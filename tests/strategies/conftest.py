@@ -12,10 +12,10 @@ from bot.adapters.clock import SystemClock
 from bot.adapters.http import HttpClient
 from bot.adapters.kubernetes import KubernetesCluster, connect_cluster
 from bot.ports.world import World
-from sandbox.cluster import User
+from sandbox.cluster import Rule, User
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.kubelet import QUICK, ImageRegistry
-from sandbox.shop import delivery
+from sandbox.shop import delivery, manifests
 from sandbox.shop.server import push_releases
 from tests.strategies.support import NAMESPACE, Shop, checkout, payments, rules_of_the_bot
 
@@ -42,7 +42,9 @@ async def sandbox() -> AsyncIterator[Cluster]:
     push_releases(images, seed=11, startup_factor=0.02)
     users = {
         BOT_TOKEN: User(name="rollback-bot", rules=rules_of_the_bot()),
-        "stranger-token": User(name="stranger", rules=()),
+        "reader-token": User(
+            name="reader", rules=(Rule(verbs=("get", "list", "watch", "create")),)
+        ),
     }
     async with Cluster(
         images=images, timings=QUICK, users=users, namespaces=(NAMESPACE, "argocd")
@@ -67,9 +69,12 @@ async def blue_green(sandbox: Cluster, world: World) -> Shop:
 
 @pytest.fixture
 async def rolling(sandbox: Cluster, world: World) -> Shop:
-    """payments: v2.0.0, then v2.1.0."""
-    await delivery.install(sandbox, "rolling")
-    await delivery.release(sandbox, "rolling")
+    """payments: two pods of v2.0.0, then of v2.1.0."""
+    for manifest in [*manifests.payments_configuration(), manifests.payments_service()]:
+        sandbox.apply(manifest)
+    for version in ("v2.0.0", "v2.1.0"):
+        sandbox.apply(manifests.payments_deployment(version, replicas=2))
+        await delivery.rolled_out(sandbox, "payments")
     return Shop(cluster=sandbox, world=world, strategy="rolling", service=payments())
 
 

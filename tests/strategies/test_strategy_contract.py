@@ -110,8 +110,7 @@ async def test_a_process_killed_after_each_effect_is_resumed_to_the_same_end(sho
     for number, step in enumerate(plan.steps):
         if step.changes:
             await step_kind(step.action.kind).act(step, shop.world)  # killed before confirming
-        for resumed in reloaded(plan).steps[number:]:
-            await shop.run(resumed)
+        await shop.run(reloaded(plan).steps[number])
     assert len(shop.changes()) == 1
     assert await shop.serving_release() == "v2.0.0"
 
