@@ -15,6 +15,7 @@ from aiohttp import web
 
 from sandbox.slack import SlackServer
 from tests.sandbox.slack_support import (
+    Clock,
     Json,
     TransportName,
     actions,
@@ -33,6 +34,7 @@ class RawApp:
     def __init__(self, *statuses: int) -> None:
         self.requests: list[tuple[dict[str, str], str]] = []
         self.statuses = list(statuses)
+        self.headers: dict[str, str] = {}
         self.heard = asyncio.Condition()
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -40,7 +42,8 @@ class RawApp:
         async with self.heard:
             self.requests.append((dict(request.headers), body))
             self.heard.notify_all()
-        return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
+        status = self.statuses.pop(0) if self.statuses else 200
+        return web.Response(status=status, headers=self.headers)
 
     async def serve(self, server: SlackServer) -> web.AppRunner:
         app = web.Application()
@@ -114,6 +117,56 @@ async def test_an_event_that_fails_is_retried_three_times_and_says_so() -> None:
         assert len({event["event_id"] for event in events}) == 1
         assert events[0]["event"]["type"] == "app_home_opened"
         await runner.cleanup()
+
+
+async def test_an_app_can_ask_for_no_retry() -> None:
+    async with slack(manifest=manifest()) as server:
+        server.dispatcher.retry_delays = (0.0,)
+        raw = RawApp(500, 500)
+        raw.headers["X-Slack-No-Retry"] = "1"
+        runner = await raw.serve(server)
+        ana = server.workspace.user("ana")
+        ana.open_home()
+        await raw.wait(1)
+        await ana.command("/rollback")
+        assert [headers["Content-Type"] for headers, _body in raw.requests] == [
+            "application/json",
+            "application/x-www-form-urlencoded",
+        ]
+        await runner.cleanup()
+
+
+async def test_a_response_url_lives_for_thirty_minutes_and_takes_only_good_blocks() -> None:
+    clock = Clock()
+    async with slack(clock=clock) as server, aiohttp.ClientSession() as session:
+        raw = RawApp()
+        runner = await raw.serve(server)
+        await server.workspace.user("ana").command("/rollback")
+        url = parse_qs(raw.requests[0][1])["response_url"][0]
+
+        async def respond(**body: Any) -> tuple[int, str]:
+            async with session.post(url, json=body) as response:
+                return response.status, await response.text()
+
+        assert await respond(text="hello") == (200, "ok")
+        status, body = await respond(text="x", blocks=[{"type": "banner"}])
+        assert (status, json.loads(body)["error"]) == (400, "invalid_blocks")
+        clock.advance(30 * 60 + 1)
+        assert (await respond(text="late"))[1] == '{"ok": false, "error": "expired_url"}'
+        assert [r.code for r in server.refusals] == ["invalid_blocks", "expired_url"]
+        await runner.cleanup()
+
+
+async def test_an_acknowledgement_that_slack_cannot_show_is_an_error_to_the_person() -> None:
+    async with slack() as server, RawSocket(server) as app:
+        await app.next()
+        typed = asyncio.create_task(server.workspace.user("ana").command("/rollback"))
+        envelope = await app.next()
+        await app.ack(envelope, payload={"blocks": [{"type": "banner"}]})
+        result = await typed
+        assert result.error is not None
+        assert "unsupported type: banner" in result.error
+        assert server.refusals[0].where == "acknowledgement of a command"
 
 
 async def test_a_command_that_fails_is_not_retried() -> None:

@@ -28,13 +28,15 @@ class Ack:
     """The app's acknowledgement, or the reason why there is none.
 
     `error` is what Slack shows a person: operation_timeout or dispatch_failed.
-    `reason` is what a retry of an event names, such as http_timeout.
+    `reason` is what a retry of an event names, such as http_timeout. `wants_retry` is False when
+    the app asked for none (X-Slack-No-Retry).
     """
 
     status: int | None = None
     body: Any = None
     error: str | None = None
     reason: str | None = None
+    wants_retry: bool = True
 
     @property
     def ok(self) -> bool:
@@ -89,7 +91,7 @@ class Dispatcher:
     async def _deliver_event(self, payload: Payload) -> None:
         ack = await self._send(payload)
         for attempt, delay in enumerate(self.retry_delays, start=1):
-            if ack.ok:
+            if ack.ok or not ack.wants_retry:
                 return
             await asyncio.sleep(delay)
             ack = await self._send(payload, attempt=attempt, reason=ack.reason)

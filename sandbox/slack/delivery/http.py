@@ -8,6 +8,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -62,7 +63,9 @@ class HttpDelivery:
         try:
             async with asyncio.timeout(self._ack_timeout()):
                 async with self._session.post(self.url, data=body, headers=headers) as response:
-                    return _acknowledgement(response.status, await response.text())
+                    wants_retry = response.headers.get("X-Slack-No-Retry") != "1"
+                    ack = _acknowledgement(response.status, await response.text())
+                    return replace(ack, wants_retry=wants_retry)
         except TimeoutError:
             return Ack(error="operation_timeout", reason="http_timeout")
         except aiohttp.ClientError:
