@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass, field
 
 from sandbox.cluster.controllers.endpointslice import SERVICE_NAME
+from sandbox.cluster.node.listening import stop_accepting
 from sandbox.cluster.resources import ENDPOINT_SLICES, SERVICES
 from sandbox.cluster.runtime import PodRuntimeRegistry
 from sandbox.cluster.store import ObjectStore
@@ -56,6 +57,7 @@ class _Frontend:
 
     reservation: socket.socket = field(default_factory=_bound_socket)
     server: asyncio.Server | None = None
+    listener: socket.socket | None = None
     backends: list[Backend] = field(default_factory=list)
     turn: int = 0
 
@@ -120,13 +122,13 @@ class DataPlane:
         for key in [k for k in self._frontends if (k.namespace, k.service) == (namespace, name)]:
             if key not in wanted:
                 frontend = self._frontends.pop(key)
-                self._silence(frontend)
+                await self._silence(frontend)
                 frontend.reservation.close()
         for key, port in wanted.items():
             frontend = self._frontends.setdefault(key, _Frontend())
             frontend.backends = self._backends(namespace, name, port.get("name", ""))
             if not frontend.backends:
-                self._silence(frontend)
+                await self._silence(frontend)
             elif frontend.server is None:
                 frontend.server = await self._listen(frontend)
 
@@ -158,15 +160,17 @@ class DataPlane:
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
 
-        listener = _bound_socket(frontend.number)
-        return await asyncio.start_server(connected, sock=listener, backlog=512)
+        frontend.listener = _bound_socket(frontend.number)
+        return await asyncio.start_server(connected, sock=frontend.listener, backlog=512)
 
     @staticmethod
-    def _silence(frontend: _Frontend) -> None:
+    async def _silence(frontend: _Frontend) -> None:
         """Refuses new connections; established ones go on."""
-        if frontend.server is not None:
-            frontend.server.close()
-            frontend.server = None
+        server, frontend.server = frontend.server, None
+        if server is None or frontend.listener is None:
+            return
+        await stop_accepting(frontend.listener)
+        server.close()
 
     async def _serve(
         self, frontend: _Frontend, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -191,7 +195,7 @@ class DataPlane:
 
     async def _close(self) -> None:
         for frontend in self._frontends.values():
-            self._silence(frontend)
+            await self._silence(frontend)
             frontend.reservation.close()
         self._frontends.clear()
         connections = set(self._connections)

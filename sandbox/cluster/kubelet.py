@@ -91,6 +91,7 @@ class Kubelet:
     def _forget(self, uid: str) -> None:
         self._workers.pop(uid, None)
         self._tasks.pop(uid, None)
+        self._runtime.forget(uid)
 
 
 def _pod_addresses(node: int) -> Iterator[str]:

@@ -9,10 +9,14 @@ from dataclasses import replace
 from aiohttp import web
 
 from sandbox.cluster.kubelet import ContainerContext, Entrypoint, ImageRegistry
+from sandbox.cluster.node.listening import stop_accepting
 from sandbox.shop.metrics import PodMetrics
 from sandbox.shop.releases import RELEASES, SERVICES, Release, reference
 
 PORT = 8080
+_LONGER_THAN_ANY_GRACE = 3600.0
+# aiohttp takes 0 for "without limit".
+_AT_ONCE = 0.001
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -66,14 +70,24 @@ def _configured(release: Release, context: ContainerContext) -> Release:
 
 async def _serve(server: "ShopServer", context: ContainerContext) -> None:
     """Until SIGTERM; then no new connections, and requests under way are finished."""
-    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=60.0)
+    runner = web.AppRunner(
+        server.application(), access_log=None, shutdown_timeout=_LONGER_THAN_ANY_GRACE
+    )
     await runner.setup()
+    connections = runner.server
+    assert connections is not None  # noqa: S101 - there from `setup` to `cleanup`
+    listener = context.listen(PORT)
     try:
-        await web.SockSite(runner, context.listen(PORT), shutdown_timeout=60.0).start()
+        await web.SockSite(runner, listener).start()
         context.log(f"INFO listening on :{PORT}")
         await context.terminating.wait()
         context.log("INFO SIGTERM received, finishing open requests")
+        await stop_accepting(listener)
+        await runner.cleanup()
     finally:
+        # After SIGKILL requests are still open: they end in the middle.
+        await stop_accepting(listener)
+        await connections.shutdown(_AT_ONCE)
         await runner.cleanup()
 
 

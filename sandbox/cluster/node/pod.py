@@ -55,7 +55,6 @@ class PodWorker:
         store, metadata = self._node.store, self._pod["metadata"]
         if store.stored(PODS, self._pod) is not None:
             store.finish_delete(PODS, metadata["namespace"], metadata["name"])
-        self._node.runtime.forget(self._uid)
 
     # --- status ------------------------------------------------------------------------------
 

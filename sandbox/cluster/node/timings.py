@@ -24,7 +24,7 @@ DEMO = KubeletTimings(image_pull=0.4, container_start=0.2, backoff_initial=4.0, 
 """A cluster whose rollouts take seconds."""
 
 QUICK = KubeletTimings(
-    second=0.02,
+    second=0.04,
     image_pull=0.005,
     container_start=0.005,
     backoff_initial=0.05,
