@@ -9,6 +9,7 @@ from sandbox.cluster import conversion
 from sandbox.cluster.calls import Call, Reply, parse_body
 from sandbox.cluster.errors import ApiError, Cause, bad_request, conflict, invalid
 from sandbox.cluster.fieldsets import Path, differences, key_step, leaves, remove, shown
+from sandbox.cluster.fieldvalidation import require_declared
 from sandbox.cluster.managed import Entry, read_entries, write_entries
 from sandbox.cluster.merge_schema import Node
 from sandbox.cluster.ordering import ordered
@@ -71,6 +72,7 @@ def _configuration(call: Call) -> Manifest:
     call.check(config)
     if config["metadata"].get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
+    require_declared(call, config)
     # Each endpoint applies only what it serves.
     if call.info.subresource == "status":
         return {

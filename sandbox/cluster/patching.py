@@ -6,6 +6,7 @@ from sandbox.cluster import conversion
 from sandbox.cluster.apply import apply_object
 from sandbox.cluster.calls import Call, Reply, parse_body, unsupported_media_type
 from sandbox.cluster.errors import bad_request
+from sandbox.cluster.fieldvalidation import validate_fields
 from sandbox.cluster.merge_schema import Node
 from sandbox.cluster.patches import json_patch, merge_patch
 from sandbox.cluster.store import ObjectStore
@@ -28,6 +29,7 @@ def patch_object(store: ObjectStore, call: Call) -> Reply:
     )
     patched = apply_patch(call, current, call.resource.merge_schema)
     _keep_identity(current, patched)
+    warnings = validate_fields(call, patched, current)
     updated = store.update(
         gvr,
         conversion.to_stored(call.resource, patched),
@@ -35,7 +37,7 @@ def patch_object(store: ObjectStore, call: Call) -> Reply:
         manager=call.manager,
         dry_run=call.dry_run,
     )
-    return Reply(body=conversion.to_served(call.resource, updated))
+    return Reply(body=conversion.to_served(call.resource, updated), warnings=warnings)
 
 
 def apply_patch(call: Call, current: Manifest, schema: Node) -> Manifest:

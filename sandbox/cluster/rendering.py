@@ -40,7 +40,8 @@ def _response(
     response.headers["Content-Type"] = str(media_type)
     response.headers["Cache-Control"] = "no-cache, private"
     for warning in warnings:
-        response.headers.add("Warning", f'299 - "{warning}"')
+        quoted = warning.replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{quoted}"')
     return response
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sandbox.cluster import conversion
 from sandbox.cluster.calls import Call, Reply
 from sandbox.cluster.errors import ApiError, bad_request, gone, method_not_allowed, no_such_resource
+from sandbox.cluster.fieldvalidation import validate_fields
 from sandbox.cluster.garbage import Propagation
 from sandbox.cluster.patching import patch_object
 from sandbox.cluster.requests import flag, number
@@ -93,23 +94,29 @@ class RestApi:
     def _create(self, call: Call) -> Reply:
         if call.info.name:
             raise method_not_allowed(call.resource.gvr, "create")
-        obj = conversion.to_stored(call.resource, call.object())
+        obj = call.object()
+        warnings = validate_fields(call, obj)
         created = self._store.create(
-            call.resource.stored_as, obj, manager=call.manager, dry_run=call.dry_run
+            call.resource.stored_as,
+            conversion.to_stored(call.resource, obj),
+            manager=call.manager,
+            dry_run=call.dry_run,
         )
-        return Reply(body=conversion.to_served(call.resource, created), status=201)
+        body = conversion.to_served(call.resource, created)
+        return Reply(body=body, status=201, warnings=warnings)
 
     def _update(self, call: Call) -> Reply:
         _name(call)
-        obj = conversion.to_stored(call.resource, call.object())
+        obj = call.object()
+        warnings = validate_fields(call, obj)
         updated = self._store.update(
             call.resource.stored_as,
-            obj,
+            conversion.to_stored(call.resource, obj),
             subresource=call.info.subresource or None,
             manager=call.manager,
             dry_run=call.dry_run,
         )
-        return Reply(body=conversion.to_served(call.resource, updated))
+        return Reply(body=conversion.to_served(call.resource, updated), warnings=warnings)
 
     def _delete(self, call: Call) -> Reply:
         gvr, namespace, name = call.resource.stored_as, call.info.namespace, _name(call)

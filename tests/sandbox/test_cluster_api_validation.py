@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.cluster_api_support import (
+    APPLY,
     CONFIGMAPS,
     DEPLOYMENTS,
     MERGE_PATCH,
@@ -205,6 +206,44 @@ async def test_the_body_must_be_what_the_path_says(api: Api) -> None:
         "the name of the object (c) does not match the name on the URL (b)"
     )
     assert (await api("POST", CONFIGMAPS, b"{not json")).status == 400
+
+
+async def test_a_value_of_the_wrong_type_is_a_bad_request(api: Api) -> None:
+    refused = await api("POST", DEPLOYMENTS, deployment(replicas="three"))
+    assert refused.status == 400
+    assert refused.body["message"] == (
+        'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal '
+        "string into Go struct field DeploymentSpec.spec.replicas of type int32"
+    )
+    await api.create(DEPLOYMENTS, deployment())
+    for spec in ({"replicas": "x"}, {"template": {"spec": {"containers": "none"}}}, "nothing"):
+        patch = {"spec": spec}
+        assert (await api.patch(f"{DEPLOYMENTS}/web", patch, MERGE_PATCH)).status == 400
+
+
+async def test_unknown_fields_are_refused_or_warned_of_as_the_client_asks(api: Api) -> None:
+    obj = deployment(typo=True)
+    strict = await api("POST", DEPLOYMENTS, obj, fieldValidation="Strict")
+    assert strict.status == 400
+    assert strict.body["message"] == (
+        'Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: '
+        'unknown field "spec.typo"'
+    )
+    warned = await api("POST", DEPLOYMENTS, obj)
+    assert warned.status == 201
+    assert warned.headers["Warning"] == '299 - "unknown field \\"spec.typo\\""'
+
+    # What is there already is nobody's fault.
+    path = f"{DEPLOYMENTS}/web"
+    patch = {"spec": {"replicas": 2}}
+    assert (await api.patch(path, patch, MERGE_PATCH, fieldValidation="Strict")).status == 200
+
+
+async def test_server_side_apply_needs_a_schema_for_every_field(api: Api) -> None:
+    applied = await api.patch(f"{DEPLOYMENTS}/web", deployment(typo=True), APPLY, fieldManager="ci")
+
+    assert applied.status == 500
+    assert applied.body["message"].endswith(".spec.typo: field not declared in schema")
 
 
 async def test_an_immutable_configmap_stays_as_it_is(api: Api) -> None:
