@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from bot.domain.plan import PreflightVerdict
 from bot.errors import PermanentError, RefusedError
 from bot.ports.world import StepState
-from sandbox.cluster.kubelet import ContainerContext
 from sandbox.cluster.resources import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS, SECRETS
 from sandbox.cluster.types import Manifest
 from sandbox.shop import delivery, manifests
@@ -17,15 +14,18 @@ from strategies.registry import step_kind
 from tests.strategies.support import NAMESPACE, Shop, preflight
 
 
-async def never_listens(context: ContainerContext) -> int:
-    """A program that starts and never becomes ready."""
-    await asyncio.Event().wait()
-    return 0
-
-
 async def release(shop: Shop, version: str) -> None:
     shop.cluster.apply(manifests.payments_deployment(version, replicas=2))
     await delivery.rolled_out(shop.cluster, "payments")
+
+
+async def superseded(shop: Shop, version: str) -> None:
+    """A release that never came up and was replaced by the bad one again."""
+    shop.cluster.apply(manifests.payments_deployment(version, replicas=2))
+    await shop.cluster.until(
+        lambda: shop.get(DEPLOYMENTS, "payments")["status"].get("updatedReplicas") == 1
+    )
+    await release(shop, "v2.1.0")
 
 
 def bookkeeping(shop: Shop) -> dict[str, str]:
@@ -136,22 +136,20 @@ async def test_a_stale_progress_deadline_condition_does_not_fail_the_new_rollout
 
 
 async def test_a_progress_deadline_exceeded_after_our_patch_ends_the_wait(rolling: Shop) -> None:
-    await release(rolling, "v2.0.0")
-    plan = await rolling.plan("v2.1.0", bad=frozenset())
-
     def hurry(deployment: Manifest) -> None:
         deployment["spec"]["progressDeadlineSeconds"] = 1
 
+    await superseded(rolling, "v2.3.0-unready")
     rolling.edit(DEPLOYMENTS, "payments", hurry)
-    rolling.cluster.images.push("shop/payments:v2.1.0", never_listens)
+    plan = await rolling.plan("v2.3.0-unready")
     await rolling.run(plan.steps[0])
     with pytest.raises(PermanentError, match="exceeded its progress deadline"):
         await rolling.run(plan.steps[1])
 
 
 async def test_a_missing_image_of_the_target_fails_fast_with_the_reason(rolling: Shop) -> None:
-    rolling.cluster.images.remove("shop/payments:v2.0.0")
-    plan = await rolling.plan()
+    await superseded(rolling, "v9.9.9")
+    plan = await rolling.plan("v9.9.9")
     await rolling.run(plan.steps[0])
     with pytest.raises(PermanentError, match=r"(ErrImagePull|ImagePullBackOff) in container"):
         await rolling.run(plan.steps[1])
