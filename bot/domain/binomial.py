@@ -11,6 +11,8 @@ import math
 
 _TINY = 1e-300
 _PRECISION = 1e-12
+_BOUND_PRECISION = 1e-9
+"""Of a bound, relative: far finer than anybody reads."""
 
 
 def exact_bounds(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -32,7 +34,7 @@ def exact_bounds(hits: int, trials: int, confidence: float = 0.95) -> tuple[floa
 def _beta_quantile(probability: float, a: int, b: int) -> float:
     """Where the distribution function reaches the probability, by bisection."""
     low, high = 0.0, 1.0
-    while high - low > _PRECISION * high:
+    while high - low > _BOUND_PRECISION * high:
         middle = (low + high) / 2
         if _beta_cdf(middle, a, b) < probability:
             low = middle

@@ -86,6 +86,14 @@ class JudgePolicy(Value):
     minimum_baseline_requests: int = Field(default=100, ge=1)
     """A baseline of fewer requests does not tell what is normal: one error would be too much."""
 
+    @model_validator(mode="after")
+    def _margin_within_the_highest_limit(self) -> JudgePolicy:
+        if self.margin > self.highest_limit:
+            raise ValueError(
+                f"margin {self.margin:g} is more than highest_limit {self.highest_limit:g}"
+            )
+        return self
+
 
 class Judgement(Value):
     """The verdict with the figures that a reader needs to check it."""

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from bot.domain.binomial import exact_bounds
 from bot.domain.recovery import (
@@ -145,6 +146,12 @@ def test_the_limit_is_the_baseline_and_a_margin_but_never_an_emergency(
     assert error_limit(normal, POLICY) == pytest.approx(limit)
 
 
+def test_a_margin_that_reaches_into_an_emergency_is_refused() -> None:
+    assert JudgePolicy(margin=0.05).highest_limit == 0.05
+    with pytest.raises(ValidationError, match=r"margin 0\.06 is more than highest_limit 0\.05"):
+        JudgePolicy(margin=0.06)
+
+
 def test_only_intervals_that_have_ended_are_judged() -> None:
     buckets = minutes([(600, 0)] * 3)
     assert complete_buckets(buckets, NOON + timedelta(minutes=3)) == buckets
@@ -192,6 +199,7 @@ counts_of_minutes = st.lists(
 )
 
 
+@settings(max_examples=60)
 @given(counts=counts_of_minutes, normal=st.sampled_from([0.0, 0.001, 0.005, 0.01, 0.2]))
 def test_recovered_is_only_ever_said_with_all_its_conditions(
     counts: list[tuple[int, int]], normal: float
@@ -211,6 +219,7 @@ def test_recovered_is_only_ever_said_with_all_its_conditions(
     assert judgement.reasons
 
 
+@settings(max_examples=60)
 @given(counts=counts_of_minutes, where=st.integers(0, 11))
 def test_one_more_error_never_helps(counts: list[tuple[int, int]], where: int) -> None:
     order = [RECOVERED, INCONCLUSIVE, NOT_RECOVERED]
@@ -269,7 +278,7 @@ def test_at_the_limit_the_bound_alone_errs_in_five_of_a_hundred_cases_at_most(
 ) -> None:
     """For every number of requests, with the most errors that the bound accepts."""
     accepted = 0
-    for requests in range(50, 6000, 37):
+    for requests in range(50, 4000, 79):
         while exact_bounds(accepted, requests)[1] <= limit:
             accepted += 1
         if accepted:
