@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -12,10 +13,11 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from structlog.testing import capture_logs
 
 from bot.adapters.metrics import PodMetricsSource, PodRecorder
+from bot.adapters.store import SqliteStore
 from bot.config.catalog import Catalog
 from bot.errors import ForbiddenError, NotFoundError, PermanentError, TemporaryError
 from bot.ports.cluster import Cluster, Kind, Manifest, PodAnswer
-from bot.ports.store import ScrapePoint, Store
+from bot.ports.store import Store
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 CATALOG = Catalog.model_validate(
@@ -123,38 +125,19 @@ class Pods:
         return PodAnswer(status=asked.status, text=generate_latest(asked.registry).decode())
 
 
-class Readings:
-    """The part of a store that metrics need."""
-
-    def __init__(self) -> None:
-        self.points: list[ScrapePoint] = []
-
-    async def add_scrapes(self, points: Sequence[ScrapePoint]) -> None:
-        self.points += points
-
-    async def scrapes(
-        self, service: str, *, start: datetime, end: datetime
-    ) -> tuple[ScrapePoint, ...]:
-        mine = sorted((p for p in self.points if p.service == service), key=lambda p: p.at)
-        before = {p.instance: p for p in mine if p.at < start}
-        return (*before.values(), *(p for p in mine if start <= p.at <= end))
-
-
 class World:
     """Two pods of v2.1.0, the recorder and the source over them."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store) -> None:
         self.clock = VirtualClock()
         born = NOON - timedelta(hours=1)
         self.a = Pod("a", born=born, image="registry.example/checkout:v2.1.0")
         self.b = Pod("b", born=born, image="registry.example:5000/checkout:v2.1.0@sha256:ab")
         self.pods = Pods(self.a, self.b)
-        self.readings = Readings()
-        store: Any = self.readings
-        self.recorder = PodRecorder(
-            cast(Cluster, self.pods), cast(Store, store), self.clock, CATALOG
-        )
-        self.source = PodMetricsSource(cast(Store, store), self.recorder)
+        # Metrics list pods and ask them, and nothing else.
+        cluster = cast(Cluster, self.pods)
+        self.recorder = PodRecorder(cluster, store, self.clock, CATALOG)
+        self.source = PodMetricsSource(store, self.recorder)
 
     async def every_15_seconds(self, rounds: int) -> None:
         for _ in range(rounds):
@@ -172,8 +155,16 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = SqliteStore(tmp_path / "store.sqlite3")
+    await opened.start()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    return World(store)
 
 
 async def test_requests_errors_latency_and_releases_are_counted(world: World) -> None:
@@ -272,10 +263,19 @@ async def test_a_new_pod_is_counted_from_its_birth(world: World) -> None:
     assert (await world.series(0, 15)).requests_by_release == {"v2.0.0": 12}
 
 
-async def test_calls_at_the_same_time_share_one_round(world: World) -> None:
+async def test_calls_at_the_same_time_share_one_round(world: World, store: Store) -> None:
     await asyncio.gather(*(world.recorder.collect("checkout") for _ in range(5)))
     assert world.pods.rounds == 1
-    assert len(world.readings.points) == 2
+    assert len(await store.scrapes("checkout", start=NOON, end=NOON)) == 2
+
+
+async def test_readings_survive_a_restart_of_the_bot(world: World, store: Store) -> None:
+    await world.recorder.collect("checkout")
+    world.a.serve(60)
+    await world.every_15_seconds(1)
+    await store.close()
+    await store.start()
+    assert (await world.series(0, 15)).requests == 60
 
 
 @pytest.mark.parametrize("name", ["basket", "unheard-of"])

@@ -327,7 +327,7 @@ text = st.text(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(typed=text)
 def test_any_text_comes_out_as_text(typed: str) -> None:
     for block in (lines(typed), quoted(typed, "Ann"), "| x |\n| --- |\n| " + cell(typed) + " |"):

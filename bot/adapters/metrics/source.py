@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.adapters.metrics.recorder import PodRecorder
 from bot.config.catalog import ServiceEntry
@@ -12,6 +12,8 @@ from bot.ports.world import Series
 
 _BELIEVED_ROUNDS = 3
 """Up to two lost readings in a row are bridged; a longer gap counts nothing."""
+_ALWAYS_BELIEVED = timedelta(seconds=2)
+"""Where readings are very frequent, a busy moment of this machine is no gap."""
 
 
 class PodMetricsSource:
@@ -31,7 +33,7 @@ class PodMetricsSource:
         """
         metrics = self._recorder.metrics_of(name)
         await self._recorder.refresh(name, end=end)
-        longest = metrics.every * _BELIEVED_ROUNDS
+        longest = max(metrics.every * _BELIEVED_ROUNDS, _ALWAYS_BELIEVED)
         # What happened until the end is told by the first reading after it.
         readings = await self._store.scrapes(name, start=start, end=end + longest)
         counts = count(readings, start=start, end=end, seconds=seconds, longest=longest)
