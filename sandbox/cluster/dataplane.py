@@ -92,7 +92,12 @@ class DataPlane:
         if wanted is None or wanted not in ports:
             raise LookupError(f"service {namespace}/{service} has no port {wanted}")
         key = ServicePort(namespace=namespace, service=service, port=wanted)
-        return "127.0.0.1", self._frontends.setdefault(key, _Frontend()).number
+        return "127.0.0.1", self._frontend(key).number
+
+    def _frontend(self, key: ServicePort) -> _Frontend:
+        if key not in self._frontends:
+            self._frontends[key] = _Frontend()
+        return self._frontends[key]
 
     async def run(self) -> None:
         """Until cancelled; then every connection and port is closed."""
@@ -125,7 +130,7 @@ class DataPlane:
                 await self._silence(frontend)
                 frontend.reservation.close()
         for key, port in wanted.items():
-            frontend = self._frontends.setdefault(key, _Frontend())
+            frontend = self._frontend(key)
             frontend.backends = self._backends(namespace, name, port.get("name", ""))
             if not frontend.backends:
                 await self._silence(frontend)
@@ -167,10 +172,12 @@ class DataPlane:
     async def _silence(frontend: _Frontend) -> None:
         """Refuses new connections; established ones go on."""
         server, frontend.server = frontend.server, None
-        if server is None or frontend.listener is None:
-            return
-        await stop_accepting(frontend.listener)
-        server.close()
+        if frontend.listener is not None:
+            await stop_accepting(frontend.listener)
+        if server is not None:
+            server.close()
+        if frontend.listener is not None:
+            frontend.listener.close()
 
     async def _serve(
         self, frontend: _Frontend, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -85,6 +85,7 @@ class LoadGenerator:
         self._clock = clock
         self._finished: list[Request] = []
         self._changed = asyncio.Event()
+        self._answered = asyncio.Event()
         self._paused = False
         self._running: asyncio.Task[None] | None = None
 
@@ -147,6 +148,19 @@ class LoadGenerator:
         """Outcomes of the requests that were sent in [start, end)."""
         return Counts(by_outcome=dict(Counter(r.outcome for r in self.requests(start, end))))
 
+    async def until(
+        self,
+        predicate: Callable[[], bool],
+        timeout: float = 10.0,  # noqa: ASYNC109 - the limit is part of what is asked for
+    ) -> None:
+        """Waits until the predicate holds, looking after every finished request.
+
+        Raises TimeoutError after `timeout` seconds.
+        """
+        async with asyncio.timeout(timeout):
+            while not predicate():
+                await self._answered.wait()
+
     # --- inside ------------------------------------------------------------------------------
 
     async def _run(self) -> None:
@@ -186,6 +200,8 @@ class LoadGenerator:
             outcome = Outcome.RESET
         seconds = time.perf_counter() - began
         self._finished.append(Request(at=at, outcome=outcome, seconds=seconds))
+        self._answered.set()
+        self._answered = asyncio.Event()
 
 
 def _of_status(status: int) -> Outcome:

@@ -89,6 +89,7 @@ async def _serve(server: "ShopServer", context: ContainerContext) -> None:
         await stop_accepting(listener)
         await connections.shutdown(_AT_ONCE)
         await runner.cleanup()
+        listener.close()
 
 
 class ShopServer:
