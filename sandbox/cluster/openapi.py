@@ -20,8 +20,9 @@ from sandbox.cluster.rendering import document
 from sandbox.cluster.resources import ResourceCatalog, ResourceType
 from sandbox.cluster.types import Manifest
 
-PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
-PROTOBUF_V2_OLD = "application/com.github.googleapis.gnostic.openapiv2+protobuf"
+# Clients ask with "@", which is no valid media type in an answer.
+_PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_PROTOBUF_ASKED = {_PROTOBUF_V2, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
 _PARAMETERS = ("dryRun", "fieldManager", "fieldValidation", "force")
 _INFO = {"title": "Kubernetes", "version": discovery.VERSION["gitVersion"]}
 
@@ -81,9 +82,9 @@ def v2_response(catalog: ResourceCatalog, accept: str) -> web.Response:
     for wanted in accepted(accept):
         if wanted.name in {"application/json", "*/*", "application/*"}:
             return document(_v2(catalog))
-        if wanted.name in {PROTOBUF_V2, PROTOBUF_V2_OLD}:
+        if wanted.name in _PROTOBUF_ASKED:
             response = web.Response(body=_v2_protobuf(catalog))
-            response.headers["Content-Type"] = wanted.name
+            response.headers["Content-Type"] = _PROTOBUF_V2
             return response
     raise ApiError(406, "NotAcceptable", "only JSON and protobuf are served")
 
