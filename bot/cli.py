@@ -20,7 +20,11 @@ from bot.logs import configure_logging
 log = structlog.get_logger()
 
 cli = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="From a bad release to service restored."
+    no_args_is_help=True,
+    add_completion=False,
+    # A pretty traceback would print local variables, and those may hold tokens.
+    pretty_exceptions_enable=False,
+    help="From a bad release to service restored.",
 )
 ConfigOption = Annotated[Path, typer.Option("--config", help="The catalog of services.")]
 

@@ -42,3 +42,6 @@ def configure_logging(settings: Settings) -> None:
     root.handlers[:] = [handler]
     # Libraries' debug output would contain whole messages and forms.
     root.setLevel(max(level, logging.WARNING))
+    # It warns when a round of readings is left out because the last one still runs: that is the
+    # intended behaviour of a slow cluster, and the judge sees the gap.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -27,7 +28,8 @@ Click = Callable[[Desk, Body, str], Awaitable[object]]
 def register(app: AsyncApp, desk: Desk) -> None:
     """Listen to every button."""
     for action_id, click in CLICKS.items():
-        app.action(action_id)(_listener(desk, click))
+        # Several buttons of one kind in one message are told apart by what follows “_”.
+        app.action(re.compile(rf"^{action_id}(_.+)?$"))(_listener(desk, click))
 
 
 def _listener(desk: Desk, click: Click) -> Callable[..., Awaitable[None]]:

@@ -42,6 +42,8 @@ class Pace:
     baseline_window: float = 30.0
     bucket: float = 0.5
     checkpoints: tuple[float, ...] = (1.0, 2.0, 3.0)
+    margin: float = 0.005
+    """The judge's tolerance; seconds of traffic can only prove a coarse one."""
     updates: float = 600.0
     drain: float = 5.0
     watch_every: float = 0.5
@@ -180,7 +182,7 @@ class Company:
             "verification": {
                 "checkpoints": list(pace.checkpoints),
                 "baseline_window": pace.baseline_window,
-                "judge": {"bucket_seconds": pace.bucket},
+                "judge": {"bucket_seconds": pace.bucket, "margin": pace.margin},
             },
         }
 
