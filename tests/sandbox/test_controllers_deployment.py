@@ -217,6 +217,16 @@ async def test_old_replicasets_beyond_the_history_limit_are_deleted() -> None:
         assert set(replicasets(cluster)) == {"shop/payments:v2.0.0", "shop/payments:v1.9.0"}
 
 
+async def test_a_ready_pod_is_available_only_after_min_ready_seconds() -> None:
+    async with quick_cluster() as cluster:
+        cluster.apply(deployment(replicas=1, minReadySeconds=1))
+        await cluster.until(lambda: get_deployment(cluster).get("status", {}).get("readyReplicas"))
+        assert "availableReplicas" not in get_deployment(cluster)["status"]
+        assert condition(get_deployment(cluster), "Available")["status"] == "False"
+        await cluster.until(lambda: is_rolled_out(cluster))
+        assert condition(get_deployment(cluster), "Available")["status"] == "True"
+
+
 async def test_a_pod_that_loses_its_labels_is_released_and_replaced() -> None:
     async with quick_cluster() as cluster:
         cluster.apply(deployment(replicas=2))
