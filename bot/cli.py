@@ -43,7 +43,9 @@ def check(config: ConfigOption = DEFAULT_CATALOG) -> None:
     """Read the catalog and say whether it is right."""
     catalog = load_catalog(config)
     names = ", ".join(sorted(catalog.services))
-    Console().print(f"{config} is right. Services: {names}.", markup=False, highlight=False)
+    Console().print(
+        f"{config} is right. Services: {names}.", markup=False, highlight=False, soft_wrap=True
+    )
 
 
 async def _until_told_to_stop(bot: Bot) -> None:
@@ -62,5 +64,7 @@ def main() -> None:
     try:
         cli()
     except RollbackBotError as error:
-        Console(stderr=True).print(f"rollback-bot: {error}", markup=False, highlight=False)
+        Console(stderr=True).print(
+            f"rollback-bot: {error}", markup=False, highlight=False, soft_wrap=True
+        )
         raise SystemExit(1) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.domain.events import InstancesChecked
 from bot.domain.recovery import Judgement, RecoveryVerdict
+from bot.domain.workloads import same_release
 
 
 def doubts(checked: InstancesChecked | None, target: str, *, versions_known: bool) -> list[str]:
@@ -21,11 +22,11 @@ def doubts(checked: InstancesChecked | None, target: str, *, versions_known: boo
             found.append(f"{instance.name} is not ready{_because(instance.problem)}")
         elif instance.version is None and versions_known:
             found.append(f"{instance.name} does not tell its version{_because(instance.problem)}")
-        elif instance.version is not None and instance.version != target:
+        elif instance.version is not None and not same_release(instance.version, target):
             found.append(f"{instance.name} serves {instance.version}, not {target}")
     if checked.health_ok is False:
         found.append("the service's health check fails")
-    if checked.version is not None and checked.version != target:
+    if checked.version is not None and not same_release(checked.version, target):
         found.append(f"the service answers as {checked.version}, not {target}")
     return found
 

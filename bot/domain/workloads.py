@@ -138,6 +138,11 @@ def reports_release(text: str, release: str) -> bool:
     return _plain(release) in {_plain(word) for word in stated}
 
 
+def same_release(one: str, other: str) -> bool:
+    """Whether two names mean the same release: ``v2.0.0`` and ``2.0.0`` do."""
+    return _plain(one) == _plain(other)
+
+
 def _plain(release: str) -> str:
     text = release.strip()
     return text[1:] if text[:1] == "v" and text[1:2].isdigit() else text

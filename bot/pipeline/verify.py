@@ -99,8 +99,9 @@ def version_in(text: str) -> str | None:
         parsed = json.loads(text)
     except ValueError:
         return text.strip()[:100] or None
-    version = parsed.get("version") if isinstance(parsed, dict) else parsed
-    return str(version)[:100] if version else None
+    if isinstance(parsed, dict):
+        parsed = next((parsed[key] for key in ("version", "release", "tag") if key in parsed), None)
+    return str(parsed)[:100] if parsed else None
 
 
 async def _sample(context: Context, incident: Incident, checkpoint: timedelta) -> e.SampleTaken:

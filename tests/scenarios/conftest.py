@@ -22,7 +22,7 @@ PACE = Pace(
     bucket=0.8,
     checkpoints=(1.6, 2.8, 4.2),
     # Four seconds of traffic can tell 0 % from 12 %, but not 0.1 % from 0.6 %.
-    margin=0.06,
+    margin=0.045,
 )
 NORMAL_REQUESTS = 150
 BAD_REQUESTS = 120
