@@ -5,6 +5,7 @@ Wording and reasons follow k8s.io/apimachinery `pkg/api/errors`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ class ApiError(Exception):
         self.status = status
         self.reason = reason
         self.message = message
-        self.details: dict[str, Any] = dict(details or {})
+        self.details: dict[str, Any] | None = dict(details) if details is not None else None
         self.headers = dict(headers or {})
 
     def to_status(self) -> Manifest:
@@ -45,7 +46,7 @@ class ApiError(Exception):
             "message": self.message,
             "reason": self.reason,
         }
-        if self.details:
+        if self.details is not None:
             body["details"] = self.details
         body["code"] = self.status
         return body
@@ -100,8 +101,6 @@ class Cause:
 
 
 def _shown(value: object) -> str:
-    import json  # noqa: PLC0415 - only refused values are rendered
-
     if isinstance(value, str):
         return f'"{value}"'
     return json.dumps(value, separators=(",", ":"))
@@ -120,14 +119,13 @@ def not_found(gvr: GVR, name: str) -> ApiError:
     return ApiError(404, "NotFound", f'{gvr.qualified} "{name}" not found', _details(gvr, name))
 
 
-def no_such_resource() -> ApiError:
+class NotServedError(ApiError):
+    """404: the path names nothing the server knows. The answer is plain text, not a Status."""
+
+
+def no_such_resource() -> NotServedError:
     """404: the path names a resource the server does not serve."""
-    return ApiError(
-        404,
-        "NotFound",
-        "the server could not find the requested resource",
-        {"causes": [{"reason": "UnexpectedServerResponse", "message": "404 page not found"}]},
-    )
+    return NotServedError(404, "NotFound", "404 page not found")
 
 
 def already_exists(gvr: GVR, name: str) -> ApiError:

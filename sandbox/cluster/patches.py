@@ -16,7 +16,7 @@ def rejected() -> ApiError:
     apimachinery `errors.NewGenericServerResponse(422, …)` keeps the reason to itself.
     """
     return ApiError(
-        422, "Invalid", "the server rejected our request due to an error in our request"
+        422, "Invalid", "the server rejected our request due to an error in our request", {}
     )
 
 

@@ -21,7 +21,8 @@ async def forward(
 ) -> web.StreamResponse:
     """Sends the request on and streams the answer back; 503 when nothing answers."""
     host, port = target
-    _, _, path = request.rel_url.raw_path.partition("/proxy")
+    # /api/v1/namespaces/NAMESPACE/pods/NAME/proxy/PATH
+    path = "".join(f"/{part}" for part in request.rel_url.raw_path.split("/")[8:])
     query = request.rel_url.raw_query_string
     try:
         async with session.request(

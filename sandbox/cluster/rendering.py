@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from aiohttp import ClientConnectionResetError, web
 
 from sandbox.cluster.calls import Call, Reply
-from sandbox.cluster.errors import ApiError
+from sandbox.cluster.errors import ApiError, NotServedError
 from sandbox.cluster.faults import Faults
 from sandbox.cluster.negotiation import MediaType, encode, negotiate
 from sandbox.cluster.podlogs import PodLog
@@ -23,7 +23,9 @@ TRANSFORMS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 
 
 def error_response(error: ApiError) -> web.Response:
-    """The Status of a refused request."""
+    """The Status of a refused request; plain text where nothing is served at all."""
+    if isinstance(error, NotServedError):
+        return web.Response(status=error.status, text=f"{error.message}\n")
     return web.json_response(error.to_status(), status=error.status, headers=error.headers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -79,6 +80,19 @@ def _verb(method: str, name: str, query: Mapping[str, str]) -> str:
     if method == "DELETE":
         return "delete" if name else "deletecollection"
     return _METHOD_VERBS.get(method, method.lower())
+
+
+def asks_for_dry_run(info: RequestInfo, query: Mapping[str, str], body: bytes) -> bool:
+    """Whether nothing is to be stored: said in the query, or in the options of a deletion."""
+    if query.get("dryRun") == "All":
+        return True
+    if info.verb not in {"delete", "deletecollection"}:
+        return False
+    try:
+        options = json.loads(body or b"{}")
+    except ValueError:
+        return False
+    return isinstance(options, dict) and "All" in (options.get("dryRun") or [])
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:

@@ -8,15 +8,25 @@ from typing import Any
 
 from sandbox.cluster import conversion
 from sandbox.cluster.calls import Call, Reply
-from sandbox.cluster.errors import ApiError, bad_request, gone, method_not_allowed, no_such_resource
+from sandbox.cluster.errors import (
+    ApiError,
+    Cause,
+    bad_request,
+    gone,
+    invalid,
+    method_not_allowed,
+    no_such_resource,
+)
 from sandbox.cluster.fieldvalidation import validate_fields
 from sandbox.cluster.garbage import Propagation
 from sandbox.cluster.patching import patch_object
 from sandbox.cluster.requests import flag, number
+from sandbox.cluster.resources import CRDS, LEASES, PDBS
 from sandbox.cluster.scale import scale_call
 from sandbox.cluster.store import ObjectStore
 from sandbox.cluster.types import Manifest
 
+_CONDITIONAL = {CRDS, LEASES, PDBS}
 _PROPAGATIONS: tuple[Propagation, ...] = ("Background", "Foreground", "Orphan")
 
 
@@ -108,6 +118,7 @@ class RestApi:
     def _update(self, call: Call) -> Reply:
         _name(call)
         obj = call.object()
+        _require_version(call, obj)
         warnings = validate_fields(call, obj)
         updated = self._store.update(
             call.resource.stored_as,
@@ -153,6 +164,19 @@ class RestApi:
         return Reply(
             body=list_of(call, items, {"resourceVersion": str(self._store.resource_version)})
         )
+
+
+def _require_version(call: Call, obj: Manifest) -> None:
+    """Kinds without unconditional updates take no PUT without a resourceVersion."""
+    gvr = call.resource.stored_as
+    if obj["metadata"].get("resourceVersion") or not (call.resource.custom or gvr in _CONDITIONAL):
+        return
+    cause = Cause(
+        field="metadata.resourceVersion",
+        reason="FieldValueInvalid",
+        message="Invalid value: 0x0: must be specified for an update",
+    )
+    raise invalid(gvr.group, call.resource.kind, call.info.name, [cause])
 
 
 def _name(call: Call) -> str:

@@ -18,7 +18,12 @@ from sandbox.cluster.podlogs import PodLog
 from sandbox.cluster.proxying import forward, proxied_name, proxy_target
 from sandbox.cluster.rbac import ANONYMOUS, Attributes, User, forbidden, unauthorized
 from sandbox.cluster.rendering import error_response, log_stream, rendered, watch_stream
-from sandbox.cluster.requests import RecordedRequest, RequestInfo, parse_request
+from sandbox.cluster.requests import (
+    RecordedRequest,
+    RequestInfo,
+    asks_for_dry_run,
+    parse_request,
+)
 from sandbox.cluster.resources import NAMESPACES
 from sandbox.cluster.rest import RestApi
 from sandbox.cluster.runtime import PodRuntimeRegistry
@@ -120,6 +125,7 @@ class ClusterServer:
             return fixed
         info = parse_request(request.method, request.path, request.query)
         body = await request.read()
+        self._record(user, info, request, body)
         fault = self.faults.take(info)
         if fault is not None and not fault.after_effect:
             await self._go_wrong(fault, request)
@@ -158,7 +164,6 @@ class ClusterServer:
         self, request: web.Request, user: User, info: RequestInfo, body: bytes
     ) -> web.StreamResponse:
         wanted = _attributes(info)
-        self._record(user, info, wanted, request)
         if reviews.is_review(info):
             return reviews.answer(user, info, body, media_type(request.headers))
         if not user.may(wanted):
@@ -173,18 +178,17 @@ class ClusterServer:
         )
         return await self._dispatch(request, call)
 
-    def _record(
-        self, user: User, info: RequestInfo, wanted: Attributes, request: web.Request
-    ) -> None:
+    def _record(self, user: User, info: RequestInfo, request: web.Request, body: bytes) -> None:
+        wanted = _attributes(info)
         self.requests.append(
             RecordedRequest(
                 user=user.name,
-                verb=info.verb,
+                verb=wanted.verb,
                 gvr=info.gvr,
-                namespace=info.namespace,
+                namespace=wanted.namespace,
                 name=wanted.name,
-                subresource=info.subresource,
-                dry_run=request.query.get("dryRun") == "All",
+                subresource=wanted.subresource,
+                dry_run=asks_for_dry_run(info, request.query, body),
             )
         )
 

@@ -141,7 +141,7 @@ async def test_a_pods_status_says_why_it_does_not_run(
 
 
 async def test_a_definition_serves_its_resource_until_it_is_deleted(api: Api) -> None:
-    rollout = {
+    rollout: dict[str, Any] = {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Rollout",
         "metadata": {"name": "web"},
@@ -153,6 +153,10 @@ async def test_a_definition_serves_its_resource_until_it_is_deleted(api: Api) ->
     await api.create(ROLLOUTS, rollout)
     path = f"{ROLLOUTS}/web"
 
+    rollout["spec"]["replicas"] = 3
+    unconditional = await api("PUT", path, rollout)
+    assert unconditional.status == 422
+    assert "must be specified for an update" in unconditional.body["message"]
     scaled = await api.patch(f"{path}/scale", {"spec": {"replicas": 5}}, MERGE_PATCH)
     assert scaled.ok()["spec"] == {"replicas": 5}
     status = {"status": {"phase": "Degraded"}, "metadata": {"labels": {"no": "way"}}}
