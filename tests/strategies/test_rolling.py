@@ -117,18 +117,19 @@ async def test_a_paused_deployment_is_resumed_by_a_step_after_the_template(rolli
 async def test_a_stale_progress_deadline_condition_does_not_fail_the_new_rollout(
     rolling: Shop,
 ) -> None:
-    def hurry(deployment: Manifest) -> None:
-        deployment["spec"]["progressDeadlineSeconds"] = 1
+    def take_time(deployment: Manifest) -> None:
+        deployment["spec"]["progressDeadlineSeconds"] = 600
 
     def exceeded() -> bool:
         status = rolling.get(DEPLOYMENTS, "payments")["status"]
         return any(c.get("reason") == "ProgressDeadlineExceeded" for c in status["conditions"])
 
-    rolling.edit(DEPLOYMENTS, "payments", hurry)
     deployment = manifests.payments_deployment("v2.3.0-unready", replicas=2)
     deployment["spec"]["progressDeadlineSeconds"] = 1
     rolling.cluster.apply(deployment)
     await rolling.cluster.until(exceeded)
+    rolling.edit(DEPLOYMENTS, "payments", take_time)
+    assert exceeded()
     plan = await rolling.plan()
     assert plan.from_release == "v2.3.0-unready"
     await rolling.run_all(plan)
