@@ -11,6 +11,7 @@ from bot.errors import RefusedError
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies import evidence
 from strategies.blue_green_plan import BlueGreenPlan
+from strategies.blue_green_steps import BlueGreenChange
 from strategies.colours import Colour, live_colour_since, read_colours
 from strategies.targets import Option, choose, rated
 
@@ -57,7 +58,8 @@ class BlueGreen:
             known_good=known_good,
         )
         colour = _existing(colours.others)[options.index(choice.option)]
-        plan = BlueGreenPlan(name=name, service=service, colours=colours, colour=colour)
+        change = BlueGreenChange(service=service, colours=colours, colour=colour)
+        plan = BlueGreenPlan(name=name, change=change)
         preflights = await plan.preflights(world)
         candidates = tuple(one.candidate for one in options)
         return plan.build(

@@ -14,6 +14,7 @@ from bot.ports.world import Evidence, Instance, Observation, World
 from strategies import evidence
 from strategies.history import current, live_since, others, revisions
 from strategies.rolling_plan import RollingPlan
+from strategies.rolling_steps import RollingChange
 from strategies.steps.rollout import own_pods
 from strategies.targets import Option, choose, rated
 
@@ -76,8 +77,7 @@ class Rolling:
             known_good=known_good,
         )
         replica_set = live.others[options.index(choice.option)]
-        plan = RollingPlan(
-            name=name,
+        change = RollingChange(
             service=service,
             target=live.target,
             deployment=live.deployment,
@@ -85,6 +85,7 @@ class Rolling:
             from_release=live.release,
             to_release=choice.option.candidate.release,
         )
+        plan = RollingPlan(name=name, change=change)
         preflights = await plan.preflights(world)
         candidates = tuple(one.candidate for one in options)
         return plan.build(

@@ -121,7 +121,7 @@ def written(manager: str, time: str, fields: dict[str, Any], **more: str) -> dic
 
 
 def test_the_last_writer_of_a_field_is_named_and_status_writes_are_not() -> None:
-    selector = {"f:spec": {"f:selector": {}}}
+    selector: dict[str, Any] = {"f:spec": {"f:selector": {}}}
     entries = [
         written("kubectl-patch", "2026-07-31T10:00:00Z", selector),
         written("argocd", "2026-07-31T11:00:00Z", {"f:metadata": {}}),
@@ -134,7 +134,7 @@ def test_the_last_writer_of_a_field_is_named_and_status_writes_are_not() -> None
 
 
 def test_two_writers_within_the_same_second_are_both_named() -> None:
-    selector = {"f:spec": {"f:selector": {}}}
+    selector: dict[str, Any] = {"f:spec": {"f:selector": {}}}
     entries = [
         written("ci", "2026-07-31T10:00:00Z", selector),
         written("kubectl-edit", "2026-07-31T10:00:00Z", selector),
