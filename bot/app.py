@@ -95,6 +95,7 @@ class Bot:
         store = open_store(settings.database_url)
         self._resources.push_async_callback(store.close)
         await store.start()
+        await store.register(self._owner)
         cluster = await connect_cluster()
         self._resources.push_async_callback(cluster.close)
         client = make_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
@@ -152,6 +153,10 @@ class Bot:
         changes.listen(lambda _: outbox.wake())
 
         async def reconcile() -> None:
+            dead = await context.store.bury(now=context.clock.now())
+            if dead:
+                log.info("took over from processes that died", owners=dead)
+                outbox.wake()
             await engine.reconcile()
             await beats.reconcile()
 

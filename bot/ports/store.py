@@ -86,7 +86,30 @@ class Store(Protocol):
         """Open, and create or migrate the tables. Raises PermanentError with the reason."""
 
     async def close(self) -> None:
-        """Release every resource; harmless when repeated."""
+        """Release every resource; harmless when repeated.
+
+        A registered owner leaves: its leases and claims are free at once.
+        """
+
+    async def register(self, owner: str) -> None:
+        """Make this process known as living until it ends or closes the store.
+
+        Called once after ``start``, before anything is acquired or claimed under the name;
+        repeating it is harmless. A dead predecessor of the same name is buried. Where a living
+        process could not be told from a dead one, the owner stays unregistered, with a warning.
+        Raises PermanentError when another living process has the name, or when its mark of life
+        cannot be made.
+        """
+
+    async def bury(self, *, now: datetime) -> tuple[str, ...]:
+        """Free what registered owners hold that are provably dead; returns their names, sorted.
+
+        Their leases can be acquired at once, under a higher fence. Their claims are given back
+        and come with ``unknown=True``. A process that is alive is never buried, however long it
+        stands still, and of several that bury at once only one is told a name. An owner that
+        never registered is left to its ttls, and so is one whose life cannot be told from here:
+        it registered on another host, before a reboot, or before the database was restarted.
+        """
 
     async def declare(
         self, *, service: str, now: datetime, make: Callable[[str], Batch]

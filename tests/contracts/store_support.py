@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from bot.domain.events import AnyEvent, Noted
 from bot.ports.deliveries import Action, Delivery, Receipt
@@ -77,3 +81,23 @@ async def claimed(store: Store, *, now: datetime = NOW, owner: str = "a") -> lis
     """Claim what is due; the payloads' texts in order."""
     rows = await store.claim_deliveries(owner=owner, now=now, ttl=TTL)
     return [str(row.delivery.payload["text"]) for row in rows]
+
+
+@contextmanager
+def processes(script: str, arguments: Sequence[Sequence[str]]) -> Iterator[list[Any]]:
+    """Python processes that run a script, and are ended at the latest with the test."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, *each],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for each in arguments
+    ]
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()

@@ -5,15 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
 
 from bot.adapters.store import open_store
 from bot.ports.deliveries import DeliveryState
-from tests.contracts.store_support import NewUrl, declare, note, post
+from tests.contracts.store_support import NewUrl, declare, note, post, processes
 
 RIVAL = """
 import asyncio, json, sys
@@ -73,26 +68,6 @@ async def main(url, incident):
 
 asyncio.run(main(*sys.argv[1:]))
 """
-
-
-@contextmanager
-def processes(script: str, arguments: Sequence[Sequence[str]]) -> Iterator[list[Any]]:
-    """Python processes that run a script, and are ended at the latest with the test."""
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, *each],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for each in arguments
-    ]
-    try:
-        yield started
-    finally:
-        for process in started:
-            process.kill()
-            process.communicate()
 
 
 def test_rival_processes_share_one_database_without_doing_anything_twice(

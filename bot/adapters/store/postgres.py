@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import DictRow
 
+from bot.adapters.store import advisory_lock
+from bot.adapters.store.advisory_lock import AdvisoryLock
 from bot.adapters.store.postgres_connections import Connections
 from bot.adapters.store.schema import migrate
 from bot.adapters.store.session import Param, Row, Session, T, Work
@@ -49,13 +52,15 @@ class PostgresStore(SqlStore):
     writing its number, a service by its unique index, a lease and the queue by their rows.
     """
 
-    def __init__(self, url: str, *, connections: int = 4) -> None:
+    def __init__(self, url: str, *, connections: int = 4, patience: float = 10.0) -> None:
         """``connections``: how many transactions may run at once in this process.
+        ``patience``: seconds to wait for an owner's name that another process has.
 
         Raises ConfigurationError when the URL cannot be read.
         """
         super().__init__()
         self._connections = Connections(url, limit=connections)
+        self._lock = AdvisoryLock(self._connections, patience=patience, taken_again=self.register)
 
     async def start(self) -> None:
         """Connect, and create or migrate the tables.
@@ -76,8 +81,35 @@ class PostgresStore(SqlStore):
             raise
 
     async def close(self) -> None:
-        """Close every connection; harmless when repeated."""
-        await self._connections.close()
+        """Leave, and close every connection; harmless when repeated."""
+        try:
+            await self._lock.release()
+            await self._leave()
+        finally:
+            await self._connections.close()
+
+    async def bury(self, *, now: datetime) -> tuple[str, ...]:
+        """Free what registered owners hold that are provably dead; returns their names.
+
+        A process whose connection for the lock breaks takes the lock again at once, and buries
+        nobody for some seconds: what happened to it may have happened to others.
+        """
+        return await super().bury(now=now) if self._lock.is_settled else ()
+
+    async def _show_life(self, owner: str) -> str | None:
+        return await self._lock.hold(owner)
+
+    async def _home(self, session: Session) -> str:
+        home: str = (await session.rows(advisory_lock.HOME))[0]["home"]
+        return home
+
+    async def _is_dead(self, session: Session, owner: str) -> bool:
+        # Held until the transaction ends: of several that bury, the others see it taken.
+        rows = await session.rows(
+            "SELECT pg_try_advisory_xact_lock(:key) AS is_free", key=advisory_lock.key(owner)
+        )
+        is_free: bool = rows[0]["is_free"]
+        return is_free
 
     async def _read(self, work: Work[T]) -> T:
         return await self._write(work)

@@ -107,9 +107,14 @@ class Connections:
                 raise
             else:
                 return connection
-        return await self._connect()
+        return await self.connect(b"BEGIN")
 
-    async def _connect(self) -> _Connection:
+    async def connect(self, *statements: bytes) -> _Connection:
+        """A new connection that does not count, and belongs to the caller; for more than one
+        transaction. The statements are run on it first.
+
+        Raises TemporaryError when the server is not there, PermanentError when it refuses.
+        """
         try:
             connection = await AsyncConnection.connect(
                 make_conninfo("", **self._settings), autocommit=True, row_factory=dict_row
@@ -117,7 +122,7 @@ class Connections:
         except OperationalError as error:
             raise refused_connection(error, self.where, self._password) from None
         try:
-            for statement in (*_SESSION, b"BEGIN"):
+            for statement in (*_SESSION, *statements):
                 await connection.execute(statement)
         except BaseException as error:
             await connection.close()

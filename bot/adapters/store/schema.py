@@ -104,10 +104,16 @@ _TABLES = (
     "CREATE INDEX scrapes_by_age ON scrapes (at)",
 )
 
+_OWNERS = (
+    # Who made itself known as living. home names the kernel or database server that keeps the
+    # mark of its life: only there can it be told whether the owner still lives.
+    "CREATE TABLE owners (name TEXT PRIMARY KEY, home TEXT NOT NULL)",
+)
+
 Migration = Sequence[str]
 """The statements of one step; ``{blob}`` stands for the database's type for bytes."""
 
-MIGRATIONS: tuple[Migration, ...] = (_TABLES,)
+MIGRATIONS: tuple[Migration, ...] = (_TABLES, _OWNERS)
 """Migration number n stands at index n - 1."""
 
 

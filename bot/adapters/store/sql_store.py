@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.adapters.store import deliveries as queue
 from bot.adapters.store import documents, incidents, leases, scrapes, settlements
-from bot.adapters.store.session import Session, T, Work
+from bot.adapters.store.owned_store import OwnedStore
+from bot.adapters.store.session import Session
 from bot.domain.events import Recorded
 from bot.ports.deliveries import Delivery, DeliveryRow, Receipt
 from bot.ports.store import Attachment, Batch, Document, IncidentHead, Lease, ScrapePoint
 
 
-class SqlStore(ABC):
+class SqlStore(OwnedStore):
     """The methods of ``bot.ports.store.Store``; a subclass knows how to run a transaction."""
 
     def __init__(self) -> None:
+        super().__init__()
         # The number of each attempt that this process has claimed and not settled, by the
         # delivery's id: it tells our claim from that of a process which took over.
         self._attempts: dict[str, int] = {}
@@ -29,14 +31,6 @@ class SqlStore(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Release every resource; harmless when repeated."""
-
-    @abstractmethod
-    async def _read(self, work: Work[T]) -> T:
-        """Run a transaction that changes nothing."""
-
-    @abstractmethod
-    async def _write(self, work: Work[T]) -> T:
-        """Run a transaction: all of it is durable on return, or nothing has happened."""
 
     async def declare(
         self, *, service: str, now: datetime, make: Callable[[str], Batch]

@@ -7,13 +7,16 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from sqlite_utils import Database
 
+from bot.adapters.store import owners
+from bot.adapters.store.lock_files import LockFiles, kernel
 from bot.adapters.store.schema import migrate
-from bot.adapters.store.session import Param, Row, T, Work, run_through
+from bot.adapters.store.session import Param, Row, Session, T, Work, run_through
 from bot.adapters.store.sql_store import SqlStore
 from bot.adapters.store.sqlite_errors import explained, is_busy
 from bot.errors import PermanentError
@@ -52,6 +55,7 @@ class SqliteStore(SqlStore):
         super().__init__()
         self._path = path.absolute()
         self._busy_timeout = busy_timeout
+        self._locks = LockFiles(path)
         self._thread: ThreadPoolExecutor | None = None
         self._database: Database | None = None
 
@@ -67,12 +71,33 @@ class SqliteStore(SqlStore):
             raise
 
     async def close(self) -> None:
-        """Close the file and end the thread; harmless when repeated."""
-        thread, self._thread = self._thread, None
+        """Leave, close the file and end the thread; harmless when repeated."""
+        try:
+            has_left = await self._leave()
+        finally:
+            thread, self._thread = self._thread, None
         if thread is None:
             return
-        await asyncio.get_running_loop().run_in_executor(thread, self._shut)
+        await asyncio.get_running_loop().run_in_executor(thread, lambda: self._shut(has_left))
         thread.shutdown()
+
+    async def bury(self, *, now: datetime) -> tuple[str, ...]:
+        """Free what registered owners hold that are provably dead, and remove their files."""
+        buried = await super().bury(now=now)
+        # What is locked and not yet written down stays: nobody can lock it a second time.
+        known = await self._read(owners.known)
+        await self._on_thread(lambda: self._locks.sweep(known))
+        return buried
+
+    async def _show_life(self, owner: str) -> str:
+        await self._on_thread(lambda: self._locks.hold(owner, patience=self._busy_timeout))
+        return kernel()
+
+    async def _home(self, session: Session) -> str:
+        return kernel()
+
+    async def _is_dead(self, session: Session, owner: str) -> bool:
+        return self._locks.is_free(owner)
 
     async def _read(self, work: Work[T]) -> T:
         # A snapshot: it neither waits for a writer nor makes one wait.
@@ -135,7 +160,8 @@ class SqliteStore(SqlStore):
                 "Put the file on a local disk, or use PostgreSQL.",
             )
 
-    def _shut(self) -> None:
+    def _shut(self, has_left: bool) -> None:
         if self._database is not None:
             self._database.close()
             self._database = None
+        self._locks.release(remove=has_left)
