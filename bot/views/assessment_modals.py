@@ -132,7 +132,7 @@ def decision_form(draft: Draft) -> dict[str, Any]:
         forms.text_input(
             ids.TARGET,
             "Roll back to",
-            initial=said.figures.previous_release or "",
+            initial=_target(said.figures.previous_release or ""),
             hint="Leave it empty and the plan chooses the last known good release.",
             optional=True,
         ),
@@ -240,6 +240,11 @@ def _ticked(said: Assessment) -> list[Any]:
         ids.COMPLAINTS: said.many_complaints,
     }
     return [option for option in _FINDINGS if holds[option.value]]
+
+
+def _target(release: str) -> str:
+    # A name that had to be cut would be submitted as another release.
+    return release if len(release) <= forms.SHORT else ""
 
 
 def _affected(said: Assessment) -> str:

@@ -1,35 +1,45 @@
 """Slack's mrkdwn: everything that a person or a machine wrote passes through here.
 
 Lengths are counted on the escaped text, because that is what Slack counts. Nothing is ever cut
-silently: what is missing is said with its size.
+silently: what is missing is marked, and counted where there is room.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from bot.domain.values import Actor
 
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
 _CHANNEL = re.compile(r"[CG][A-Z0-9]{2,}")
 _ESCAPED_CHANNEL = re.compile(r"&lt;(#[CG][A-Z0-9]{2,})&gt;")
-_JOINER = "\u200d"
-"""Holds the parts of one emoji together; the only invisible character that is kept."""
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad"  # control characters but tab and newline; soft hyphen
+    "\u061c\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"  # direction, zero width
+    "\u2028\u2029\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"  # breaks, surrogates, tags
+)
+"""What is not seen but changes what is: the joiner within emoji (U+200D) is not among it."""
+
+_ROOM_FOR_COUNT = 50
+"""Under this limit, a name or a title, what is left out is marked but not counted."""
 
 REPORT = "see the report"
 
 
 def clean(text: str) -> str:
     """Without control and direction characters, which could hide or reorder what is said."""
-    return "".join(c for c in text if c in "\n\t" or c == _JOINER or c.isprintable())
+    return _HIDDEN.sub("", text)
 
 
 def escape(text: str) -> str:
     """Text that Slack shows as it is: no mention, no channel-wide ping, no link."""
-    return "".join(_ENTITIES.get(c, c) for c in clean(text))
+    return _entities(clean(text))
+
+
+def _entities(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def one_line(text: str) -> str:
@@ -38,25 +48,30 @@ def one_line(text: str) -> str:
 
 
 def clip(text: str, limit: int) -> str:
-    """The text within ``limit`` characters; what is left out is counted at the end."""
-    return _clipped(text, limit, {})
+    """The text within ``limit`` characters; the end says how much is left out."""
+    return _clipped(text, limit, str)
 
 
-def _clipped(text: str, limit: int, entities: dict[str, str]) -> str:
-    whole = "".join(entities.get(c, c) for c in text)
-    if len(whole) <= limit:
+def _clipped(text: str, limit: int, shown: Callable[[str], str]) -> str:
+    """``shown`` turns the kept part into what is sent, which may be longer."""
+    # Anything beyond the limit cannot fit, whatever it becomes.
+    if len(text) <= limit and len(whole := shown(text)) <= limit:
         return whole
+    if limit < _ROOM_FOR_COUNT:
+        return shown(text[: _fit(text, limit - 1, shown)]) + "…"
     # The note cannot be longer than with the full count.
-    room = limit - len(_more(len(text)))
-    kept: list[str] = []
+    kept = _fit(text, limit - len(_more(len(text))), shown)
+    return shown(text[:kept]) + _more(len(text) - kept)
+
+
+def _fit(text: str, room: int, shown: Callable[[str], str]) -> int:
+    """How many characters of the text have room."""
     used = 0
-    for character in text:
-        shown = entities.get(character, character)
-        if used + len(shown) > room:
-            break
-        kept.append(shown)
-        used += len(shown)
-    return "".join(kept) + _more(len(text) - len(kept))
+    for count, character in enumerate(text):
+        used += len(shown(character))
+        if used > room:
+            return count
+    return len(text)
 
 
 def _more(count: int) -> str:
@@ -65,14 +80,14 @@ def _more(count: int) -> str:
 
 def inline(text: str, limit: int = 300, *, empty: str = "not stated") -> str:
     """Somebody's words within a line."""
-    return _clipped(one_line(text) or empty, limit, _ENTITIES)
+    return _clipped(one_line(text) or empty, limit, _entities)
 
 
 def quote(text: str, limit: int = 600, *, empty: str = "not stated") -> str:
     """Somebody's words as a quotation, line by line."""
     lines = [line for line in clean(text).splitlines() if line.strip()]
     # Every line gains two characters of its own.
-    shown = _clipped("\n".join(lines) or empty, limit - 2 * (len(lines) + 1), _ENTITIES)
+    shown = _clipped("\n".join(lines) or empty, limit - 2 * (len(lines) + 1), _entities)
     return "\n".join(f"> {line}" for line in shown.splitlines())
 
 
@@ -97,7 +112,7 @@ def code(text: str, limit: int = 300) -> str:
 def code_block(text: str, limit: int) -> str:
     """Preformatted text."""
     bare = clean(text).replace("```", "`\u200b`\u200b`").strip("\n") or "(empty)"
-    return f"```\n{_clipped(bare, limit - 8, _ENTITIES)}\n```"
+    return f"```\n{_clipped(bare, limit - 8, _entities)}\n```"
 
 
 def person(actor: Actor) -> str:

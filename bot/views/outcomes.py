@@ -35,14 +35,16 @@ _THANKS = {Phase.RECOVERED: "Thank you, team, for the quick response."}
 
 def completion_post(incident: Incident, frame: Frame) -> Message:
     """The outcome of the rollback (procedure 5.1), no better than it is."""
+    if incident.phase is Phase.RESOLVED:
+        return resolved_post(incident, frame)
     title = _TITLES.get(incident.phase)
     said = f"{title}: {journey(incident)}" if title else headline(incident)
-    status = _STATUS.get(incident.phase, "")
+    status = _STATUS.get(incident.phase, "There is no outcome yet.")
     action = next_action(incident, frame)
     thanks = _THANKS.get(incident.phase, "Thank you, team. It is not over yet.")
     blocks = [
         header(said),
-        *([section(f"*Status:* {status}")] if status else []),
+        section(f"*Status:* {status}"),
         *facts(_facts(incident)),
         *_stopped(incident),
         *listing("Metrics", latest(incident, frame)),
@@ -87,8 +89,9 @@ def _facts(incident: Incident) -> list[tuple[str, str]]:
     ran = seconds_between(incident.execution_started_at, incident.execution_finished_at)
     ended = incident.resolved_at or incident.judged_at or incident.execution_finished_at
     whole = seconds_between(incident.declared.assessed_at, ended)
+    running = "still runs" if incident.execution_started_at else "no rollback ran"
     return [
-        ("Rollback took", spoken(ran) if ran is not None else "no rollback ran"),
+        ("Rollback took", spoken(ran) if ran is not None else running),
         ("Since the assessment", spoken(whole) if whole is not None else "not ended"),
         ("Current version", _current(incident)),
         ("Health", _health(incident)),

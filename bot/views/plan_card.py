@@ -56,7 +56,7 @@ def plan_card(incident: Incident, frame: Frame) -> Message:
 def _outcome(incident: Incident, plan: Plan, frame: Frame) -> str:
     if incident.approved_at:
         by = people(dict.fromkeys(a.by for a in incident.approvals))
-        return f"🟢 *Approved* by {by} at {moment(incident.approved_at)}. Exactly this plan runs."
+        return f"🟢 *Approved* by {by} at {moment(incident.approved_at)}. Only this plan may run."
     if incident.rejection:
         by, reason = people((incident.rejection.by,)), quote(incident.rejection.reason, 600)
         return f"⚪ *Rejected* by {by}. Nothing was changed.\n{reason}"

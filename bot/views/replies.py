@@ -14,7 +14,7 @@ from bot.errors import (
     TemporaryError,
 )
 from bot.views import ids
-from bot.views.kit import compose, context, listing, section
+from bot.views.kit import actions, button, compose, context, listing, section
 from bot.views.markup import channel, code, day, escape, inline, with_channels
 from bot.views.message import Message
 from bot.views.state import eta, headline
@@ -25,6 +25,8 @@ _HELP = (
     f"• `{ids.COMMAND} history` — incidents of the past",
     f"• `{ids.COMMAND} help` — this text",
 )
+MOST_CHOICES = 20
+"""Buttons in one answer; more would have to be searched through."""
 _SAFETY = "Assessing changes nothing. A rollback runs only after its plan was approved."
 
 
@@ -32,6 +34,16 @@ def help_reply() -> Message:
     """What can be typed."""
     blocks = [*listing("What you can type", _HELP), context(_SAFETY)]
     return compose("\n".join(("What you can type:", *_HELP)), blocks)
+
+
+def choose_service(known: Sequence[str]) -> Message:
+    """A button for every service, for a command that named none."""
+    said = "Which service is in trouble?"
+    shown = known[:MOST_CHOICES]
+    row = [button(name, f"{ids.ASSESS}_{name}", name) for name in shown]
+    more = f" Others: `{ids.COMMAND} SERVICE`." if len(known) > len(shown) else ""
+    typing = f"You can also type it: `{ids.COMMAND} {known[0] if known else 'SERVICE'}`.{more}"
+    return compose(said, [section(f"*{said}*"), *actions(row), context(typing, _SAFETY)])
 
 
 def status_reply(incidents: Sequence[Incident], now: Instant) -> Message:
@@ -84,9 +96,7 @@ def _open(incident: Incident, now: Instant) -> str:
     opened = incident.channel
     where = f" in {channel(opened.channel_id, opened.channel_name)}" if opened else ""
     age = spoken(max(0.0, (now - incident.opened_at).total_seconds()))
-    return (
-        f"• *{incident.id}*{where}, open for {age}: {_headline(incident)} (time: {eta(incident)})"
-    )
+    return f"• *{incident.id}*{where}, open for {age}: {_headline(incident)} (ETA: {eta(incident)})"
 
 
 def _past(incident: Incident, now: Instant) -> str:

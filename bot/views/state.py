@@ -154,10 +154,19 @@ def eta_seconds(incident: Incident) -> float | None:
 def eta(incident: Incident) -> str:
     """How long the rollback still takes, in words."""
     seconds = eta_seconds(incident)
-    if incident.phase is Phase.PLANNING:
-        return "follows with the plan"
     if seconds is None:
-        return "none: no rollback is running"
+        return _NO_ETA[incident.phase]
     if incident.phase is Phase.EXECUTING:
         return f"about {spoken(seconds)} of steps left"
     return f"about {spoken(seconds)} from approval"
+
+
+_NO_ETA: dict[Phase, str] = {
+    **dict.fromkeys(Phase, "open: it waits for a decision"),
+    Phase.PLANNING: "follows with the plan",
+    Phase.VERIFYING: "all steps are done, recovery is being measured",
+    Phase.RECOVERED: "all steps are done",
+    Phase.NOT_RECOVERED: "all steps are done, recovery is open",
+    Phase.INCONCLUSIVE: "all steps are done, recovery is open",
+    Phase.RESOLVED: "over",
+}

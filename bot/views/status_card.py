@@ -35,7 +35,7 @@ def status_card(incident: Incident, frame: Frame) -> Message:
         *facts(_facts(incident)),
         section(f"*Reason*\n{quote(incident.declared.decision.reason, 800)}"),
         *listing("Figures", latest(incident, frame)),
-        *listing("Prerequisites", _ticks(incident)),
+        *(listing("Prerequisites", _ticks(incident)) if incident.is_open else []),
         *_roles(incident),
         *listing("Did not work, the journey goes on", _notes(incident), limit=2_500),
         context(_rhythm(incident, frame)),
@@ -56,7 +56,7 @@ def _facts(incident: Incident) -> list[tuple[str, str]]:
         ("Incident lead", lead(incident)),
         ("Affected users", affected(incident)),
         ("Declared", f"{day(incident.opened_at)} by {people((declared.by,))}"),
-        ("Time needed", eta(incident)),
+        ("ETA", eta(incident)),
     ]
     if incident.resolved_at and incident.resolved_by:
         by = people((incident.resolved_by,))

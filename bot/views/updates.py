@@ -45,8 +45,9 @@ def update_post(
         section(f"*Next:* {action}"),
         context(f"{incident.id} · {_following(incident, frame)}{_where(incident)}"),
     ]
-    first = f" {inline(told[-1].text, 300)}" if told else ""
-    return compose(f"{incident.id}, update {number}: {escape(said)}{first}", blocks)
+    spoken_words = f"\n{inline(told[-1].text, 300)}" if told else ""
+    text = f"{incident.id}, update {number}: {escape(said)}{spoken_words}\nNext: {action}"
+    return compose(text, blocks)
 
 
 def _words(words: Sequence[WordsAdded]) -> list[Block]:
@@ -66,7 +67,7 @@ def _facts(incident: Incident) -> list[tuple[str, str]]:
         ("Severity", severity(incident)),
         ("Release", way),
         ("Affected users", affected(incident)),
-        ("Time needed", eta(incident)),
+        ("ETA", eta(incident)),
     ]
 
 

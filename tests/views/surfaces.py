@@ -1,0 +1,67 @@
+"""Every message and every modal there is, for tests that hold for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from bot.domain.assessment import VerdictKind
+from bot.domain.draft import Draft
+from bot.domain.incident import Incident
+from bot.errors import RefusedError, TemporaryError
+from bot.views import cards, modals, posts, replies
+from bot.views.frame import Frame
+from bot.views.message import Message
+
+
+def cards_of(incident: Incident, frame: Frame) -> Iterator[Message]:
+    """The cards that exist in this state."""
+    yield cards.status_card(incident, frame)
+    if incident.plan:
+        yield cards.plan_card(incident, frame)
+    if incident.execution_started_at:
+        yield cards.progress_card(incident, frame)
+    if incident.verification:
+        yield cards.recovery_card(incident, frame)
+
+
+def posts_of(incident: Incident, frame: Frame) -> Iterator[Message]:
+    """The posts about an incident."""
+    yield posts.announcement(incident, frame, eta_seconds=75.0)
+    yield posts.stakeholder_announcement(incident, frame)
+    yield posts.team_assembled(incident, frame)
+    yield posts.escalated(incident, frame)
+    yield posts.update_post(incident, frame, number=2)
+    yield posts.completion_post(incident, frame)
+    yield posts.resolved_post(incident, frame)
+    yield replies.status_reply([incident] * 30, frame.now)
+    yield replies.history_reply([incident] * 30, frame.now)
+
+
+def other_messages(draft: Draft, words: str) -> Iterator[Message]:
+    """Messages outside any incident."""
+    yield replies.help_reply()
+    yield replies.unknown_service(words, [draft.service, "billing"])
+    yield replies.refusal(RefusedError(words, words))
+    yield replies.refusal(TemporaryError(words))
+    if draft.figures and draft.verdict:
+        service, figures = draft.service, draft.figures
+        yield posts.worsened(service, draft.verdict, figures, since=draft.opened_at)
+        yield posts.still_fine(service, figures)
+
+
+def views_of(incident: Incident, draft: Draft, words: str) -> Iterator[dict[str, Any]]:
+    """Every modal."""
+    yield modals.assessment_loading(draft.service, draft.id)
+    yield modals.assessment_form(draft, problem=words)
+    yield modals.assessment_form(draft.model_copy(update={"figures": None, "assessment": None}))
+    if draft.verdict and draft.verdict.kind is VerdictKind.MONITOR:
+        yield modals.monitor_view(draft, watch_for=timedelta(minutes=30))
+    elif draft.verdict:
+        yield modals.decision_form(draft)
+    yield modals.resolve_form(incident)
+    yield modals.reject_form(incident.id, "f" * 64)
+    yield modals.words_form(incident.id)
+    yield modals.replan_form(incident)
+    yield modals.message_view(words, words)
