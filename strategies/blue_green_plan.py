@@ -49,12 +49,8 @@ class BlueGreenPlan:
             ),
             or_unknown(AUTOSCALER, check_autoscaler(cluster, namespace, self.change.deployment)),
             or_unknown(BUDGET, check_budget(cluster, namespace, self.change.deployment)),
-            check_gitops(
-                cluster, self.change.colours.service, f"Service {self.change.target.service}"
-            ),
-            check_patch(
-                cluster, SERVICES, namespace, self.change.target.service, self.change.operations()
-            ),
+            check_gitops(cluster, change.colours.service, f"Service {name}"),
+            check_patch(cluster, SERVICES, namespace, name, change.operations()),
         )
         return (
             check_capacity(self.change.colours.live, self.change.colour),

@@ -47,13 +47,7 @@ class RollingPlan:
             or_unknown(AUTOSCALER, check_autoscaler(cluster, namespace, self.change.deployment)),
             or_unknown(BUDGET, check_budget(cluster, namespace, self.change.deployment)),
             check_gitops(cluster, change.deployment, f"Deployment {name}"),
-            check_patch(
-                cluster,
-                DEPLOYMENTS,
-                namespace,
-                self.change.target.deployment,
-                self.change.operations(),
-            ),
+            check_patch(cluster, DEPLOYMENTS, namespace, name, change.operations()),
         )
         return (self._rollout_preflight(), self._replicas_preflight(), *checks)
 

@@ -12,7 +12,7 @@ from bot.adapters.clock import SystemClock
 from bot.adapters.http import HttpClient
 from bot.adapters.kubernetes import KubernetesCluster, connect_cluster
 from bot.ports.world import World
-from sandbox.cluster import Rule, User
+from sandbox.cluster import ADMIN_RULES, Rule, User
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.kubelet import QUICK, ImageRegistry
 from sandbox.shop import delivery, manifests
@@ -42,6 +42,7 @@ async def sandbox() -> AsyncIterator[Cluster]:
     push_releases(images, seed=11, startup_factor=0.02)
     users = {
         BOT_TOKEN: User(name="rollback-bot", rules=rules_of_the_bot()),
+        "person-token": User(name="person", rules=ADMIN_RULES),
         "reader-token": User(
             name="reader", rules=(Rule(verbs=("get", "list", "watch", "create")),)
         ),

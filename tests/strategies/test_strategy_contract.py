@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 
 from bot.domain.plan import Milestone, Plan, PreflightVerdict, Step
@@ -194,3 +199,22 @@ async def test_evidence_of_the_bad_release_holds_logs_events_and_manifests(shop:
     logs = [one.text for one in saved if one.name.endswith(".log")]
     assert logs
     assert all("v2.1.0" in log for log in logs)
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+async def test_the_shell_script_of_the_plan_does_the_same_with_kubectl(
+    shop: Shop, tmp_path: Path
+) -> None:
+    script = (await shop.plan()).script()
+    kubeconfig = shop.cluster.write_kubeconfig(tmp_path / "person", user="person")
+    shell = await asyncio.create_subprocess_exec(
+        "sh",
+        "-c",
+        script,
+        env={**os.environ, "KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await shell.communicate()
+    assert shell.returncode == 0, output.decode()
+    assert await shop.serving_release() == "v2.0.0"
