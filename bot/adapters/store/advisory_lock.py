@@ -112,7 +112,7 @@ class AdvisoryLock:
                 return None
             # Again, without limit: in the queue behind our own old session, until the server
             # gives that up, so that nobody can come between the two.
-            wait = 0 if again else round(self._patience * 1000)
+            wait = 0 if again else max(1, round(self._patience * 1000))
             await connection.execute("SELECT set_config('lock_timeout', %s, false)", [str(wait)])
             await connection.execute("SELECT pg_advisory_lock(%s)", [key(owner)])
             self._home = (await _one(connection, HOME))["home"]
@@ -129,20 +129,28 @@ class AdvisoryLock:
         return connection
 
     async def _watch(self, owner: str) -> None:
-        while True:
-            if self._connection is not None:
-                await _until_broken(self._connection)
-                log.warning("lost the connection that shows this process alive", owner=owner)
-                self._lost_at = time.monotonic()
-                await self._connection.close()
-                self._connection = None
-            try:
-                self._connection = await self._take(owner, again=True)
-                await self._taken_again(owner)
-            except (RollbackBotError, Error) as error:
-                log.warning("cannot show this process alive", owner=owner, error=str(error))
-            if self._connection is None:
+        while self._connection is not None:
+            await _until_broken(self._connection)
+            log.warning("lost the connection that shows this process alive", owner=owner)
+            self._lost_at = time.monotonic()
+            await self._connection.close()
+            while not await self._take_again(owner):
                 await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _take_again(self, owner: str) -> bool:
+        try:
+            connection = await self._take(owner, again=True)
+            if connection is None:
+                return False
+            # At once ours to close, whatever comes now.
+            self._connection = connection
+            await self._taken_again(owner)
+        except (RollbackBotError, Error) as error:
+            log.warning("cannot show this process alive", owner=owner, error=str(error))
+            if self._connection is not None:
+                await self._connection.close()
+            return False
+        return True
 
 
 async def _until_broken(connection: _Connection) -> None:
