@@ -6,7 +6,6 @@ a process of its own and configured through its environment and its catalog alon
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,8 +124,7 @@ class Company:
     async def measured(self, requests: int) -> None:
         """Wait until the customers have sent so many requests more."""
         before = self.load.counts().total
-        while self.load.counts().total < before + requests:
-            await asyncio.sleep(0.02)
+        await self.load.until(lambda: self.load.counts().total >= before + requests, timeout=120)
 
     # -- configuration -----------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from bot.domain.assessment import Figures
 from bot.domain.recovery import Baseline
+from bot.domain.values import Value
 from bot.errors import RollbackBotError, TemporaryError
 from bot.pipeline import releases
 from bot.pipeline.context import Context
@@ -32,27 +33,35 @@ async def measure(context: Context, service: str, *, strategy: str | None = None
     observation = observed if isinstance(observed, Observation) else None
     series = live if isinstance(live, Series) else None
     since = observation.released_at if observation else None
-    normal, note = await baseline(context, service, released_at=since)
-    if normal is None:
-        problems.append(TemporaryError(note))
+    usual = await normal(context, service, released_at=since)
+    if usual.baseline is None:
+        problems.append(TemporaryError(usual.note))
     if series is not None and series.requests == 0:
         problems.append(TemporaryError("No request was counted just now."))
     return Figures(
         error_rate=series.error_rate if series else None,
         requests=series.requests if series else None,
         latency_ms=series.latency_ms if series else None,
-        baseline_error_rate=normal.error_rate if normal else None,
-        baseline_latency_ms=normal.latency_ms if normal else None,
+        baseline_error_rate=usual.baseline.error_rate if usual.baseline else None,
+        baseline_latency_ms=usual.baseline.latency_ms if usual.baseline else None,
         current_release=observation.live_release if observation else None,
         previous_release=await _previous(context, service, observation),
         problems=tuple(problem.what for problem in problems),
     )
 
 
-async def baseline(
-    context: Context, service: str, *, released_at: datetime | None
-) -> tuple[Baseline | None, str]:
-    """What was normal before a release, and where that comes from or why it is unknown.
+class Normal(Value):
+    """What was normal before a release."""
+
+    baseline: Baseline | None
+    note: str
+    """Where it comes from, or why it is unknown."""
+    served: tuple[str, ...] = ()
+    """Releases that the bot has itself seen serve then, the busiest first."""
+
+
+async def normal(context: Context, service: str, *, released_at: datetime | None) -> Normal:
+    """What was normal before a release.
 
     The catalog may name an error rate to assume when nothing was measured; that is said too.
     """
@@ -81,26 +90,26 @@ async def baseline(
         latency_ms=outcome.latency_ms,
     )
     note = f"{found.requests} requests before the release at {released_at:%H:%M:%S} UTC"
-    return found, note
+    busiest = sorted(outcome.requests_by_release.items(), key=lambda item: -item[1])
+    served = tuple(release for release, requests in busiest if requests)
+    return Normal(baseline=found, note=note, served=served)
 
 
-def _assumed(context: Context, service: str, why: str) -> tuple[Baseline | None, str]:
+def _assumed(context: Context, service: str, why: str) -> Normal:
     rate = context.catalog.verification_of(service).assumed_error_rate
     if rate is None:
-        return None, why
+        return Normal(baseline=None, note=why)
     now = context.clock.now()
     # A rate without traffic: the judge cannot hold thin traffic against it, so it is expressed
     # as many requests over a long time.
     requests = 1_000_000
-    return (
-        Baseline(
-            start=now - timedelta(days=3650),
-            end=now,
-            requests=requests,
-            errors=round(rate * requests),
-        ),
-        f"{why} The catalog's assumed error rate is used.",
+    assumed = Baseline(
+        start=now - timedelta(days=3650),
+        end=now,
+        requests=requests,
+        errors=round(rate * requests),
     )
+    return Normal(baseline=assumed, note=f"{why} The catalog's assumed error rate is used.")
 
 
 async def _series(context: Context, service: str, start: datetime, end: datetime) -> Series:

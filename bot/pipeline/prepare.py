@@ -9,8 +9,9 @@ from bot.domain.incident import Incident
 from bot.errors import PermanentError, RefusedError, RollbackBotError, TemporaryError
 from bot.pipeline import releases
 from bot.pipeline.context import Context
-from bot.pipeline.figures import baseline
+from bot.pipeline.figures import Normal, normal
 from bot.pipeline.journal import Decision
+from bot.pipeline.releases import Marks
 from bot.ports.store import Attachment, Lease
 
 
@@ -39,16 +40,24 @@ async def _propose(context: Context, incident: Incident) -> e.PlanProposed:
     strategy = context.strategy_of(incident)
     marks = await releases.marks(context, name)
     observed = await strategy.observe(entry, context.world)
-    normal, note = await baseline(context, name, released_at=observed.released_at)
+    usual = await normal(context, name, released_at=observed.released_at)
     plan = await strategy.plan(
         name,
         entry,
         context.world,
         target=incident.target_release,
         marked_bad=marks.bad,
-        known_good=marks.good,
+        known_good=_known_good(context, name, marks, usual),
     )
-    return e.PlanProposed(plan=plan, baseline=normal, baseline_note=note)
+    return e.PlanProposed(plan=plan, baseline=usual.baseline, baseline_note=usual.note)
+
+
+def _known_good(context: Context, name: str, marks: Marks, usual: Normal) -> tuple[str, ...]:
+    """Releases that served well: just before the bad one as measured, then those of the past."""
+    rate = usual.baseline.error_rate if usual.baseline else None
+    well = rate is not None and rate < context.service(name).thresholds.discuss_error_rate
+    measured = usual.served if well else ()
+    return tuple(dict.fromkeys((*measured, *marks.good)))
 
 
 async def _evidence(

@@ -20,14 +20,21 @@ PACE = Pace(
     scrape=1.0,
     live_window=6.0,
     baseline_window=120.0,
-    bucket=3.0,
-    checkpoints=(6.0, 15.0, 30.0),
+    bucket=5.0,
+    checkpoints=(5.0, 15.0, 30.0),
+    # Production judges minutes of traffic; half a minute can prove a limit of one per cent.
+    margin=0.01,
     updates=20.0,
     drain=15.0,
 )
 OUTPUT = ROOT / "build" / "demo"
+PROVEN = "recovery proven"
+VERDICTS = (PROVEN, "recovery not proven", "not recovered")
+"""How the message begins that the bot posts when it has judged."""
 BASELINE_REQUESTS = 1000
 BAD_REQUESTS = 500
+READING = 2.5
+"""Seconds that people take to read what is in front of them before they click."""
 
 
 def main() -> None:
@@ -72,11 +79,10 @@ async def _incident(company: Company, journey: Journey, screen: Screen) -> Momen
     await _assess(journey, screen, moments)
     await _approve(company, journey, screen, moments)
     screen.scene("The bot proves the recovery: a table, and a verdict with its bounds")
-    judged = await journey.message(
-        lambda m: any(word in m.plain for word in ("RECOVERED", "INCONCLUSIVE"))
-    )
+    judged = await journey.message(lambda m: any(word in m.plain for word in VERDICTS))
     moments.judged = _now()
-    moments.proven = "NOT_RECOVERED" not in judged.plain and "INCONCLUSIVE" not in judged.plain
+    moments.proven = PROVEN in judged.plain
+    await asyncio.sleep(READING)
     screen.scene("Ana concludes the incident")
     await journey.resolve("ana")
     moments.resolved = _now()
@@ -90,9 +96,11 @@ async def _assess(journey: Journey, screen: Screen, moments: Moments) -> None:
     screen.scene("Ana types /rollback checkout; the form opens at once and fills itself")
     moments.asked = _now()
     screen.modal("Ana", await journey.open_assessment("ana"))
+    await asyncio.sleep(READING)
     screen.say("Ana adds that about 15 % of customers are affected, and submits.")
     await journey.assess("ana")
     screen.modal("Ana", journey.person("ana").view)
+    await asyncio.sleep(READING)
     screen.say("Ana fills in the decision record and declares the incident.")
     await journey.declare("ana")
     await journey.until_channel()
@@ -102,13 +110,15 @@ async def _assess(journey: Journey, screen: Screen, moments: Moments) -> None:
 async def _approve(company: Company, journey: Journey, screen: Screen, moments: Moments) -> None:
     screen.scene("The plan is on the table. Ana asked for it, so she may not approve it")
     card = await journey.plan_card()
+    await asyncio.sleep(READING)
     await journey.approve("ana", card)
     refusal = await journey.person("ana").wait_for(
         lambda: next((m for m in journey.person("ana").sees(journey.channel) if m.ephemeral), None)
     )
     if refusal:
-        screen.message("only Ana sees", refusal)
+        screen.ephemeral("Ana", refusal)
     screen.scene("Ben reads the plan and approves")
+    await asyncio.sleep(READING)
     moments.approved = _now()
     await journey.approve("ben")
     await company.cluster.until(lambda: moments.saw_switch(company), timeout=60)

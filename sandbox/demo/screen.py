@@ -12,6 +12,9 @@ from rich.text import Text
 from sandbox.slack.model import Message, View
 from sandbox.slack.people.workspace import Workspace
 
+HOUSEKEEPING = {"channel_join", "channel_topic", "pinned_item", "bot_add"}
+"""Slack's own lines about who came and what was pinned."""
+
 
 class Screen:
     """Prints panels; follows channels and shows every message once, and cards when they change."""
@@ -35,11 +38,9 @@ class Screen:
         if view is not None:
             self._panel(self._workspace.render(view), f"{who} sees a form", "magenta")
 
-    def message(self, where: str, message: Message, *, verb: str = "") -> None:
-        """A message in a channel."""
-        body = self._workspace.render(message)
-        title = f"{where}{f' · {verb}' if verb else ''}"
-        self._panel(body, title, "yellow" if message.ephemeral else "blue")
+    def ephemeral(self, who: str, message: Message) -> None:
+        """A message that only one person sees."""
+        self._panel(self._workspace.render(message), f"only {who} sees", "yellow")
 
     def table(self, title: str, rows: list[tuple[str, str]]) -> None:
         """Figures at the end."""
@@ -68,12 +69,23 @@ class Screen:
             if channel.name not in names and not channel.name.startswith("inc-"):
                 continue
             for message in list(channel.messages.values()):
+                if message.subtype in HOUSEKEEPING:
+                    continue
                 body = self._workspace.render(message)
                 known = self._shown.get(message.ts)
-                if known == body or not body.strip():
-                    continue
-                self._shown[message.ts] = body
-                self.message(f"#{channel.name}", message, verb="updated" if known else "")
+                if known != body:
+                    self._shown[message.ts] = body
+                    self._show(f"#{channel.name}", body, known)
+
+    def _show(self, where: str, body: str, known: str | None) -> None:
+        """A new message whole; of an updated card its headline and the lines that changed."""
+        if known is None:
+            self._panel(body, where, "blue")
+            return
+        headline, *lines = body.splitlines()
+        before = set(known.splitlines())
+        changed = [line for line in lines if line not in before]
+        self._panel("\n".join([headline, *changed]), f"{where} · card updated", "bright_black")
 
     def _state(self, names: tuple[str, ...]) -> int:
         return hash(

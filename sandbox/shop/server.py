@@ -1,6 +1,7 @@
 """A shop service: the program inside the images. One server a pod."""
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Iterable
@@ -71,7 +72,10 @@ def _configured(release: Release, context: ContainerContext) -> Release:
 async def _serve(server: "ShopServer", context: ContainerContext) -> None:
     """Until SIGTERM; then no new connections, and requests under way are finished."""
     runner = web.AppRunner(
-        server.application(), access_log=None, shutdown_timeout=_LONGER_THAN_ANY_GRACE
+        server.application(),
+        access_log=None,
+        shutdown_timeout=_LONGER_THAN_ANY_GRACE,
+        logger=_pod_logger(context),
     )
     await runner.setup()
     connections = runner.server
@@ -90,6 +94,23 @@ async def _serve(server: "ShopServer", context: ContainerContext) -> None:
         await connections.shutdown(_AT_ONCE)
         await runner.cleanup()
         listener.close()
+
+
+def _pod_logger(context: ContainerContext) -> logging.Logger:
+    """What the web server has to say belongs to the pod's output, as in a real container."""
+    logger = logging.Logger("shop")
+    logger.addHandler(_PodOutput(context))
+    return logger
+
+
+class _PodOutput(logging.Handler):
+    def __init__(self, context: ContainerContext) -> None:
+        super().__init__()
+        self._context = context
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in self.format(record).splitlines():
+            self._context.log(line)
 
 
 class ShopServer:
