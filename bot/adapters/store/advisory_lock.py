@@ -134,7 +134,9 @@ class AdvisoryLock:
             log.warning("lost the connection that shows this process alive", owner=owner)
             self._lost_at = time.monotonic()
             await self._connection.close()
-            while not await self._take_again(owner):
+            while True:
+                if await self._take_again(owner):
+                    break
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _take_again(self, owner: str) -> bool:
