@@ -20,7 +20,7 @@ from bot.domain.events import FollowUp
 from bot.domain.incident import Incident
 from bot.views import forms, ids
 from bot.views.kit import context, section
-from bot.views.markup import escape, inline, lines, plain
+from bot.views.markup import escape, lines, paragraph, plain
 from bot.views.measured import judgement_lines
 from bot.views.state import headline, is_proven
 
@@ -161,8 +161,8 @@ def replan_form(incident: Incident) -> dict[str, Any]:
 
 
 def message_view(title: str, text: str) -> dict[str, Any]:
-    """A plain message in place of a form, for refusals and errors."""
-    return forms.modal(plain(title, 24, empty="Rollback"), [section(inline(text, 2_900))])
+    """A message in place of a form; its text may use bold and links to channels."""
+    return forms.modal(plain(title, 24, empty="Rollback"), [section(paragraph(text))])
 
 
 def _standing(incident: Incident) -> str:
@@ -170,7 +170,7 @@ def _standing(incident: Incident) -> str:
     if is_proven(incident):
         return f"{said}\nThe judge found the service recovered."
     if incident.judged is None:
-        return f"{said}\n⚠️ *Recovery is not proven*: no rollback was verified in this incident."
+        return f"{said}\n⚠️ *Recovery is not proven.* No rollback was verified in this incident."
     told = lines(judgement_lines(incident.judged.judgement), 1_800)
     return (
         f"{said}\n⚠️ *Recovery is not proven.* Resolve only if you know from elsewhere that users "

@@ -83,6 +83,11 @@ def inline(text: str, limit: int = 300, *, empty: str = "not stated") -> str:
     return _clipped(one_line(text) or empty, limit, _entities)
 
 
+def paragraph(text: str, limit: int = 2_900, *, empty: str = "not stated") -> str:
+    """Words with their line breaks, in which links to channels work; they notify nobody."""
+    return with_channels(_clipped(clean(text).strip() or empty, limit, _entities))
+
+
 def quote(text: str, limit: int = 600, *, empty: str = "not stated") -> str:
     """Somebody's words as a quotation, line by line."""
     lines = [line for line in clean(text).splitlines() if line.strip()]
@@ -139,7 +144,7 @@ def channel(channel_id: str, name: str = "") -> str:
 
 
 def with_channels(escaped: str) -> str:
-    """Escaped text of our own in which links to channels work again; they notify nobody."""
+    """Escaped text in which links to channels work again; they notify nobody."""
     return _ESCAPED_CHANNEL.sub(r"<\1>", escaped)
 
 

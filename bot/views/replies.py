@@ -20,6 +20,7 @@ from bot.views.message import Message
 from bot.views.state import eta, headline
 
 _HELP = (
+    f"• `{ids.COMMAND}` — choose a service",
     f"• `{ids.COMMAND} SERVICE` — assess a service; from there to a rollback or a watch",
     f"• `{ids.COMMAND} status` — open incidents",
     f"• `{ids.COMMAND} history` — incidents of the past",
@@ -38,12 +39,17 @@ def help_reply() -> Message:
 
 def choose_service(known: Sequence[str]) -> Message:
     """A button for every service, for a command that named none."""
+    if not known:
+        said = "The catalog names no service: ask whoever keeps `rollback.yml`."
+        return compose(said, [section(said)])
     said = "Which service is in trouble?"
     shown = known[:MOST_CHOICES]
     row = [button(name, f"{ids.ASSESS}_{name}", name) for name in shown]
-    more = f" Others: `{ids.COMMAND} SERVICE`." if len(known) > len(shown) else ""
-    typing = f"You can also type it: `{ids.COMMAND} {known[0] if known else 'SERVICE'}`.{more}"
-    return compose(said, [section(f"*{said}*"), *actions(row), context(typing, _SAFETY)])
+    rest = len(known) - len(shown)
+    more = f" {rest} more services can only be typed." if rest else ""
+    typing = f"You can also type it: `{ids.COMMAND} {shown[0]}`.{more}"
+    blocks = [section(f"*{said}*"), *actions(row), context(typing, _SAFETY)]
+    return compose(f"{said} {typing}", blocks)
 
 
 def status_reply(incidents: Sequence[Incident], now: Instant) -> Message:

@@ -175,7 +175,7 @@ VERDICTS = {
 
 # Without shrinking: a recipe is small enough to read as it is.
 HOSTILE = settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     phases=(Stage.explicit, Stage.generate),
@@ -193,7 +193,7 @@ def test_hostile_words_break_no_message(phase: Phase, recipe: Recipe) -> None:
         assert_message(message)
 
 
-@settings(HOSTILE, max_examples=60)
+@settings(HOSTILE, max_examples=30)
 @given(recipe=RECIPES)
 def test_hostile_words_break_no_modal_and_no_reply(recipe: Recipe) -> None:
     parts, words = _hostile(recipe), recipe.word(2)
