@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -45,6 +47,7 @@ class Journal:
         self._clock = clock
         self._words = words
         self._changed = changed
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def load(self, incident_id: str) -> Incident:
         """The present state; raises NotFoundError for an unknown id."""
@@ -91,6 +94,14 @@ class Journal:
         Raises what ``decide`` raises, RefusedError when the transition table does not allow an
         event, LeaseLostError and DuplicateRequestError as the store does.
         """
+        # One at a time in this process: of many that decide at once only one would be in time,
+        # and all the others would load and decide again, and again.
+        async with self._turns.setdefault(incident_id, asyncio.Lock()):
+            return await self._record(incident_id, decide, lease=lease, request_id=request_id)
+
+    async def _record(
+        self, incident_id: str, decide: Decide, *, lease: Lease | None, request_id: str
+    ) -> Incident:
         while True:
             before = await self.load(incident_id)
             decision = decide(before)
