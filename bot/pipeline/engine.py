@@ -73,6 +73,16 @@ class Engine:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _drive(self, incident_id: str, driver: _Driver) -> None:
+        try:
+            await self._look(incident_id, driver)
+        except LeaseLostError:
+            log.warning("lease lost", incident=incident_id)
+        except RollbackBotError as error:
+            # The store does not answer, so nothing can be noted either: reconcile looks again.
+            log.warning("incident left for now", incident=incident_id, error=str(error))
+
+    async def _look(self, incident_id: str, driver: _Driver) -> None:
+        """Work while something is owed and nobody else does."""
         while driver.woken.is_set():
             driver.woken.clear()
             incident = await self._context.journal.load(incident_id)
@@ -85,9 +95,6 @@ class Engine:
             renewal = asyncio.create_task(self._renew(incident_id))
             try:
                 await self._work(incident_id, lease)
-            except LeaseLostError:
-                log.warning("lease lost", incident=incident_id)
-                return
             finally:
                 renewal.cancel()
                 await asyncio.gather(renewal, return_exceptions=True)
@@ -103,10 +110,14 @@ class Engine:
         )
 
     async def _renew(self, incident_id: str) -> None:
-        # Real time on purpose: a lease guards against other processes, which live in it.
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            await self._acquire(incident_id)
+            # By the clock that dates the lease: another one could let it expire unnoticed.
+            await self._context.clock.sleep(RENEW_SECONDS)
+            try:
+                await self._acquire(incident_id)
+            except RollbackBotError as error:
+                # Two more tries fit in before it expires.
+                log.warning("lease not renewed", incident=incident_id, error=str(error))
 
     async def _work(self, incident_id: str, lease: Lease) -> None:
         """Carry out duties until none is owed; a failing one is tried again, ever more slowly."""
@@ -118,8 +129,7 @@ class Engine:
                 return
             try:
                 await self._phases[duty](self._context, incident, lease)
-                if failures:
-                    await self._clear_note(incident.id, duty, lease)
+                await self._clear_note(incident, duty, lease)
                 failures = 0
             except LeaseLostError:
                 raise
@@ -151,10 +161,11 @@ class Engine:
         if noted not in incident.notes:
             await self._context.journal.add(incident.id, noted, lease=lease)
 
-    async def _clear_note(self, incident_id: str, duty: Duty, lease: Lease) -> None:
-        """What held the incident up is over."""
-        over = Noted(subject=_subject(duty), what="")
-        await self._context.journal.add(incident_id, over, lease=lease)
+    async def _clear_note(self, incident: Incident, duty: Duty, lease: Lease) -> None:
+        """What held the incident up is over, whichever process said so on the card."""
+        if _subject(duty) in {note.subject for note in incident.notes}:
+            over = Noted(subject=_subject(duty), what="")
+            await self._context.journal.add(incident.id, over, lease=lease)
 
 
 def _subject(duty: Duty) -> str:
