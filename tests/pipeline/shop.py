@@ -1,0 +1,273 @@
+"""A small live system: two switches, three replicas, and what is counted about it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+from bot.config.catalog import ServiceEntry
+from bot.domain.plan import Candidate, Milestone, Plan, Preflight, PreflightVerdict, Step, StepSpec
+from bot.domain.recovery import Bucket
+from bot.ports.clock import Clock
+from bot.ports.cluster import Cluster, PodAnswer
+from bot.ports.world import (
+    Evidence,
+    HttpAnswer,
+    Instance,
+    Observation,
+    Observed,
+    Series,
+    StepState,
+    World,
+)
+
+BAD, GOOD = "v2.1.0", "v2.0.0"
+
+
+class Hang:
+    """Never answers."""
+
+
+HANG = Hang()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """What users send from a moment on."""
+
+    since: datetime
+    per_second: float
+    error_rate: float
+
+
+class Shop:
+    """Strategy, step kind, metrics, pods and front door of one service.
+
+    Every call reaches a point named «what it is, about what», for example ``act switch``;
+    ``script`` says what goes wrong there, one entry a call.
+    """
+
+    name = "rolling"
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.released_at = clock.now() - timedelta(minutes=20)
+        self.switches = {"switch": BAD, "cache": BAD}
+        self.changed_by = ""
+        self.log: list[str] = []
+        self.script: dict[str, list[Exception | Hang]] = defaultdict(list)
+        self._hanging: dict[str, asyncio.Future[None]] = {}
+        self.changed_at: datetime | None = None
+        self.after = Traffic(since=clock.now(), per_second=10, error_rate=0.0)
+        self.versions: dict[str, str] = {}
+        """What single replicas say instead of the release that was switched to."""
+        self.health = 200
+        self.preflight = PreflightVerdict.PASS
+
+    def calls(self, point: str) -> int:
+        """How often a point was reached."""
+        return self.log.count(point)
+
+    async def reach(self, what: str, about: str = "") -> None:
+        """Note the call, and go wrong if that was ordered."""
+        point = f"{what} {about}".strip()
+        self.log.append(point)
+        if not self.script[point]:
+            return
+        ordered = self.script[point].pop(0)
+        if isinstance(ordered, Exception):
+            raise ordered
+        hanging: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._hanging[point] = hanging
+        await hanging
+
+    def release(self, point: str) -> None:
+        """Let the call that hangs at a point go on."""
+        self._hanging.pop(point).set_result(None)
+
+    # -- strategy ------------------------------------------------------------------------------
+
+    async def plan(
+        self,
+        name: str,
+        service: ServiceEntry,
+        world: World,
+        *,
+        target: str | None,
+        marked_bad: frozenset[str],
+        known_good: Sequence[str],
+    ) -> Plan:
+        """Turn both switches, then see that nobody uses the bad release."""
+        await self.reach("plan")
+        to_release = target or GOOD
+        verdict = Preflight(name="capacity", verdict=self.preflight, sentence="3 of 3 ready.")
+        return Plan(
+            service=name,
+            strategy=self.name,
+            from_release=self.switches["switch"],
+            to_release=to_release,
+            steps=(
+                self._turn("switch", to_release, Milestone.SWITCHED),
+                self._turn("cache", to_release, None),
+                self._check("drain"),
+            ),
+            preflights=(verdict,),
+            candidates=(Candidate(release=GOOD, detail="revision 1"),),
+            observed_at=self._clock.now(),
+        )
+
+    async def instances(self, service: ServiceEntry, world: World) -> tuple[Instance, ...]:
+        """Three replicas."""
+        await self.reach("instances")
+        live = self.switches["switch"]
+        return tuple(
+            Instance(namespace="shop", name=f"checkout-{n}", release=live, ready=True)
+            for n in range(3)
+        )
+
+    async def evidence(
+        self, service: ServiceEntry, world: World, *, release: str
+    ) -> tuple[Evidence, ...]:
+        """One log."""
+        await self.reach("evidence")
+        return (Evidence(name=f"{release}.log", text="ERROR no currency\n"),)
+
+    def _turn(self, name: str, release: str, milestone: Milestone | None) -> Step:
+        params = {"name": name, "to": release}
+        return Step(
+            title=f"Turn {name}",
+            action=StepSpec(kind="turn", params=dict(params)),
+            expects={name: self.switches[name]},
+            inverse=StepSpec(kind="turn", params={"name": name, "to": self.switches[name]}),
+            command=f"turn {name} {release}",
+            estimate_seconds=5,
+            milestone=milestone,
+        )
+
+    def _check(self, name: str) -> Step:
+        return Step(
+            title=f"Check {name}",
+            action=StepSpec(kind="turn", params={"name": name}),
+            expects={},
+            inverse=None,
+            command=f"check {name}",
+            estimate_seconds=5,
+            changes=False,
+            milestone=Milestone.DRAINED,
+        )
+
+
+class ShopStrategy(Shop):
+    """The shop as a strategy sees it."""
+
+    async def observe(self, service: ServiceEntry, world: World) -> Observation:
+        """What is live."""
+        await self.reach("observe")
+        return Observation(
+            live_release=self.switches["switch"],
+            candidates=(Candidate(release=GOOD, detail="revision 1"),),
+            released_at=self.released_at,
+            summary="Three replicas",
+        )
+
+
+class TurnStep:
+    """The only step kind: turn a switch, or look at something."""
+
+    name = "turn"
+
+    def __init__(self, shop: Shop, clock: Clock) -> None:
+        self._shop = shop
+        self._clock = clock
+
+    async def observe(self, step: Step, world: World) -> Observed:
+        """Where the switch stands."""
+        name = str(step.action.params["name"])
+        await self._shop.reach("observe", name)
+        if not step.changes:
+            return Observed(state=StepState.BEFORE, summary="nobody uses it")
+        found = self._shop.switches[name]
+        states = {step.action.params["to"]: StepState.AFTER, step.expects[name]: StepState.BEFORE}
+        return Observed(
+            state=states.get(found, StepState.OTHER),
+            summary=f"{name} is at {found}.",
+            facts={name: found},
+            changed_by=self._shop.changed_by,
+        )
+
+    async def act(self, step: Step, world: World) -> None:
+        """Turn it; the answer may be lost after the effect."""
+        name = str(step.action.params["name"])
+        await self._shop.reach("act", name)
+        self._shop.switches[name] = str(step.action.params["to"])
+        self._shop.changed_at = self._shop.changed_at or self._clock.now()
+        await self._shop.reach("acted", name)
+
+    async def confirm(self, step: Step, world: World) -> str:
+        """See that it holds."""
+        name = str(step.action.params["name"])
+        await self._shop.reach("confirm", name)
+        return f"{step.title}: done."
+
+
+class ShopMetrics:
+    """Counts that follow from the traffic alone, so that every reading of a span is the same."""
+
+    def __init__(self, shop: Shop, clock: Clock) -> None:
+        self._shop = shop
+        self._clock = clock
+
+    async def series(
+        self, name: str, service: ServiceEntry, *, start: datetime, end: datetime, seconds: float
+    ) -> Series:
+        """Consecutive buckets up to the present."""
+        await self._shop.reach("series")
+        buckets, moment = [], start
+        while moment < end:
+            until = min(moment + timedelta(seconds=seconds), self._clock.now())
+            traffic = self._at(moment)
+            length = max(0.0, (until - moment).total_seconds())
+            requests = round(traffic.per_second * length)
+            errors = round(requests * traffic.error_rate)
+            buckets.append(Bucket(start=moment, seconds=seconds, requests=requests, errors=errors))
+            moment += timedelta(seconds=seconds)
+        return Series(buckets=tuple(buckets), latency_ms=80.0)
+
+    def _at(self, moment: datetime) -> Traffic:
+        shop = self._shop
+        if moment < shop.released_at:
+            return Traffic(since=moment, per_second=10, error_rate=0.0)
+        if shop.changed_at is None or moment < shop.changed_at:
+            return Traffic(since=moment, per_second=10, error_rate=0.2)
+        return shop.after
+
+
+class ShopDoors:
+    """The front door that users know, and each replica's own."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    async def get(self, url: str, *, timeout_seconds: float = 5.0) -> HttpAnswer:
+        """Health and version as a user sees them."""
+        path = url.rpartition("/")[2]
+        await self._shop.reach(f"GET {path}")
+        if path == "health":
+            return HttpAnswer(status=self._shop.health, text="")
+        return HttpAnswer(status=200, text=f'{{"version": "{self._shop.switches["switch"]}"}}')
+
+    async def ask_pod(self, namespace: str, pod: str, port: int, path: str) -> PodAnswer:
+        """A replica's own version."""
+        await self._shop.reach("ask", pod)
+        version = self._shop.versions.get(pod, self._shop.switches["switch"])
+        return PodAnswer(status=200, text=f'{{"version": "{version}"}}')
+
+
+def world_of(shop: Shop, clock: Clock) -> World:
+    """The world that the pipeline touches without a step: one question to a pod, and HTTP."""
+    doors = ShopDoors(shop)
+    return World(cluster=cast("Cluster", doors), http=doors, clock=clock)
