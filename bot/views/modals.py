@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from bot.views.assessment_modals import (
-    assessment_form,
-    assessment_loading,
-    decision_form,
-    monitor_view,
-)
+from bot.views.assessment_modals import assessment_form, assessment_loading
+from bot.views.decision_modals import decision_form, monitor_view
 from bot.views.incident_modals import (
     message_view,
     reject_form,

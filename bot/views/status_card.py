@@ -90,7 +90,5 @@ def _rhythm(incident: Incident, frame: Frame) -> str:
     due = next_update_at(incident, frame.update_every)
     if due is None:
         return f"{incident.id} · updates have ended · the report has the whole story"
-    return (
-        f"{incident.id} · {incident.updates} updates posted · next update {moment(due)} · "
-        f"this card changed {moment(incident.changed_at, '{time_secs}')}"
-    )
+    # No time of drawing here: a card is sent again whenever it looks different.
+    return f"{incident.id} · {incident.updates} updates posted · next update {moment(due)}"

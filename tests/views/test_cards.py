@@ -96,6 +96,12 @@ def test_the_card_of_an_ended_incident_says_who_ended_it() -> None:
     assert "updates have ended" in said
 
 
+def test_an_event_that_changes_nothing_visible_does_not_redraw_the_card() -> None:
+    before = incident_in(Phase.PLANNING)
+    after = incident_in(Phase.PLANNING, extra=(e.WordsAdded(by=BEN, text="Hold on."),))
+    assert status_card(after, frame()) == status_card(before, frame())
+
+
 def test_a_safe_plan_can_be_approved_as_exactly_what_it_is() -> None:
     incident = incident_in(Phase.AWAITING_APPROVAL)
     card = plan_card(incident, frame())
