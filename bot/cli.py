@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from bot.app import Bot
 from bot.config.load import load_catalog
-from bot.config.settings import DEFAULT_CATALOG, read_settings
+from bot.config.settings import DEFAULT_CATALOG, SECRET_VARIABLES, read_settings
 from bot.errors import RollbackBotError
 from bot.logs import configure_logging
 
@@ -33,6 +34,9 @@ ConfigOption = Annotated[Path, typer.Option("--config", help="The catalog of ser
 def serve(config: ConfigOption = DEFAULT_CATALOG) -> None:
     """Run the bot until it is told to stop (SIGTERM or Ctrl-C)."""
     settings = read_settings()
+    # Programs that we start, such as a kubeconfig's login helper, need not know our tokens.
+    for name in SECRET_VARIABLES:
+        os.environ.pop(name, None)
     configure_logging(settings)
     catalog = load_catalog(config)
     asyncio.run(_until_told_to_stop(Bot(settings, catalog)))

@@ -6,6 +6,7 @@ a process of its own and configured through its environment and its catalog alon
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from sandbox.cluster.cluster import ADMIN, Cluster
 from sandbox.cluster.node.timings import QUICK, KubeletTimings
 from sandbox.cluster.rbac import User
 from sandbox.cluster.rbac_manifests import rules_from_manifests
-from sandbox.shop import delivery
+from sandbox.shop import delivery, manifests
 from sandbox.shop.load import LoadGenerator
 from sandbox.shop.server import push_releases
 from sandbox.slack import SlackServer
@@ -120,6 +121,22 @@ class Company:
     async def release(self, version: str = "v2.1.0") -> None:
         """Release a version as the shop's CI does; the default is the one that degrades."""
         await delivery.release(self.cluster, self.layout, version=version)
+
+    async def break_blue(self) -> None:
+        """Let the release that was good fail too, as a wrong setting would."""
+        broken = manifests.checkout_deployment("blue", "v2.0.0")
+        broken["spec"]["template"]["spec"]["containers"][0]["env"] = [
+            {"name": "SHOP_ERROR_RATE", "value": "0.12"}
+        ]
+        self.cluster.apply(broken)
+        await delivery.rolled_out(self.cluster, "checkout-blue")
+
+    def change_catalog(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Edit the bot's catalog; it reads it at its next start."""
+        catalog = self.catalog()
+        change(catalog)
+        self.catalog_changes = catalog
+        self._write_catalog()
 
     async def measured(self, requests: int) -> None:
         """Wait until the customers have sent so many requests more."""

@@ -54,6 +54,10 @@ class Journey:
                 return channel
         raise LookupError("there is no incident channel yet")
 
+    def goes_on_in(self, name: str) -> None:
+        """The incident has no channel of its own; it goes on here."""
+        self._channel_id = self.workspace.channel(name).id
+
     def person(self, name: str) -> Person:
         """Somebody of the company."""
         return self.workspace.user(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from itertools import dropwhile
 
 import structlog
 
@@ -98,7 +99,8 @@ async def _counted(context: Context, incident: Incident) -> tuple[Bucket, ...]:
     except RollbackBotError as error:
         log.warning("the report has no counts", incident=incident.id, error=str(error))
         return ()
-    return series.buckets
+    # Before the first reading there is nothing to show, not even a gap.
+    return tuple(dropwhile(lambda bucket: not bucket.requests, series.buckets))
 
 
 def _text(name: str, media_type: str, text: str) -> Attachment:

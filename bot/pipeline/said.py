@@ -21,6 +21,8 @@ class Speaker:
     incident: Incident
     frame: Frame
     channel: e.ChannelOpened
+    words: tuple[e.WordsAdded, ...]
+    """What people had added for the next update, which an update uses up."""
     prefix: str
     """``<incident>/<event number>``: makes the ids of the deliveries unique for ever."""
 
@@ -93,7 +95,8 @@ def _escalated(event: e.ApprovalEscalated, to: Speaker) -> Iterator[Delivery]:
 
 
 def _update(event: e.UpdatePosted, to: Speaker) -> Iterator[Delivery]:
-    message = posts.update_post(to.incident, to.frame, number=event.number)
+    with_words = to.incident.model_copy(update={"words": to.words})
+    message = posts.update_post(with_words, to.frame, number=event.number)
     yield from to.everywhere("update", message)
 
 

@@ -83,6 +83,7 @@ class Words:
                     incident=after,
                     frame=frame,
                     channel=after.channel,
+                    words=before.words,
                     prefix=f"{after.id}/{number}",
                 ),
             )

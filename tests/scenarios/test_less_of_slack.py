@@ -1,0 +1,59 @@
+"""A Slack that offers less: the journey goes on, and the card says what is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.journey import Journey
+from tests.scenarios.conftest import StartCompany
+
+OPTIONAL = (
+    "conversations.setTopic",
+    "pins.add",
+    "bookmarks.add",
+    "conversations.invite",
+    "usergroups.users.list",
+    "users.lookupByEmail",
+)
+
+
+@pytest.mark.parametrize("code", ["missing_scope", "unknown_method", "not_allowed_token_type"])
+async def test_missing_features_are_noted_and_stop_nothing(bad_release: Journey, code: str) -> None:
+    company = bad_release.company
+    for method in OPTIONAL:
+        company.slack.faults.error(method, code)
+    await bad_release.until_declared("ana")
+    await bad_release.approve("ben")
+    await bad_release.text("recovery proven")
+    card = await bad_release.text(code)
+    assert "topic" in card.plain.lower()
+
+
+async def test_one_bad_id_keeps_nobody_else_out(start: StartCompany) -> None:
+    roles = {"Incident Commander": ["U0ANA000001"], "Deployment Lead": ["UNOBODY00"]}
+    journey = await start()
+    company = journey.company
+    company.change_catalog(lambda catalog: catalog["people"]["roles"].update(roles))
+    await company.bot.stop()
+    await company.start_bot()
+    await company.release()
+    await company.measured(100)
+    channel = await journey.until_declared("ana")
+    await journey.text("UNOBODY00")
+    assert company.slack.workspace.user("dan").id in channel.members
+    await journey.plan_card()
+
+
+async def test_without_a_channel_the_incident_runs_where_it_was_asked_for(
+    bad_release: Journey,
+) -> None:
+    company = bad_release.company
+    company.slack.faults.error("conversations.create", "restricted_action")
+    company.slack.workspace.add_bot("general")
+    await bad_release.open_assessment("ana")
+    await bad_release.assess("ana")
+    await bad_release.declare("ana")
+    bad_release.goes_on_in("general")
+    await bad_release.text("no channel of its own")
+    await bad_release.approve("ben")
+    await bad_release.text("recovery proven")
