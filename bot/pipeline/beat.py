@@ -32,7 +32,13 @@ class Beats:
         if due is None:
             self._scheduler.cancel(name)
             return
-        self._scheduler.at(name, due, lambda: beat(self._context, incident.id))
+        self._scheduler.at(name, due, lambda: self._beat(incident.id))
+
+    async def _beat(self, incident_id: str) -> None:
+        """Do what is due, and wait for the next: also when another process was faster."""
+        incident = await beat(self._context, incident_id)
+        if incident is not None:
+            self.schedule(incident)
 
     async def reconcile(self) -> None:
         """Set every open incident's timer: at start-up, and for other processes' incidents."""
@@ -42,7 +48,7 @@ class Beats:
 
 def next_due(context: Context, incident: Incident) -> datetime | None:
     """The next moment at which something is owed without anybody doing anything."""
-    moments = [next_update_at(incident, context.catalog.updates.every)]
+    moments = [next_update_at(incident, context.catalog.updates.every)] if incident.channel else []
     if incident.phase is Phase.AWAITING_APPROVAL and incident.proposed_at:
         policy = context.catalog.approval_of(incident.declared.service)
         moments.append(expires_at(policy, incident.proposed_at))
@@ -51,18 +57,21 @@ def next_due(context: Context, incident: Incident) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-async def beat(context: Context, incident_id: str) -> None:
-    """Record everything that is due now; nothing when another process was faster."""
+async def beat(context: Context, incident_id: str) -> Incident | None:
+    """Record everything that is due now; nothing when another process was faster.
+
+    Returns the incident as it is then; None when nothing will ever be due any more.
+    """
 
     def decide(incident: Incident) -> Decision | None:
         due = _due(context, incident, context.clock.now())
         return Decision(events=due) if due else None
 
     try:
-        await context.journal.record(incident_id, decide)
+        return await context.journal.record(incident_id, decide)
     except RefusedError:
         # The incident was resolved between the question and the answer: nothing is due.
-        return
+        return None
 
 
 def _due(context: Context, incident: Incident, now: datetime) -> tuple[e.AnyEvent, ...]:
