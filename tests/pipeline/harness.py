@@ -133,7 +133,12 @@ class Process:
     """One process of the bot: the same parts as ``bot.app.Bot``, on the company's clock."""
 
     def __init__(
-        self, company: Company, *, catalog: Catalog | None = None, sends: bool = True
+        self,
+        company: Company,
+        *,
+        catalog: Catalog | None = None,
+        sends: bool = True,
+        reconcile: timedelta = RECONCILE,
     ) -> None:
         """Without ``sends`` it records deliveries and leaves them to others."""
         self.company = company
@@ -179,6 +184,7 @@ class Process:
         self.scheduler = VirtualScheduler(clock)
         self.beats = Beats(self.context, self.scheduler)
         self._sends = sends
+        self._every = reconcile
         self._sending: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -188,7 +194,7 @@ class Process:
         self.changes.listen(lambda incident: self.engine.wake(incident.id))
         self.changes.listen(self.beats.schedule)
         self.changes.listen(lambda _: self.outbox.wake())
-        self.scheduler.every("reconcile", RECONCILE, self.reconcile)
+        self.scheduler.every("reconcile", self._every, self.reconcile)
         watching = self.catalog.assessment.watch_every
         self.scheduler.every("watch", watching, lambda: watch.look(self.context))
         self.scheduler.start()
