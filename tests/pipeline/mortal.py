@@ -64,6 +64,11 @@ class MortalStore(SqliteStore):
         with self._life.around("append"):
             return await super().append(*args, **options)
 
+    async def enqueue(self, *args: Any, **options: Any) -> None:
+        """Owe deliveries that belong to no event."""
+        with self._life.around("enqueue"):
+            await super().enqueue(*args, **options)
+
     async def _on_thread(self, job: Callable[[], T]) -> T:
         if self._failures:
             raise self._failures.pop()

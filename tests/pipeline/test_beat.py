@@ -53,7 +53,7 @@ async def test_every_update_comes_on_the_minute_across_restarts(
     _no_plan(company, 1)
     # Nothing else reminds it: the timers alone keep the rhythm.
     options: dict[str, Any] = {
-        "catalog": catalog_of({"updates": {"every": every}}),
+        "catalog": catalog_of({"updates": {"every": every}, "assessment": {"watch_every": "6h"}}),
         "sends": False,
         "reconcile": timedelta(days=30),
     }

@@ -1,0 +1,130 @@
+"""MONITOR declares nothing: the person hears once that it got worse, or that it stayed fine."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.assessment import Assessment, VerdictKind
+from bot.errors import TemporaryError
+from bot.pipeline import assess, watch
+from sandbox.slack import Message
+from tests.pipeline.deeds import declare
+from tests.pipeline.harness import Company, Process
+from tests.pipeline.shop import Traffic
+
+
+@pytest.fixture
+async def process(company: Company) -> Process:
+    """A process, and a shop that serves well."""
+    company.shop.changed_at = company.shop.released_at
+    return await company.process()
+
+
+async def _watching(process: Process) -> watch.Watch:
+    company = process.company
+    draft = await assess.begin(
+        process.context,
+        draft_id=assess.new_draft_id(),
+        service="checkout",
+        actor=company.actor("ana"),
+        asked_in=company.ops.id,
+    )
+    assert draft.figures is not None
+    filled = Assessment(service="checkout", figures=draft.figures)
+    judged = await assess.submit(process.context, draft.id, filled)
+    assert judged.verdict is not None
+    assert judged.verdict.kind is VerdictKind.MONITOR
+    return await watch.start(process.context, judged)
+
+
+def _worse(company: Company) -> None:
+    company.shop.after = Traffic(since=company.clock.now(), per_second=10, error_rate=0.09)
+
+
+def _told(company: Company) -> list[Message]:
+    """What ana was told directly."""
+    return company.messages(company.slack.workspace.user("ana").direct_channel)
+
+
+async def test_a_worse_service_brings_one_message_with_the_way_to_act(
+    company: Company, process: Process
+) -> None:
+    await _watching(process)
+    await company.clock.advance(5 * 60)
+    assert _told(company) == []
+    _worse(company)
+    await company.clock.advance(10 * 60)
+    (message,) = _told(company)
+    assert "checkout" in message.plain
+    assert "9.0%" in message.plain
+    buttons = [e for block in message.blocks for e in block.get("elements", [])]
+    assert [b["value"] for b in buttons if b.get("action_id", "").startswith("assess")] == [
+        "checkout"
+    ]
+
+
+async def test_a_service_that_stays_fine_brings_one_message_at_the_end(
+    company: Company, process: Process
+) -> None:
+    started = await _watching(process)
+    await company.clock.advance(29 * 60)
+    assert _told(company) == []
+    await company.clock.advance_to(started.until + timedelta(minutes=5))
+    (message,) = _told(company)
+    assert "checkout" in message.plain
+    assert await process.store.documents(watch.KIND) == ()
+
+
+async def test_a_watch_outlives_the_process(company: Company, process: Process) -> None:
+    await _watching(process)
+    await process.kill()
+    _worse(company)
+    await company.clock.advance(300)
+    await company.process()
+    await company.clock.advance(120)
+    assert len(_told(company)) == 1
+
+
+async def test_two_processes_tell_the_person_once(company: Company, process: Process) -> None:
+    await company.process()
+    await _watching(process)
+    _worse(company)
+    await company.clock.advance(600)
+    assert len(_told(company)) == 1
+
+
+async def test_killed_between_telling_and_forgetting_the_person_is_told_once(
+    company: Company, process: Process
+) -> None:
+    await _watching(process)
+    _worse(company)
+    await company.clock.advance(55)
+    process.life.die_at("after enqueue", 1)
+    await company.clock.run_until(lambda: not process.life.alive)
+    await process.kill()
+    await company.process()
+    await company.clock.advance(300)
+    assert len(_told(company)) == 1
+
+
+async def test_metrics_that_fall_silent_are_reported_because_unknown_is_not_healthy(
+    company: Company, process: Process
+) -> None:
+    await _watching(process)
+    company.shop.script["series"] = [TemporaryError("The recorder is down.")] * 10
+    await company.clock.advance(120)
+    (message,) = _told(company)
+    assert "unknown" in message.plain
+
+
+async def test_an_incident_ends_the_watch_without_a_word(
+    company: Company, process: Process
+) -> None:
+    await _watching(process)
+    await declare(process)
+    _worse(company)
+    await company.clock.advance(300)
+    assert _told(company) == []
+    assert await process.store.documents(watch.KIND) == ()
