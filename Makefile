@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help test lint format demo lock clean
+.PHONY: help test lint scenarios format demo lock clean
 
 help:
 	@echo "make test    lint, types, layers and every test"
 	@echo "make demo    the whole journey on a simulated company, on this machine only"
+	@echo "make scenarios TRANSPORT=http   the scenarios over signed HTTP"
 	@echo "make format  let ruff mend what it can"
 	@echo "make lock    resolve requirements.lock anew (needs uv)"
 
@@ -27,6 +28,10 @@ lint: $(STAMP)
 
 test: lint
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# The same scenarios, over the other way in which Slack can reach the bot.
+scenarios: $(STAMP)
+	SCENARIO_TRANSPORT=$(or $(TRANSPORT),socket) $(BIN)/pytest -n 2 --dist worksteal tests/scenarios
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

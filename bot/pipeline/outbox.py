@@ -124,6 +124,7 @@ class Outbox:
         if courier is None:
             raise PermanentError(f"No courier goes to “{scheme}”.", "Correct the catalog.")
         if row.unknown and (found := await courier.find(delivery)):
+            await self._owe_pin(delivery, found)
             return found
         previous = None
         card = str(delivery.payload.get("card", "")) or delivery.card
@@ -131,9 +132,29 @@ class Outbox:
             previous = await self._store.card_receipt(
                 delivery.destination, card, delivery.incident_id
             )
-        if delivery.action is Action.PIN and previous is None:
-            raise PermanentError(f"There is no card “{card}” to pin.")
-        return await courier.send(delivery, previous)
+        receipt = await courier.send(delivery, previous)
+        if receipt != previous:
+            await self._owe_pin(delivery, receipt)
+        return receipt
+
+    async def _owe_pin(self, card: Delivery, receipt: Receipt) -> None:
+        """Pin a card that has become a message.
+
+        Owed only now, because a card whose first version was replaced before it was sent comes
+        later than everything that was owed with it. The id tells this message from one that
+        somebody deleted.
+        """
+        if not card.payload.get("pin"):
+            return
+        pin = Delivery(
+            id=f"{card.incident_id}/pin/{receipt.reference}",
+            incident_id=card.incident_id,
+            destination=card.destination,
+            action=Action.PIN,
+            payload={"card": card.card},
+            optional=True,
+        )
+        await self._store.enqueue([pin], now=self._clock.now())
 
     async def _later(self, row: DeliveryRow, error: TemporaryError) -> None:
         if row.attempts >= GIVE_UP_AFTER:

@@ -95,8 +95,7 @@ def _escalated(event: e.ApprovalEscalated, to: Speaker) -> Iterator[Delivery]:
 
 
 def _update(event: e.UpdatePosted, to: Speaker) -> Iterator[Delivery]:
-    with_words = to.incident.model_copy(update={"words": to.words})
-    message = posts.update_post(with_words, to.frame, number=event.number)
+    message = posts.update_post(to.incident, to.frame, number=event.number, words=to.words)
     yield from to.everywhere("update", message)
 
 

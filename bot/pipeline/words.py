@@ -98,7 +98,7 @@ class Words:
                 destination=destination,
                 action=Action.CARD,
                 card=name,
-                payload=message.payload(),
+                payload={**message.payload(), "pin": name == STATUS_CARD},
             )
             for name, message in _cards(after, frame).items()
             if shown.get(name) != message
@@ -117,8 +117,6 @@ class Words:
             "destination": f"slack:{channel.channel_id}",
             "optional": True,
         }
-        pin = {"card": STATUS_CARD}
-        yield Delivery(id=f"{incident.id}/pin", action=Action.PIN, payload=pin, **common)
         if channel.dedicated:
             topic = f"{incident.id}: rollback of {declared.service} {declared.bad_release}"
             yield Delivery(

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from sandbox.journey import Journey
 from tests.scenarios.checks import said_once
-from tests.scenarios.conftest import PACE, StartCompany
+from tests.scenarios.conftest import BAD_REQUESTS, PACE, StartCompany
 
 
 async def test_killed_after_the_approval_and_again_while_verifying(start: StartCompany) -> None:
     journey = await start(pace=replace(PACE, updates=3.0, checkpoints=(2.0, 4.0, 6.0)))
     company = journey.company
     await company.release()
-    await company.measured(120)
+    await company.measured(BAD_REQUESTS)
     await journey.until_declared("ana")
     card = await journey.plan_card()
     await journey.approve("ben", card)

@@ -30,7 +30,7 @@ SECTIONS = (
 )
 
 
-@pytest.mark.parametrize("layout", ["blue-green", "rolling"])
+@pytest.mark.parametrize(("transport", "layout"), [("socket", "blue-green"), ("http", "rolling")])
 async def test_from_the_command_to_the_finished_report(start: StartCompany, layout: Layout) -> None:
     journey = await start(layout=layout)
     company = journey.company

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.cluster.resources import SERVICES
 from sandbox.journey import Journey
-from tests.scenarios.conftest import StartCompany
+from tests.scenarios.conftest import BAD_REQUESTS, StartCompany
 
 
 def _channels(journey: Journey) -> list[str]:
@@ -68,7 +68,7 @@ async def test_a_cluster_that_does_not_answer_is_named_and_nothing_is_lost(
     journey = await start(catalog_changes={"assessment": {"patience": 1.0, "live_window": 2.0}})
     company = journey.company
     await company.release()
-    await company.measured(100)
+    await company.measured(BAD_REQUESTS)
     company.cluster.server.faults.answer(503, times=10_000)
     form = await journey.open_assessment("ana")
     assert "unknown" in form.plain

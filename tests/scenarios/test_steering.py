@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sandbox.journey import Journey, has_button
 from tests.scenarios.checks import said_once
-from tests.scenarios.conftest import PACE, StartCompany
+from tests.scenarios.conftest import BAD_REQUESTS, PACE, StartCompany
 
 
 async def test_monitor_declares_nothing_and_comes_back_when_it_gets_worse(
@@ -33,7 +33,7 @@ async def test_updates_keep_their_rhythm_over_a_restart(start: StartCompany) -> 
     journey = await start(pace=replace(PACE, updates=2.0))
     company = journey.company
     await company.release()
-    await company.measured(100)
+    await company.measured(BAD_REQUESTS)
     await journey.until_declared("ana")
     await journey.text("Update 1", "status")
     await company.bot.kill()
@@ -47,7 +47,7 @@ async def test_words_of_a_person_are_in_the_next_update(start: StartCompany) -> 
     journey = await start(pace=replace(PACE, updates=4.0))
     company = journey.company
     await company.release()
-    await company.measured(100)
+    await company.measured(BAD_REQUESTS)
     await journey.until_declared("ana")
     carla = journey.person("carla")
     card = await journey.message(lambda m: has_button(m, "open_words"))
