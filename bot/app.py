@@ -14,7 +14,9 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
 import handlers
+from bot.adapters.aws import BotoAws
 from bot.adapters.clock import SystemClock
+from bot.adapters.commands import EnvironmentSecrets, LocalCommands
 from bot.adapters.http import HttpClient
 from bot.adapters.kubernetes import connect_cluster
 from bot.adapters.metrics.recorder import PodRecorder
@@ -114,7 +116,14 @@ class Bot:
             journal=journal,
             chat=SlackChat(client, bot_user_id=bot_user_id, clock=clock),
             metrics=PodMetricsSource(store, recorder),
-            world=World(cluster=cluster, http=HttpClient(), clock=clock),
+            world=World(
+                cluster=cluster,
+                http=HttpClient(),
+                aws=BotoAws(),
+                commands=LocalCommands(),
+                secrets=EnvironmentSecrets(),
+                clock=clock,
+            ),
             strategy=strategy,
             step_kind=step_kind,
         )

@@ -6,7 +6,8 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from bot.config.catalog import BlueGreenTarget, ServiceEntry
+from bot.config.catalog import ServiceEntry
+from bot.config.targets import BlueGreenTarget
 from bot.domain.plan import Milestone, Step, StepSpec
 from bot.domain.values import Value
 from bot.domain.workloads import selector_text

@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.config.catalog import BlueGreenTarget, ServiceEntry
+from bot.config.catalog import ServiceEntry
+from bot.config.targets import BlueGreenTarget
 from bot.domain.ownership import last_write
 from bot.domain.workloads import (
     is_finished,

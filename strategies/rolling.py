@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.config.catalog import RollingTarget, ServiceEntry
+from bot.config.catalog import ServiceEntry
+from bot.config.targets import RollingTarget
 from bot.domain.plan import Candidate, Plan
 from bot.domain.workloads import annotations_of, name_of, release_of, revision_of, selector_of
 from bot.errors import ConfigurationError, RefusedError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.config.catalog import RollingTarget, ServiceEntry
+from bot.config.catalog import ServiceEntry
+from bot.config.targets import RollingTarget
 from bot.domain.plan import Milestone, Step, StepSpec
 from bot.domain.values import Facts
 from bot.domain.workloads import bare_template, revision_of, selector_of

@@ -1,28 +1,56 @@
-"""Requests to the service itself, as a user would send them."""
+"""HTTP requests: to the service as a user would send them, and to the APIs of flag services."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Literal
+
 import aiohttp
 
-from bot.errors import TemporaryError
-from bot.ports.world import HttpAnswer
+from bot.errors import OutcomeUnknownError, TemporaryError
+from bot.ports.outside import HttpAnswer
 
-LONGEST_ANSWER = 64 * 1024
-"""Bytes that are read of an answer; a health or version answer is far shorter."""
+LONGEST_ANSWER = 1024 * 1024
+"""Bytes that are read of an answer; what we read is far shorter."""
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class HttpClient:
-    """Implements ``bot.ports.world.Http`` with aiohttp."""
+    """Implements ``bot.ports.outside.Http`` with aiohttp."""
 
     async def get(self, url: str, *, timeout_seconds: float = 5.0) -> HttpAnswer:
         """GET on a fresh connection: a kept one would stay with the pod that it was opened to."""
+        return await self.request("GET", url, timeout_seconds=timeout_seconds)
+
+    async def request(
+        self,
+        method: Method,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        timeout_seconds: float = 10.0,
+    ) -> HttpAnswer:
+        """One request; see ``bot.ports.outside.Http``."""
         timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,
-                session.get(url, allow_redirects=False) as response,
+                session.request(
+                    method, url, headers=headers, json=json, allow_redirects=False
+                ) as response,
             ):
                 body = await response.content.read(LONGEST_ANSWER)
-                return HttpAnswer(status=response.status, text=body.decode(errors="replace"))
+                return HttpAnswer(
+                    status=response.status,
+                    text=body.decode(errors="replace"),
+                    headers={name.lower(): value for name, value in response.headers.items()},
+                )
+        except aiohttp.ClientConnectorError as error:
+            raise TemporaryError(f"{url} cannot be reached.") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise TemporaryError(f"{url} does not answer ({type(error).__name__}).") from error
+            what = f"{url} does not answer ({type(error).__name__})."
+            if method == "GET":
+                raise TemporaryError(what) from error
+            raise OutcomeUnknownError(what) from error

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AnyHttpUrl, Field, model_validator
 
 from bot.config.durations import Duration
+from bot.config.targets import RollbackTarget
 from bot.domain.approval import ApprovalPolicy
 from bot.domain.assessment import Thresholds
 from bot.domain.events import Role
@@ -37,32 +38,6 @@ PersonRef = Annotated[str, AfterValidator(_person)]
 """A Slack user id (U…, W…), a user group id (S…) or an e-mail address."""
 ChannelRef = Annotated[str, AfterValidator(_channel)]
 """A Slack channel id (C…, G…) or a channel's name."""
-
-
-class BlueGreenTarget(Value):
-    """A Kubernetes Service whose selector chooses between two sets of pods."""
-
-    strategy: Literal["blue-green"]
-    namespace: str
-    service: str
-    """Name of the Service that is switched."""
-    label: str = "version"
-    """The selector key that tells the colours apart."""
-    deployments: dict[str, str] = Field(min_length=2)
-    """Value of the label → name of the Deployment."""
-    drain_timeout: Duration = timedelta(seconds=60)
-    """How long open connections to the old colour are waited for."""
-
-
-class RollingTarget(Value):
-    """A Deployment that is rolled back by revision."""
-
-    strategy: Literal["rolling"]
-    namespace: str
-    deployment: str
-
-
-RollbackTarget = Annotated[BlueGreenTarget | RollingTarget, Field(discriminator="strategy")]
 
 
 class PodMetrics(Value):

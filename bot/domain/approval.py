@@ -98,4 +98,5 @@ def check_approval(
 
 def is_approved(policy: ApprovalPolicy, plan: Plan, approvals: Sequence[Approval]) -> bool:
     """Whether enough different people approved exactly this plan."""
-    return len({a.by.id for a in approvals if a.plan_hash == plan.hash}) >= policy.quorum
+    needed = max(policy.quorum, plan.approvers)
+    return len({a.by.id for a in approvals if a.plan_hash == plan.hash}) >= needed

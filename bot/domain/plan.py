@@ -94,6 +94,10 @@ class Plan(Value):
     data_loss: str = "None"
     downtime: str = "None"
     candidates: tuple[Candidate, ...] = ()
+    approvers: int = Field(default=1, ge=1)
+    """So many different people must approve, whatever the policy's quorum."""
+    typed_confirmation: str = ""
+    """What an approver must type, such as the database's name; empty when a click is enough."""
     observed: Facts = Field(default_factory=dict)
     """The facts about the live system on which the plan was decided."""
     observed_at: Instant

@@ -16,7 +16,9 @@ class Action(StrEnum):
     POST = "post"
     """Post a new message: payload ``text``, ``blocks``."""
     CARD = "card"
-    """Post a message once and update it in place ever after; older pending versions lapse."""
+    """Post a message once and update it in place ever after; older pending versions lapse.
+
+    Payload as for POST, and ``pin``: whether the message is to be pinned once it is there."""
     NOTICE = "notice"
     """A message only one person sees: payload ``user``, ``text``, ``blocks``."""
     UPLOAD = "upload"

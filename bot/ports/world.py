@@ -16,20 +16,7 @@ from bot.domain.recovery import Bucket
 from bot.domain.values import Facts, Instant, Value
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
-
-
-class HttpAnswer(Value):
-    """An HTTP response."""
-
-    status: int
-    text: str
-
-
-class Http(Protocol):
-    """Requests to the service itself, as a user would send them."""
-
-    async def get(self, url: str, *, timeout_seconds: float = 5.0) -> HttpAnswer:
-        """GET on a fresh connection; raises TemporaryError when nothing answers in time."""
+from bot.ports.outside import Aws, Commands, Http, Secrets
 
 
 class Series(Value):
@@ -75,6 +62,9 @@ class World:
 
     cluster: Cluster
     http: Http
+    aws: Aws
+    commands: Commands
+    secrets: Secrets
     clock: Clock
 
 

@@ -14,9 +14,9 @@ from bot.domain.plan import Candidate, Milestone, Plan, Preflight, PreflightVerd
 from bot.domain.recovery import Bucket
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, PodAnswer
+from bot.ports.outside import Aws, Commands, Http, HttpAnswer, Secrets
 from bot.ports.world import (
     Evidence,
-    HttpAnswer,
     Instance,
     Observation,
     Observed,
@@ -270,4 +270,11 @@ class ShopDoors:
 def world_of(shop: Shop, clock: Clock) -> World:
     """The world that the pipeline touches without a step: one question to a pod, and HTTP."""
     doors = ShopDoors(shop)
-    return World(cluster=cast("Cluster", doors), http=doors, clock=clock)
+    return World(
+        cluster=cast("Cluster", doors),
+        http=cast("Http", doors),
+        aws=cast("Aws", doors),
+        commands=cast("Commands", doors),
+        secrets=cast("Secrets", doors),
+        clock=clock,
+    )

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.adapters.aws import BotoAws
 from bot.adapters.clock import SystemClock
+from bot.adapters.commands import EnvironmentSecrets, LocalCommands
 from bot.adapters.http import HttpClient
 from bot.adapters.kubernetes import KubernetesCluster, connect_cluster
 from bot.ports.world import World
@@ -56,7 +58,14 @@ async def sandbox() -> AsyncIterator[Cluster]:
 @pytest.fixture
 async def world(sandbox: Cluster, tmp_path: Path) -> AsyncIterator[World]:
     async with connected(sandbox, tmp_path) as client:
-        yield World(cluster=client, http=HttpClient(), clock=SystemClock())
+        yield World(
+            cluster=client,
+            http=HttpClient(),
+            aws=BotoAws(),
+            commands=LocalCommands(),
+            secrets=EnvironmentSecrets(),
+            clock=SystemClock(),
+        )
 
 
 @pytest.fixture

@@ -1,0 +1,14 @@
+"""Ways to roll a service back, as the catalog describes them: one file a strategy."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from bot.config.targets.kubernetes import BlueGreenTarget, RollingTarget
+
+__all__ = ["BlueGreenTarget", "RollbackTarget", "RollingTarget"]
+
+RollbackTarget = Annotated[BlueGreenTarget | RollingTarget, Field(discriminator="strategy")]
+"""One way to roll back; ``strategy`` tells which."""
