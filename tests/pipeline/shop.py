@@ -267,14 +267,21 @@ class ShopDoors:
         return PodAnswer(status=200, text=f'{{"version": "{version}"}}')
 
 
+class NotThere:
+    """A system that this shop does not have."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"the pipeline itself has no business with {name}")
+
+
 def world_of(shop: Shop, clock: Clock) -> World:
     """The world that the pipeline touches without a step: one question to a pod, and HTTP."""
-    doors = ShopDoors(shop)
+    doors, nothing = ShopDoors(shop), NotThere()
     return World(
         cluster=cast("Cluster", doors),
         http=cast("Http", doors),
-        aws=cast("Aws", doors),
-        commands=cast("Commands", doors),
-        secrets=cast("Secrets", doors),
+        aws=cast("Aws", nothing),
+        commands=cast("Commands", nothing),
+        secrets=cast("Secrets", nothing),
         clock=clock,
     )

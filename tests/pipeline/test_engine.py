@@ -77,8 +77,15 @@ async def test_a_journey_without_trouble_has_this_history(company: Company) -> N
     assert company.incidents[incident.id].phase is Phase.RECOVERED
 
 
-@pytest.mark.parametrize("moment", ["before append", "after append"])
-@pytest.mark.parametrize("number", range(1, DECISIONS + 1))
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        # Whatever was done for a decision is done, but the decision is not written.
+        *(("before append", number) for number in range(1, DECISIONS + 1)),
+        # It is written, but whoever wrote it never hears of that.
+        *(("after append", number) for number in (1, 3, 4, 5, 7, 11, 15, DECISIONS)),
+    ],
+)
 async def test_killed_around_any_decision_another_process_comes_to_the_same_end(
     company: Company, moment: str, number: int
 ) -> None:
