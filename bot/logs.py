@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 
 import structlog
 
 from bot.config.settings import Settings
+
+_TOKEN = re.compile(r"\b(?:xox[a-z]|xapp)-[\w-]+")
+"""What every token of Slack looks like."""
 
 
 def configure_logging(settings: Settings) -> None:
@@ -23,8 +27,9 @@ def configure_logging(settings: Settings) -> None:
         if settings.log_format == "console"
         else structlog.processors.JSONRenderer()
     )
+    masked = _mask(settings)
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, renderer],
+        processors=[*shared, structlog.processors.format_exc_info, renderer, masked],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
@@ -34,6 +39,7 @@ def configure_logging(settings: Settings) -> None:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             renderer,
+            masked,
         ],
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -45,3 +51,15 @@ def configure_logging(settings: Settings) -> None:
     # It warns when a round of readings is left out because the last one still runs: that is the
     # intended behaviour of a slow cluster, and the judge sees the gap.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+
+
+def _mask(settings: Settings) -> structlog.typing.Processor:
+    """Take secrets out of a finished line: a library's exception may quote what it was given."""
+    held = (settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret)
+    known = [secret.get_secret_value() for secret in held if secret and secret.get_secret_value()]
+    pattern = re.compile("|".join([*map(re.escape, known), _TOKEN.pattern]))
+
+    def masked(_: object, __: str, line: structlog.typing.EventDict) -> str:
+        return pattern.sub("(secret)", str(line))
+
+    return masked
