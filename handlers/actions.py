@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError
 from bot.domain import events as e
 from bot.domain.incident import Incident
 from bot.domain.values import Actor
-from bot.pipeline import approve, conclude, execute
+from bot.pipeline import approve, conclude, execute, undo
 from bot.pipeline.team import check_team
 from bot.views import ids, modals
 from handlers.commands import open_assessment
@@ -60,8 +60,13 @@ async def _assess(desk: Desk, body: Body, service: str) -> None:
     await open_assessment(desk, body, service, asked_in=str(channel))
 
 
-async def _approve(desk: Desk, body: Body, value: str) -> Incident:
+async def _approve(desk: Desk, body: Body, value: str) -> Incident | None:
     incident_id, _, plan_hash = value.partition(" ")
+    incident = await desk.context.journal.load(incident_id)
+    plan = incident.plan
+    if plan and plan.hash == plan_hash and plan.typed_confirmation:
+        await _open(desk, body, modals.confirm_form(incident_id, plan))
+        return None
     return await approve.approve(
         desk.context,
         incident_id,
@@ -109,6 +114,14 @@ async def _verify_again(desk: Desk, body: Body, value: str) -> Incident:
     )
 
 
+async def _undo(desk: Desk, body: Body, value: str) -> Incident:
+    incident = await desk.context.journal.load(value)
+    await check_team(desk.context, incident, actor_of(body))
+    return await undo.request_undo(
+        desk.context, value, actor=actor_of(body), request_id=request_id(body)
+    )
+
+
 CLICKS: dict[str, Click] = {
     ids.ASSESS: _assess,
     ids.APPROVE: _approve,
@@ -120,4 +133,5 @@ CLICKS: dict[str, Click] = {
     ids.VERIFY_AGAIN: _verify_again,
     ids.OPEN_WORDS: _open_words,
     ids.OPEN_RESOLVE: _open_resolve,
+    ids.UNDO: _undo,
 }

@@ -155,6 +155,19 @@ async def _reject(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any
     return {"response_action": "clear"}
 
 
+async def _confirm(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
+    incident_id, _, plan_hash = view["private_metadata"].partition(" ")
+    await approve.approve(
+        desk.context,
+        incident_id,
+        plan_hash=plan_hash,
+        actor=actor_of(body),
+        request_id=request_id(view),
+        typed=forms.field(view, ids.TEXT),
+    )
+    return {"response_action": "clear"}
+
+
 async def _replan(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
     incident_id = view["private_metadata"]
     target = forms.field(view, ids.TEXT) or forms.field(view, ids.TARGET) or None
@@ -196,6 +209,7 @@ SUBMISSIONS: dict[str, tuple[Submit, str]] = {
     ids.ASSESSMENT: (_assessment, ids.DESCRIPTION),
     ids.DECISION: (_decision, ids.REASON),
     ids.WATCH: (_watch, ""),
+    ids.CONFIRM: (_confirm, ids.TEXT),
     ids.REJECT: (_reject, ids.REASON),
     ids.REPLAN: (_replan, ids.TEXT),
     ids.WORDS: (_words, ids.TEXT),

@@ -105,7 +105,16 @@ class BlueGreenChange:
             f"({self.colour.release})",
             action=_spec(SwitchService.name, params),
             expects={"selector": dict(self.colours.selector)},
-            inverse=_spec(SwitchService.name, inverse),
+            inverse=_spec(SwitchService.name, inverse).model_copy(
+                update={
+                    "command": json_patch(
+                        self.target.namespace,
+                        "service",
+                        self.target.service,
+                        switch_operations(self.colour.selector, self.colours.selector),
+                    )
+                }
+            ),
             command=json_patch(
                 self.target.namespace, "service", self.target.service, self.operations()
             ),

@@ -96,7 +96,12 @@ def check_approval(
     return None
 
 
+def approvals_needed(policy: ApprovalPolicy, plan: Plan) -> int:
+    """So many different people must approve: the policy's quorum, or more where the plan asks."""
+    return max(policy.quorum, plan.approvers)
+
+
 def is_approved(policy: ApprovalPolicy, plan: Plan, approvals: Sequence[Approval]) -> bool:
     """Whether enough different people approved exactly this plan."""
-    needed = max(policy.quorum, plan.approvers)
-    return len({a.by.id for a in approvals if a.plan_hash == plan.hash}) >= needed
+    given = {a.by.id for a in approvals if a.plan_hash == plan.hash}
+    return len(given) >= approvals_needed(policy, plan)

@@ -182,6 +182,13 @@ class PlanRequested(Event):
     target_release: str | None = None
 
 
+class UndoRequested(Event):
+    """Somebody wants the steps that were done taken back."""
+
+    kind: Literal["undo_requested"] = "undo_requested"
+    by: Actor
+
+
 class ApprovalGiven(Event):
     """One person approved one plan."""
 
@@ -369,6 +376,7 @@ AnyEvent = Annotated[
     | PlanProposed
     | PlanningFailed
     | PlanRequested
+    | UndoRequested
     | ApprovalGiven
     | PlanApproved
     | PlanRejected

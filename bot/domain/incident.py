@@ -61,6 +61,14 @@ class Sample(Value):
         return self.errors / self.requests if self.requests else None
 
 
+class Undoing(Value):
+    """A plan whose done steps are to be taken back."""
+
+    plan: Plan
+    done: tuple[int, ...]
+    """Indexes of the steps that changed something, in the order in which they did."""
+
+
 class Incident(Value):
     """Everything known about one incident at one moment."""
 
@@ -78,6 +86,8 @@ class Incident(Value):
     target_release: str | None = None
     """The target asked for; None leaves the choice to the plan."""
     plan: Plan | None = None
+    undoing: Undoing | None = None
+    """What the next plan is to take back; None for an ordinary plan."""
     proposed_at: Instant | None = None
     baseline: Baseline | None = None
     baseline_note: str = ""
@@ -177,6 +187,7 @@ def _planned(incident: Incident, event: e.PlanProposed, at: datetime) -> Changes
         "baseline_note": event.baseline_note,
         "proposed_at": at,
         "planning_failure": None,
+        "undoing": None,
     }
 
 
@@ -184,8 +195,19 @@ def _plan_requested(incident: Incident, event: e.PlanRequested, at: datetime) ->
     return {
         **_FRESH_EXECUTION,
         "phase": Phase.PLANNING,
+        "undoing": None,
         "target_release": event.target_release or incident.target_release,
     }
+
+
+def _undo_requested(incident: Incident, event: e.UndoRequested, at: datetime) -> Changes:
+    done = tuple(
+        index
+        for index, record in enumerate(incident.steps)
+        if record.started_at and incident.plan and incident.plan.steps[index].changes
+    )
+    undoing = Undoing(plan=incident.plan, done=done) if incident.plan else None
+    return {**_FRESH_EXECUTION, "phase": Phase.PLANNING, "undoing": undoing}
 
 
 def _executing(incident: Incident, event: e.ExecutionStarted, at: datetime) -> Changes:
@@ -278,6 +300,7 @@ _CHANGES: dict[type[e.Event], Callable[[Incident, Any, datetime], Changes]] = {
     e.PlanProposed: _planned,
     e.PlanningFailed: lambda i, ev, at: {"phase": Phase.PLANNING_FAILED, "planning_failure": ev},
     e.PlanRequested: _plan_requested,
+    e.UndoRequested: _undo_requested,
     e.ApprovalGiven: lambda i, ev, at: {"approvals": (*i.approvals, ev.approval)},
     e.PlanApproved: lambda i, ev, at: {"phase": Phase.APPROVED, "approved_at": at},
     e.PlanRejected: lambda i, ev, at: {"phase": Phase.REJECTED, "rejection": ev},

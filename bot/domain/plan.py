@@ -55,6 +55,8 @@ class StepSpec(Value):
     kind: str
     """Name of the step kind in the registry of ``strategies/steps``."""
     params: Facts
+    command: str = ""
+    """The equivalent shell command, where it is not that of the step; used by an undo."""
 
 
 class Step(Value):
@@ -96,6 +98,8 @@ class Plan(Value):
     candidates: tuple[Candidate, ...] = ()
     approvers: int = Field(default=1, ge=1)
     """So many different people must approve, whatever the policy's quorum."""
+    undoes: bool = False
+    """Whether this plan takes an earlier rollback of the incident back."""
     typed_confirmation: str = ""
     """What an approver must type, such as the database's name; empty when a click is enough."""
     observed: Facts = Field(default_factory=dict)
@@ -124,7 +128,10 @@ class Plan(Value):
         The moment of observation is left out, so that two plans made of the same facts are the
         same plan; preflight sentences are left out because they may quote passing figures.
         """
-        content = self.model_dump(mode="json", exclude={"observed_at", "preflights"})
+        # What a newer bot adds with a default must not make an approval of today void.
+        content = self.model_dump(
+            mode="json", exclude={"observed_at", "preflights"}, exclude_defaults=True
+        )
         content["preflights"] = [[p.name, p.verdict] for p in self.preflights]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()

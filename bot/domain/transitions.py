@@ -27,6 +27,8 @@ _QUIET = frozenset(
 )
 """Nothing runs: people decide what comes next."""
 _JUDGED = frozenset({Phase.RECOVERED, Phase.NOT_RECOVERED, Phase.INCONCLUSIVE})
+_RAN = _JUDGED | {Phase.STOPPED}
+"""An execution has ended; there may be something to take back."""
 
 ALLOWED: dict[type[e.Event], frozenset[Phase]] = {
     e.ChannelOpened: _OPEN,
@@ -36,6 +38,7 @@ ALLOWED: dict[type[e.Event], frozenset[Phase]] = {
     e.PlanProposed: frozenset({Phase.PLANNING}),
     e.PlanningFailed: frozenset({Phase.PLANNING}),
     e.PlanRequested: _QUIET,
+    e.UndoRequested: _RAN,
     e.ApprovalGiven: frozenset({Phase.AWAITING_APPROVAL}),
     e.PlanApproved: frozenset({Phase.AWAITING_APPROVAL}),
     e.PlanRejected: frozenset({Phase.AWAITING_APPROVAL}),

@@ -29,10 +29,17 @@ async def rights_of(context: Context, actor: Actor) -> frozenset[Right]:
 
 
 async def approve(
-    context: Context, incident_id: str, *, plan_hash: str, actor: Actor, request_id: str
+    context: Context,
+    incident_id: str,
+    *,
+    plan_hash: str,
+    actor: Actor,
+    request_id: str,
+    typed: str = "",
 ) -> Incident:
     """Count one person's approval; with the last one needed, the plan may run.
 
+    ``typed`` is what the person typed, where the plan asks for it.
     Raises RefusedError that tells the person why it does not count.
     """
     rights = await rights_of(context, actor)
@@ -56,6 +63,11 @@ async def approve(
         )
         if refusal is not None:
             raise _explained(refusal, plan, incident, context)
+        if typed.strip() != plan.typed_confirmation:
+            raise RefusedError(
+                "What was typed is not the name that the plan asks for.",
+                f"Type exactly {plan.typed_confirmation}, if you are sure.",
+            )
         approval = Approval(plan_hash=plan_hash, by=actor, at=now)
         events: list[e.AnyEvent] = [e.ApprovalGiven(approval=approval)]
         if is_approved(policy, plan, (*incident.approvals, approval)):

@@ -60,9 +60,13 @@ async def execute(context: Context, incident: Incident, lease: Lease) -> None:
 async def _start(context: Context, incident: Incident, lease: Lease) -> Incident:
     if incident.plan is None:
         raise RefusedError(f"{incident.id} has no plan.", "Press “Plan again”.")
-    # Marked before the first change: from now on nobody should be offered this release.
-    service, bad = incident.declared.service, incident.plan.from_release
-    await releases.mark(context, service, bad, "bad", incident.id)
+    service, plan = incident.declared.service, incident.plan
+    if plan.undoes:
+        # People decided that the withdrawn release was not the cause.
+        await releases.forget(context, service, plan.to_release)
+    else:
+        # Marked before the first change: from now on nobody should be offered this release.
+        await releases.mark(context, service, plan.from_release, "bad", incident.id)
     started = e.ExecutionStarted(plan_hash=incident.plan.hash)
     return await context.journal.add(incident.id, started, lease=lease)
 

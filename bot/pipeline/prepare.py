@@ -12,6 +12,7 @@ from bot.pipeline.context import Context
 from bot.pipeline.figures import Normal, normal
 from bot.pipeline.journal import Decision
 from bot.pipeline.releases import Marks
+from bot.pipeline.undo import plan_undo
 from bot.ports.store import Attachment, Lease
 
 
@@ -35,6 +36,11 @@ async def prepare(context: Context, incident: Incident, lease: Lease) -> None:
 
 
 async def _propose(context: Context, incident: Incident) -> e.PlanProposed:
+    if incident.undoing is not None:
+        plan = await plan_undo(context, incident.undoing)
+        return e.PlanProposed(
+            plan=plan, baseline=incident.baseline, baseline_note=incident.baseline_note
+        )
     name = incident.declared.service
     entry = context.service(name)
     strategy = context.strategy_of(incident)

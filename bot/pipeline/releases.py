@@ -40,3 +40,8 @@ async def mark(context: Context, service: str, release: str, value: str, inciden
     }
     document = Document(kind=KIND, id=f"{service}/{release}", body=dict(body))
     await context.store.put(document)
+
+
+async def forget(context: Context, service: str, release: str) -> None:
+    """Take a mark back; harmless when there is none."""
+    await context.store.delete(KIND, f"{service}/{release}")

@@ -29,10 +29,31 @@ def after_the_fact(incident: Incident) -> list[ButtonElement]:
         found.append(button(labels.VERIFY_AGAIN, ids.VERIFY_AGAIN, incident.id))
     if is_allowed(incident, e.PlanRequested):
         found.append(button(labels.PLAN_AGAIN, ids.OPEN_REPLAN, incident.id))
+    if _can_be_undone(incident):
+        found.append(button(labels.UNDO, ids.UNDO, incident.id, confirm=_undo()))
     if is_allowed(incident, e.Resolved):
         style = "primary" if incident.phase is Phase.RECOVERED else None
         found.append(button(labels.RESOLVE, ids.OPEN_RESOLVE, incident.id, style=style))
     return found
+
+
+def _can_be_undone(incident: Incident) -> bool:
+    """Whether something was done that has an inverse; a plan for it is still to be approved."""
+    if not is_allowed(incident, e.UndoRequested) or incident.plan is None:
+        return False
+    return any(
+        record.started_at and step.changes and step.inverse
+        for step, record in zip(incident.plan.steps, incident.steps, strict=False)
+    )
+
+
+def _undo() -> ConfirmObject:
+    return confirmation(
+        "Plan to take the rollback back?",
+        "The bot makes a plan that brings the withdrawn release back. Nothing is changed before "
+        "somebody approves it.",
+        yes="Make the plan",
+    )
 
 
 def for_plan(incident: Incident, plan: Plan) -> list[ButtonElement]:
@@ -44,7 +65,12 @@ def for_plan(incident: Incident, plan: Plan) -> list[ButtonElement]:
     if plan.is_safe:
         found.append(
             button(
-                labels.APPROVE, ids.APPROVE, value, style="primary", confirm=_run_this_plan(plan)
+                labels.APPROVE,
+                ids.APPROVE,
+                value,
+                style="primary",
+                # A plan whose name must be typed asks in a form of its own.
+                confirm=None if plan.typed_confirmation else _run_this_plan(plan),
             )
         )
     found.append(button(labels.REJECT, ids.OPEN_REJECT, value, style="danger"))

@@ -12,6 +12,7 @@ RESOLVE = "resolve"
 REJECT = "reject"
 WORDS = "words"
 WATCH = "watch"
+CONFIRM = "confirm"
 REPLAN = "replan"
 
 # Buttons (action_id). The value of each is the incident's id, for the plan's buttons followed by
@@ -27,6 +28,7 @@ ABORT = "abort"
 VERIFY_AGAIN = "verify_again"
 OPEN_WORDS = "open_words"
 OPEN_RESOLVE = "open_resolve"
+UNDO = "undo"
 
 BUTTONS = (
     ASSESS,
@@ -39,8 +41,9 @@ BUTTONS = (
     VERIFY_AGAIN,
     OPEN_WORDS,
     OPEN_RESOLVE,
+    UNDO,
 )
-MODALS = (ASSESSMENT, DECISION, WATCH, RESOLVE, REJECT, WORDS, REPLAN)
+MODALS = (ASSESSMENT, DECISION, WATCH, CONFIRM, RESOLVE, REJECT, WORDS, REPLAN)
 
 # Inputs (block_id and action_id are the same).
 AFFECTED_USERS = "affected_users"

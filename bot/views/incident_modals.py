@@ -3,6 +3,7 @@
 Inputs that handlers read (block_id and action_id are the same id):
 
 - ``REJECT``: ``REASON``. ``private_metadata`` is the incident's id, a space, the plan's hash.
+- ``CONFIRM``: ``TEXT``. ``private_metadata`` as for ``REJECT``.
 - ``WORDS``: ``TEXT``. ``private_metadata`` is the incident's id, as in all that follow.
 - ``REPLAN``: ``TARGET`` (optional select, only when there are candidates; the value is the
   release) and ``TEXT`` (optional; what is typed here wins). Neither: the plan chooses.
@@ -18,9 +19,10 @@ from slack_sdk.models.blocks import Block, Option
 
 from bot.domain.events import FollowUp
 from bot.domain.incident import Incident
+from bot.domain.plan import Plan
 from bot.views import forms, ids
 from bot.views.kit import context, section
-from bot.views.markup import escape, lines, paragraph, plain
+from bot.views.markup import escape, inline, lines, paragraph, plain
 from bot.views.measured import judgement_lines
 from bot.views.state import headline, is_proven
 
@@ -100,6 +102,29 @@ def reject_form(incident_id: str, plan_hash: str) -> dict[str, Any]:
         submit="Reject",
         close="Cancel",
         private_metadata=f"{incident_id} {plan_hash}",
+    )
+
+
+def confirm_form(incident_id: str, plan: Plan) -> dict[str, Any]:
+    """The last question before a plan that loses data: its name must be typed."""
+    blocks = [
+        section(
+            f"⚠️ *Data lost:* {inline(plan.data_loss, 900)}\n*Downtime:* "
+            f"{inline(plan.downtime, 300)}\n*Approvals needed:* {plan.approvers}"
+        ),
+        forms.text_input(
+            ids.TEXT,
+            "Type the name to approve",
+            hint=f"Exactly: {plan.typed_confirmation}",
+        ),
+    ]
+    return forms.modal(
+        "Approve data loss",
+        blocks,
+        callback_id=ids.CONFIRM,
+        submit="Approve",
+        close="Cancel",
+        private_metadata=f"{incident_id} {plan.hash}",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.views.assessment_modals import assessment_form, assessment_loading
 from bot.views.decision_modals import decision_form, monitor_view
 from bot.views.incident_modals import (
+    confirm_form,
     message_view,
     reject_form,
     replan_form,
@@ -15,6 +16,7 @@ from bot.views.incident_modals import (
 __all__ = [
     "assessment_form",
     "assessment_loading",
+    "confirm_form",
     "decision_form",
     "message_view",
     "monitor_view",

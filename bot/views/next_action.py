@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from bot.domain.approval import escalates_at, expires_at
+from bot.domain.approval import approvals_needed, escalates_at, expires_at
 from bot.domain.events import Role
 from bot.domain.incident import Incident, Phase
 from bot.views.frame import Frame
@@ -55,9 +55,10 @@ def _awaiting(incident: Incident, frame: Frame) -> str:
 def who_approves(incident: Incident, frame: Frame) -> str:
     """Whose approval is needed, and whose does not count."""
     policy = frame.approval
-    plan_hash = incident.plan.hash if incident.plan else ""
-    given = {a.by.id for a in incident.approvals if a.plan_hash == plan_hash}
-    missing = max(0, policy.quorum - len(given))
+    plan = incident.plan
+    given = {a.by.id for a in incident.approvals if plan and a.plan_hash == plan.hash}
+    needed = approvals_needed(policy, plan) if plan else policy.quorum
+    missing = max(0, needed - len(given))
     who = "A release manager" if missing == 1 else f"{missing} different release managers"
     presses = "presses" if missing == 1 else "press"
     parts = [f"{who} {presses} “{APPROVE}” or “{REJECT}” on the plan card."]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slack_sdk.models.blocks import Block
 
-from bot.domain.approval import expires_at
+from bot.domain.approval import approvals_needed, expires_at
 from bot.domain.incident import Incident, Phase
 from bot.domain.plan import Milestone, Plan, Preflight, PreflightVerdict, Step
 from bot.domain.values import spoken
@@ -35,7 +35,8 @@ def plan_card(incident: Incident, frame: Frame) -> Message:
     plan = incident.plan
     if plan is None:
         raise ValueError(f"{incident.id} has no plan to show")
-    said = f"Plan: {plain(plan.strategy, 30)} {journey(incident)}"
+    kind = "Undo" if plan.undoes else "Plan"
+    said = f"{kind}: {plain(plan.strategy, 30)} {journey(incident)}"
     outcome = _outcome(incident, plan, frame)
     steps = [_step(number, step) for number, step in enumerate(plan.steps, start=1)]
     blocks = [
@@ -148,7 +149,7 @@ def _proof(incident: Incident) -> str:
 def _approvals(incident: Incident, plan: Plan, frame: Frame) -> list[Block]:
     given = {a.by.id: a for a in incident.approvals if a.plan_hash == plan.hash}
     told = [f"• {people((a.by,))} at {moment(a.at, '{time_secs}')}" for a in given.values()]
-    title = f"Approvals: {len(given)} of {frame.approval.quorum}"
+    title = f"Approvals: {len(given)} of {approvals_needed(frame.approval, plan)}"
     if incident.phase is Phase.AWAITING_APPROVAL:
         if plan.is_safe:
             told.append(f"{who_approves(incident, frame)} {until_when(incident, frame)}")

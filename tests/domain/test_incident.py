@@ -85,6 +85,7 @@ EVENTS: tuple[e.AnyEvent, ...] = (
     e.PlanProposed(plan=PLAN, baseline=BASELINE),
     e.PlanningFailed(what="No candidate.", remedy="Name a release."),
     e.PlanRequested(by=BOB, target_release="v1.9.0"),
+    e.UndoRequested(by=BOB),
     e.ApprovalGiven(approval=Approval(plan_hash=PLAN.hash, by=BOB, at=NOON)),
     e.PlanApproved(plan_hash=PLAN.hash),
     e.PlanRejected(by=BOB, reason="Wait."),
@@ -149,7 +150,8 @@ def test_an_event_of_a_newer_bot_is_read_without_the_fields_that_are_not_known()
 
 def test_a_refused_event_leaves_nothing_behind_even_in_a_batch() -> None:
     incident = Story().declared().planned().incident
-    batch = (EVENTS[8], e.ExecutionStarted(plan_hash=PLAN.hash))
+    approval = e.ApprovalGiven(approval=Approval(plan_hash=PLAN.hash, by=BOB, at=NOON))
+    batch = (approval, e.ExecutionStarted(plan_hash=PLAN.hash))
     with pytest.raises(RefusedError, match="execution_started"):
         advance(incident, batch, NOON)
     assert incident.approvals == ()

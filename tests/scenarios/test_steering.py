@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sandbox.cluster.resources import SERVICES
 from sandbox.journey import Journey, has_button
 from tests.scenarios.checks import said_once
 from tests.scenarios.conftest import BAD_REQUESTS, PACE, StartCompany
@@ -73,3 +74,24 @@ async def test_a_rejected_plan_can_be_made_again(bad_release: Journey) -> None:
     await bad_release.plan_card()
     await bad_release.approve("ben")
     await bad_release.text("recovery proven")
+
+
+async def test_the_rollback_is_taken_back_by_a_plan_that_somebody_approves(
+    bad_release: Journey,
+) -> None:
+    company = bad_release.company
+    await bad_release.until_declared("ana")
+    await bad_release.approve("ben")
+    await bad_release.text("recovery proven")
+    card = await bad_release.message(lambda m: has_button(m, "undo"))
+    await bad_release.person("ana").press(card, "undo")
+    plan = await bad_release.message(lambda m: has_button(m, "approve") and "Undo" in m.plain)
+    service = company.cluster.store.get(SERVICES, "shop", "checkout")
+    assert service["spec"]["selector"]["version"] == "blue"
+    await bad_release.approve("ben", plan)
+    await company.cluster.until(
+        lambda: company.cluster.store.get(SERVICES, "shop", "checkout")["spec"]["selector"]
+        == {"app": "checkout", "version": "green"},
+        timeout=20,
+    )
+    await bad_release.text("not recovered")

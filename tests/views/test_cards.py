@@ -36,11 +36,11 @@ STATUS_BUTTONS = {
     Phase.REJECTED: DECIDE,
     Phase.APPROVED: WORDS_ONLY,
     Phase.EXECUTING: WORDS_ONLY,
-    Phase.STOPPED: DECIDE,
+    Phase.STOPPED: DECIDE | {ids.UNDO},
     Phase.VERIFYING: WORDS_ONLY,
-    Phase.RECOVERED: DECIDE | {ids.VERIFY_AGAIN},
-    Phase.NOT_RECOVERED: DECIDE | {ids.VERIFY_AGAIN},
-    Phase.INCONCLUSIVE: DECIDE | {ids.VERIFY_AGAIN},
+    Phase.RECOVERED: DECIDE | {ids.VERIFY_AGAIN, ids.UNDO},
+    Phase.NOT_RECOVERED: DECIDE | {ids.VERIFY_AGAIN, ids.UNDO},
+    Phase.INCONCLUSIVE: DECIDE | {ids.VERIFY_AGAIN, ids.UNDO},
     Phase.RESOLVED: set(),
 }
 
@@ -287,7 +287,12 @@ def test_a_recovery_shows_its_proof() -> None:
     ):
         assert fact in said
     assert "Possible causes" not in said
-    assert set(buttons(card)) == {ids.VERIFY_AGAIN, ids.OPEN_REPLAN, ids.OPEN_RESOLVE}
+    assert set(buttons(card)) == {
+        ids.VERIFY_AGAIN,
+        ids.OPEN_REPLAN,
+        ids.OPEN_RESOLVE,
+        ids.UNDO,
+    }
 
 
 @pytest.mark.parametrize("phase", [Phase.NOT_RECOVERED, Phase.INCONCLUSIVE])
@@ -297,7 +302,12 @@ def test_what_is_not_proven_comes_with_causes_and_actions(phase: Phase) -> None:
     assert "1. *The target release does not serve everywhere.* Checked by the bot: all 3" in said
     assert "2. *The database no longer fits it.* Left as it was: Database migrations" in said
     assert "*`v2.1.0` was not the cause.*" in said
-    assert set(buttons(card)) == {ids.VERIFY_AGAIN, ids.OPEN_REPLAN, ids.OPEN_RESOLVE}
+    assert set(buttons(card)) == {
+        ids.VERIFY_AGAIN,
+        ids.OPEN_REPLAN,
+        ids.OPEN_RESOLVE,
+        ids.UNDO,
+    }
 
 
 def test_missing_figures_are_unknown_and_not_normal() -> None:

@@ -41,6 +41,7 @@ def personnel(incident: Incident, recorded: Sequence[e.Recorded]) -> Section:
 _DEEDS: dict[type[e.Event], str] = {
     e.Declared: "declared the incident",
     e.PlanRequested: "asked for a new plan",
+    e.UndoRequested: "asked to undo the rollback",
     e.PlanRejected: "rejected a plan",
     e.PauseRequested: "paused the execution",
     e.ResumeRequested: "resumed the execution",

@@ -147,6 +147,7 @@ _WORDS: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
     e.PlanProposed: _proposed,
     e.PlanningFailed: _failed_planning,
     e.PlanRequested: _requested,
+    e.UndoRequested: lambda ev, plan: "Undo of the rollback requested",
     e.ApprovalGiven: lambda ev, plan: f"Plan {ev.approval.plan_hash[:12]} approved",
     e.PlanApproved: lambda ev, plan: f"Plan {ev.plan_hash[:12]} may run: enough people approved",
     e.PlanRejected: lambda ev, plan: f"Plan rejected: {ev.reason}",
