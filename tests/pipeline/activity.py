@@ -16,7 +16,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 T = TypeVar("T")
 
-QUIET_ROUNDS = 20
+QUIET_ROUNDS = 10
 """Turns of the event loop without a new call: tasks that only talk to each other need fewer."""
 STUCK_SECONDS = 20.0
 """Real time after which a call that does not return fails the test."""

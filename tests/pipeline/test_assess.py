@@ -100,7 +100,8 @@ async def test_a_form_whose_draft_is_gone_says_what_to_do(company: Company) -> N
 
 
 async def test_a_draft_is_forgotten_after_half_a_day(company: Company) -> None:
-    process = await company.process(sends=False)
+    hours = catalog_of({"assessment": {"watch_every": "6h"}})
+    process = await company.process(catalog=hours, sends=False, reconcile=timedelta(hours=1))
     draft = await _begin(process)
     await company.clock.advance(11 * 3600)
     await process.store.prune(now=company.clock.now(), keep_scrapes=timedelta(days=2))

@@ -15,7 +15,7 @@ from tests.pipeline.deeds import CONCLUSION, approved, declare, history, planned
 from tests.pipeline.harness import SERVICES, Company, Process, catalog_of
 
 TEN = timedelta(minutes=10)
-STAKEHOLDERS = {"updates": {"channels": ["status", "gone"]}}
+STAKEHOLDERS = {"updates": {"every": "1m", "channels": ["status", "gone"]}}
 
 
 def _no_plan(company: Company, times: int) -> None:
@@ -140,7 +140,8 @@ async def test_no_update_is_owed_before_there_is_a_channel(company: Company) -> 
 
 async def test_peoples_words_go_out_once_with_the_next_update(company: Company) -> None:
     _no_plan(company, 1)
-    process = await company.process()
+    often = catalog_of({"updates": {"every": "1m"}})
+    process = await company.process(catalog=often)
     incident = await _quiet(process)
     await conclude.add_words(
         process.context,
@@ -149,7 +150,7 @@ async def test_peoples_words_go_out_once_with_the_next_update(company: Company) 
         actor=company.actor("ana"),
         request_id="view/1",
     )
-    await company.clock.advance(20 * 60 + 5)
+    await company.clock.advance(125)
     channel = company.incidents[incident.id].channel
     assert channel is not None
     updates = [text for text in company.said(channel.channel_id) if "*Update " in text]

@@ -11,15 +11,17 @@ from bot.errors import TemporaryError
 from bot.pipeline import assess, watch
 from sandbox.slack import Message
 from tests.pipeline.deeds import declare
-from tests.pipeline.harness import Company, Process
+from tests.pipeline.harness import Company, Process, catalog_of
 from tests.pipeline.shop import Traffic
+
+TEN_MINUTES = catalog_of({"assessment": {"watch_for": "10m"}})
 
 
 @pytest.fixture
 async def process(company: Company) -> Process:
     """A process, and a shop that serves well."""
     company.shop.changed_at = company.shop.released_at
-    return await company.process()
+    return await company.process(catalog=TEN_MINUTES)
 
 
 async def _watching(process: Process) -> watch.Watch:
@@ -52,10 +54,10 @@ async def test_a_worse_service_brings_one_message_with_the_way_to_act(
     company: Company, process: Process
 ) -> None:
     await _watching(process)
-    await company.clock.advance(5 * 60)
+    await company.clock.advance(3 * 60)
     assert _told(company) == []
     _worse(company)
-    await company.clock.advance(10 * 60)
+    await company.clock.advance(4 * 60)
     (message,) = _told(company)
     assert "checkout" in message.plain
     assert "9.0%" in message.plain
@@ -69,9 +71,9 @@ async def test_a_service_that_stays_fine_brings_one_message_at_the_end(
     company: Company, process: Process
 ) -> None:
     started = await _watching(process)
-    await company.clock.advance(29 * 60)
+    await company.clock.advance(9 * 60)
     assert _told(company) == []
-    await company.clock.advance_to(started.until + timedelta(minutes=5))
+    await company.clock.advance_to(started.until + timedelta(minutes=3))
     (message,) = _told(company)
     assert "checkout" in message.plain
     assert await process.store.documents(watch.KIND) == ()
@@ -91,7 +93,7 @@ async def test_two_processes_tell_the_person_once(company: Company, process: Pro
     await company.process()
     await _watching(process)
     _worse(company)
-    await company.clock.advance(600)
+    await company.clock.advance(200)
     assert len(_told(company)) == 1
 
 
