@@ -20,6 +20,9 @@ class Kind(Value):
 
 DEPLOYMENTS = Kind(api_version="apps/v1", plural="deployments")
 REPLICA_SETS = Kind(api_version="apps/v1", plural="replicasets")
+STATEFUL_SETS = Kind(api_version="apps/v1", plural="statefulsets")
+DAEMON_SETS = Kind(api_version="apps/v1", plural="daemonsets")
+CONTROLLER_REVISIONS = Kind(api_version="apps/v1", plural="controllerrevisions")
 PODS = Kind(api_version="v1", plural="pods")
 SERVICES = Kind(api_version="v1", plural="services")
 CONFIG_MAPS = Kind(api_version="v1", plural="configmaps")
@@ -75,11 +78,35 @@ class Cluster(Protocol):
         name: str,
         operations: Sequence[Manifest],
         *,
+        subresource: Literal["", "status"] = "",
         dry_run: bool = False,
     ) -> Manifest:
-        """Apply a JSON Patch (RFC 6902).
+        """Apply a JSON Patch (RFC 6902) to the object, or to its status alone.
 
         Raises WorldMovedError when a ``test`` operation fails or the object has changed (409).
+        """
+
+    async def apply(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        manifest: Manifest,
+        *,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> Manifest:
+        """Server-side apply: the manifest's fields become the bot's, all others stay.
+
+        ``force`` takes fields over that another manager owns. Without it such a conflict raises
+        WorldMovedError naming the manager; so does a ``metadata.resourceVersion`` in the manifest
+        that is no longer the live one.
+        """
+
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+        """Delete exactly this object; returns when it is marked for deletion.
+
+        Raises NotFoundError when it is gone, WorldMovedError when another one has its name (409).
         """
 
     async def may(self, verb: str, kind: Kind, namespace: str, *, name: str = "") -> bool:

@@ -185,6 +185,86 @@ async def test_an_invalid_object_is_refused_for_good(
     assert not isinstance(refused.value, WorldMovedError)
 
 
+def applied(replicas: int, **metadata: str) -> Manifest:
+    """The little of a Deployment that somebody cares about."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "checkout-blue", "namespace": SHOP, **metadata},
+        "spec": {"replicas": replicas},
+    }
+
+
+async def test_applied_fields_become_the_bots_and_all_others_stay(
+    server: Cluster, cluster: KubernetesCluster
+) -> None:
+    server.apply(config_map("one"))
+    wanted = {**config_map("one"), "data": {"more": "yes"}}
+    changed = await cluster.apply(CONFIG_MAPS, SHOP, "one", wanted)
+    assert changed["data"] == {"key": "value", "more": "yes"}
+    entry = next(e for e in changed["metadata"]["managedFields"] if e["manager"] == "rollback-bot")
+    assert entry["operation"] == "Apply"
+
+
+async def test_applying_a_field_of_another_manager_is_a_conflict_that_names_it(
+    server: Cluster, cluster: KubernetesCluster
+) -> None:
+    server.apply(manifests.checkout_deployment("blue", "v2.0.0", replicas=2))
+    with pytest.raises(WorldMovedError, match=r"belong to ci .*\.spec\.replicas"):
+        await cluster.apply(DEPLOYMENTS, SHOP, "checkout-blue", applied(1))
+    forced = await cluster.apply(DEPLOYMENTS, SHOP, "checkout-blue", applied(1), force=True)
+    assert forced["spec"]["replicas"] == 1
+
+
+async def test_a_dry_run_of_an_apply_stores_nothing(
+    server: Cluster, cluster: KubernetesCluster
+) -> None:
+    server.apply(manifests.checkout_deployment("blue", "v2.0.0", replicas=2))
+    answer = await cluster.apply(
+        DEPLOYMENTS, SHOP, "checkout-blue", applied(1), force=True, dry_run=True
+    )
+    assert answer["spec"]["replicas"] == 1
+    assert (await cluster.get(DEPLOYMENTS, SHOP, "checkout-blue"))["spec"]["replicas"] == 2
+
+
+async def test_applying_onto_a_stale_resource_version_means_that_the_world_moved(
+    server: Cluster, cluster: KubernetesCluster
+) -> None:
+    server.apply(manifests.checkout_deployment("blue", "v2.0.0", replicas=2))
+    with pytest.raises(WorldMovedError):
+        await cluster.apply(
+            DEPLOYMENTS, SHOP, "checkout-blue", applied(1, resourceVersion="1"), force=True
+        )
+
+
+async def test_an_apply_without_an_answer_is_not_repeated(
+    server: Cluster, cluster: KubernetesCluster
+) -> None:
+    server.apply(config_map("one"))
+    server.server.faults.disconnect(verb="patch", after_effect=True)
+    with pytest.raises(OutcomeUnknownError):
+        await cluster.apply(CONFIG_MAPS, SHOP, "one", config_map("one"))
+    assert len([r for r in server.server.requests if r.verb == "patch"]) == 1
+
+
+async def test_a_status_is_patched_apart_from_its_object(
+    server: Cluster, cluster: KubernetesCluster
+) -> None:
+    server.apply(manifests.checkout_service("blue"))
+    status = [{"op": "add", "path": "/status/conditions", "value": []}]
+    both = [*status, *switch("blue", "green")]
+    changed = await cluster.patch(SERVICES, SHOP, "checkout", both, subresource="status")
+    assert changed["status"]["conditions"] == []
+    assert changed["spec"]["selector"]["version"] == "blue"
+
+
+async def test_a_missing_right_on_a_status_is_named(server: Cluster, tmp_path: Path) -> None:
+    status = [{"op": "add", "path": "/status/conditions", "value": []}]
+    async with connection(server, tmp_path, user="reader") as reader:
+        with pytest.raises(ForbiddenError, match="Grant “patch” on “services/status”"):
+            await reader.patch(SERVICES, SHOP, "checkout", status, subresource="status")
+
+
 async def test_a_read_is_repeated_while_the_server_is_overloaded(
     server: Cluster, cluster: KubernetesCluster
 ) -> None:

@@ -6,6 +6,7 @@ Reasons and wording: k8s.io/apimachinery ``pkg/api/errors``.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,9 @@ from bot.errors import (
 _NOT_APPLICABLE = "the server rejected our request due to an error in our request"
 """The whole message of a 422 for a JSON Patch that does not apply, a failed ``test`` included
 (apiserver ``handlers/patch.go``, ``NewGenericServerResponse``)."""
+
+_CONFLICT = re.compile(r'conflict with "([^"]+)"')
+"""How server-side apply names a manager (structured-merge-diff ``merge/conflict.go``)."""
 
 
 class Call(Value):
@@ -71,7 +75,13 @@ def refusal(call: Call, code: int, headers: Mapping[str, str], body: str) -> Rol
     message = str(status.get("message") or body.strip()[:300] or f"HTTP {code}")
     if code in {408, 429} or code >= 500:
         return _overloaded(call, code, message, retry_after(headers, status))
-    if call.verb == "patch" and (code == 409 or (code == 422 and _does_not_apply(status))):
+    if call.verb == "patch" and (owners := _other_managers(status)):
+        return WorldMovedError(
+            f"Fields that would be applied belong to {', '.join(owners)} ({call}: {message})."
+        )
+    if (call.verb in {"patch", "delete"} and code == 409) or (
+        call.verb == "patch" and code == 422 and _does_not_apply(status)
+    ):
         return WorldMovedError(
             f"The object is no longer as it was decided upon: {message} ({call})."
         )
@@ -114,6 +124,17 @@ def _does_not_apply(status: Mapping[str, Any]) -> bool:
     if details.get("causes") or details.get("kind"):
         return False
     return _NOT_APPLICABLE in message or "testing" in message or not message
+
+
+def _other_managers(status: Mapping[str, Any]) -> list[str]:
+    """Who owns the contested fields of a server-side apply, in order of their names."""
+    causes = (status.get("details") or {}).get("causes") or []
+    messages = [
+        str(cause.get("message"))
+        for cause in causes
+        if cause.get("reason") == "FieldManagerConflict"
+    ]
+    return sorted({found.group(1) for text in messages if (found := _CONFLICT.search(text))})
 
 
 def retry_after(headers: Mapping[str, str], status: Mapping[str, Any]) -> float | None:
