@@ -62,6 +62,7 @@ class Words:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._drawn: dict[str, tuple[Incident, dict[str, Message]]] = {}
 
     def owed(
         self,
@@ -70,8 +71,11 @@ class Words:
         after: Incident,
         now: datetime,
     ) -> tuple[Delivery, ...]:
-        """The deliveries that these events cause, in the order people should see them."""
-        if after.channel is None or not events:
+        """The deliveries that these events cause, in the order people should see them.
+
+        An incident at a terminal has no channel: its stakeholders alone are owed something.
+        """
+        if not after.has_place or not events:
             return ()
         frame = frame_of(self._catalog, after.declared.service, now)
         messages = [
@@ -89,7 +93,11 @@ class Words:
             )
         ]
         opened = before.channel is None
-        shown = {} if opened else _cards(before, frame)
+        shown = {} if opened else self._shown(before)
+        wanted = _cards(after, frame)
+        self._drawn[after.id] = (after, wanted)
+        if after.report is not None:
+            self._drawn.pop(after.id)
         destination = f"slack:{after.channel.channel_id}"
         drawn = [
             Delivery(
@@ -100,11 +108,22 @@ class Words:
                 card=name,
                 payload={**message.payload(), "pin": name == STATUS_CARD},
             )
-            for name, message in _cards(after, frame).items()
+            for name, message in wanted.items()
             if shown.get(name) != message
         ]
         furniture = list(self._furniture(after)) if opened else []
         return (*messages, *drawn, *furniture)
+
+    def _shown(self, incident: Incident) -> dict[str, Message]:
+        """The cards as people see them: drawn when the incident last changed.
+
+        Drawn now they would already say what time alone has changed, and nobody would be told.
+        """
+        known, drawn = self._drawn.get(incident.id, (None, {}))
+        if known == incident:
+            return drawn
+        frame = frame_of(self._catalog, incident.declared.service, incident.changed_at)
+        return _cards(incident, frame)
 
     def _furniture(self, incident: Incident) -> Iterator[Delivery]:
         """The comforts of a channel of its own; each may be missing."""
