@@ -185,6 +185,11 @@ async def test_after_five_minutes_the_on_call_leads_are_asked(company: Company) 
     state = await company.until(incident, lambda i: i.escalated_at)
     assert state.proposed_at is not None
     assert state.escalated_at == state.proposed_at + timedelta(minutes=5)
+    await company.clock.advance(3)
+    assert state.channel is not None
+    shown = "\n".join(company.said(state.channel.channel_id))
+    assert "On-call leads may approve as well now." in shown
+    assert "From 12:05" not in shown
     await approved(process, incident, "dan")
     assert company.incidents[incident.id].approved_at is not None
 
