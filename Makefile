@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 .PHONY: help test lint scenarios format demo lock clean
 
@@ -11,13 +13,16 @@ help:
 	@echo "make demo    the whole journey on a simulated company, on this machine only"
 	@echo "make scenarios TRANSPORT=http   the scenarios over signed HTTP"
 	@echo "make format  let ruff mend what it can"
-	@echo "make lock    resolve requirements.lock anew (needs uv)"
+	@echo "make lock    resolve requirements.lock anew"
 
-$(STAMP): requirements.lock pyproject.toml
+# uv installs in seconds what pip takes two minutes for; where it cannot reach the index that pip is
+# configured for, pip does it.
+$(STAMP): requirements-uv.lock requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rollback-bot needs Python 3.11 or newer; say which one: make PYTHON=python3.12")'
 	@$(PYTHON) -m venv $(VENV) || { echo "Python has no venv module here. On Debian: apt-get install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --require-hashes -r requirements-uv.lock
+	$(UV) --require-hashes -r requirements.lock || $(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 lint: $(STAMP)
@@ -40,8 +45,8 @@ format: $(STAMP)
 demo: $(STAMP)
 	$(BIN)/python -m sandbox
 
-lock:
-	uv pip compile pyproject.toml --group dev --extra postgres --universal --python-version 3.11 \
+lock: $(STAMP)
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra postgres --universal --python-version 3.11 \
 	  --generate-hashes --no-header --quiet --output-file requirements.lock
 
 clean:

@@ -90,8 +90,10 @@ async def test_the_rollback_is_taken_back_by_a_plan_that_somebody_approves(
     assert service["spec"]["selector"]["version"] == "blue"
     await bad_release.approve("ben", plan)
     await company.cluster.until(
-        lambda: company.cluster.store.get(SERVICES, "shop", "checkout")["spec"]["selector"]
-        == {"app": "checkout", "version": "green"},
+        lambda: (
+            company.cluster.store.get(SERVICES, "shop", "checkout")["spec"]["selector"]
+            == {"app": "checkout", "version": "green"}
+        ),
         timeout=20,
     )
     await bad_release.text("not recovered")
