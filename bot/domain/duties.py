@@ -11,7 +11,7 @@ class Duty(StrEnum):
     """A piece of work that needs no person."""
 
     ASSEMBLE = "assemble"
-    """Open the channel, assign and invite the team, announce."""
+    """Open the channel where there is to be one, assign and invite the team, announce."""
     PREPARE = "prepare"
     EXECUTE = "execute"
     VERIFY = "verify"
@@ -32,7 +32,7 @@ def owed(incident: Incident) -> Duty | None:
 
     Work that was interrupted is owed again, because only its last event ends it.
     """
-    if incident.channel is None or incident.team is None:
+    if not incident.has_place or incident.team is None:
         return Duty.ASSEMBLE
     if incident.paused_by is not None:
         return None

@@ -44,6 +44,14 @@ class Role(StrEnum):
     COMMUNICATION_COORDINATOR = "Communication Coordinator"
 
 
+class Place(StrEnum):
+    """Where the people of an incident read and decide."""
+
+    SLACK = "slack"
+    TERMINAL = "terminal"
+    """Begun with ``rollback-bot run``: it has no channel, now or later."""
+
+
 class RoleAssignment(Value):
     """Who fills a role; nobody when the catalog names no one who could be found."""
 
@@ -118,6 +126,7 @@ class Declared(Event):
     """Id of the channel in which the command was typed."""
     assessed_at: Instant
     """When the assessment was opened: the moment of detection, as far as the bot can know."""
+    place: Place = Place.SLACK
 
 
 class ChannelOpened(Event):
@@ -194,6 +203,21 @@ class ApprovalGiven(Event):
 
     kind: Literal["approval_given"] = "approval_given"
     approval: Approval
+
+
+class BreakGlassUsed(Event):
+    """An approval was taken at the terminal, where nobody can be proven to be who they say.
+
+    Written with the approval that it stands behind; docs/decisions/011 has the rule.
+    """
+
+    kind: Literal["break_glass_used"] = "break_glass_used"
+    by: Actor
+    """Who sat at the terminal."""
+    approver: Actor
+    plan_hash: str
+    standing: str
+    """Why this person's approval counts, in a clause."""
 
 
 class PlanApproved(Event):
@@ -378,6 +402,7 @@ AnyEvent = Annotated[
     | PlanRequested
     | UndoRequested
     | ApprovalGiven
+    | BreakGlassUsed
     | PlanApproved
     | PlanRejected
     | ApprovalEscalated

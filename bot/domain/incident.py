@@ -40,6 +40,8 @@ class StepRecord(Value):
     started_at: Instant | None = None
     finished_at: Instant | None = None
     outcome: e.StepOutcome | None = None
+    resumed: bool = False
+    """Whether it was interrupted, so that its time includes an outage of the bot."""
     summary: str = ""
     failure: str = ""
     remedy: str = ""
@@ -93,6 +95,8 @@ class Incident(Value):
     baseline_note: str = ""
     planning_failure: e.PlanningFailed | None = None
     approvals: tuple[Approval, ...] = ()
+    break_glass: tuple[e.BreakGlassUsed, ...] = ()
+    """Every approval that was taken at the terminal, also of earlier plans."""
     escalated_at: Instant | None = None
     approved_at: Instant | None = None
     rejection: e.PlanRejected | None = None
@@ -123,6 +127,11 @@ class Incident(Value):
     def is_open(self) -> bool:
         """Whether the incident still needs people."""
         return self.phase is not Phase.RESOLVED
+
+    @property
+    def has_place(self) -> bool:
+        """Whether its people have somewhere to read and decide."""
+        return self.channel is not None or self.declared.place is e.Place.TERMINAL
 
     @property
     def bad_release(self) -> str:
@@ -227,8 +236,15 @@ def _step(incident: Incident, index: int, **changes: Any) -> Changes:
 
 def _step_started(incident: Incident, event: e.StepStarted, at: datetime) -> Changes:
     # A resumed step keeps its first start: its duration includes the outage of the bot.
-    started = incident.steps[event.index].started_at or at
-    return _step(incident, event.index, started_at=started, failure="", remedy="")
+    before = incident.steps[event.index].started_at
+    return _step(
+        incident,
+        event.index,
+        started_at=before or at,
+        resumed=before is not None,
+        failure="",
+        remedy="",
+    )
 
 
 def _step_finished(incident: Incident, event: e.StepFinished, at: datetime) -> Changes:
@@ -302,6 +318,7 @@ _CHANGES: dict[type[e.Event], Callable[[Incident, Any, datetime], Changes]] = {
     e.PlanRequested: _plan_requested,
     e.UndoRequested: _undo_requested,
     e.ApprovalGiven: lambda i, ev, at: {"approvals": (*i.approvals, ev.approval)},
+    e.BreakGlassUsed: lambda i, ev, at: {"break_glass": (*i.break_glass, ev)},
     e.PlanApproved: lambda i, ev, at: {"phase": Phase.APPROVED, "approved_at": at},
     e.PlanRejected: lambda i, ev, at: {"phase": Phase.REJECTED, "rejection": ev},
     e.ApprovalEscalated: lambda i, ev, at: {"escalated_at": at},

@@ -40,6 +40,7 @@ ALLOWED: dict[type[e.Event], frozenset[Phase]] = {
     e.PlanRequested: _QUIET,
     e.UndoRequested: _RAN,
     e.ApprovalGiven: frozenset({Phase.AWAITING_APPROVAL}),
+    e.BreakGlassUsed: frozenset({Phase.AWAITING_APPROVAL}),
     e.PlanApproved: frozenset({Phase.AWAITING_APPROVAL}),
     e.PlanRejected: frozenset({Phase.AWAITING_APPROVAL}),
     e.ApprovalEscalated: frozenset({Phase.AWAITING_APPROVAL}),

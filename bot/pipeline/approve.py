@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.domain import events as e
 from bot.domain.approval import Approval, Refusal, Right, check_approval, escalates_at, is_approved
+from bot.domain.break_glass import may_be_same
 from bot.domain.incident import Incident, Phase
 from bot.domain.plan import Plan
 from bot.domain.values import Actor
@@ -45,36 +46,60 @@ async def approve(
     rights = await rights_of(context, actor)
 
     def decide(incident: Incident) -> Decision:
-        plan = _plan_on_the_table(incident)
-        if incident.proposed_at is None:
-            raise RefusedError("The plan has no date.", "Press “Plan again”.")
-        policy = context.catalog.approval_of(incident.declared.service)
-        now = context.clock.now()
-        refusal = check_approval(
-            policy,
-            plan=plan,
-            plan_hash=plan_hash,
-            proposed_at=incident.proposed_at,
-            requested_by=incident.declared.by,
-            approvals=incident.approvals,
-            actor=actor,
-            rights=rights,
-            now=now,
+        events = approval_events(
+            context, incident, plan_hash=plan_hash, actor=actor, rights=rights, typed=typed
         )
-        if refusal is not None:
-            raise _explained(refusal, plan, incident, context)
-        if typed.strip() != plan.typed_confirmation:
-            raise RefusedError(
-                "What was typed is not the name that the plan asks for.",
-                f"Type exactly {plan.typed_confirmation}, if you are sure.",
-            )
-        approval = Approval(plan_hash=plan_hash, by=actor, at=now)
-        events: list[e.AnyEvent] = [e.ApprovalGiven(approval=approval)]
-        if is_approved(policy, plan, (*incident.approvals, approval)):
-            events.append(e.PlanApproved(plan_hash=plan_hash))
-        return Decision(events=tuple(events))
+        return Decision(events=events)
 
     return await context.journal.record(incident_id, decide, request_id=request_id)
+
+
+def approval_events(
+    context: Context,
+    incident: Incident,
+    *,
+    plan_hash: str,
+    actor: Actor,
+    rights: frozenset[Right],
+    typed: str,
+) -> tuple[e.AnyEvent, ...]:
+    """What one person's approval means for the incident.
+
+    Raises RefusedError that tells the person why it does not count.
+    """
+    plan = plan_on_the_table(incident)
+    if incident.proposed_at is None:
+        raise RefusedError("The plan has no date.", "Press “Plan again”.")
+    policy = context.catalog.approval_of(incident.declared.service)
+    now = context.clock.now()
+    refusal = check_approval(
+        policy,
+        plan=plan,
+        plan_hash=plan_hash,
+        proposed_at=incident.proposed_at,
+        requested_by=incident.declared.by,
+        approvals=incident.approvals,
+        actor=actor,
+        rights=rights,
+        now=now,
+    )
+    if refusal is None and any(
+        used.plan_hash == plan_hash and may_be_same(used.approver, actor)
+        for used in incident.break_glass
+    ):
+        refusal = Refusal.TWICE
+    if refusal is not None:
+        raise _explained(refusal, plan, incident, context)
+    if typed.strip() != plan.typed_confirmation:
+        raise RefusedError(
+            "What was typed is not the name that the plan asks for.",
+            f"Type exactly {plan.typed_confirmation}, if you are sure.",
+        )
+    approval = Approval(plan_hash=plan_hash, by=actor, at=now)
+    events: list[e.AnyEvent] = [e.ApprovalGiven(approval=approval)]
+    if is_approved(policy, plan, (*incident.approvals, approval)):
+        events.append(e.PlanApproved(plan_hash=plan_hash))
+    return tuple(events)
 
 
 async def reject(
@@ -88,7 +113,7 @@ async def reject(
         )
 
     def decide(incident: Incident) -> Decision:
-        plan = _plan_on_the_table(incident)
+        plan = plan_on_the_table(incident)
         if plan.hash != plan_hash:
             raise _explained(Refusal.OUTDATED, plan, incident, context)
         return Decision(events=(e.PlanRejected(by=actor, reason=reason),))
@@ -106,7 +131,8 @@ async def request_plan(
     )
 
 
-def _plan_on_the_table(incident: Incident) -> Plan:
+def plan_on_the_table(incident: Incident) -> Plan:
+    """The plan that waits for approval; raises RefusedError when there is none."""
     if incident.plan is None or incident.phase is not Phase.AWAITING_APPROVAL:
         raise RefusedError(
             f"{incident.id} has no plan that waits for approval.",

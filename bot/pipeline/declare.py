@@ -45,8 +45,8 @@ async def declare(
 
 
 async def assemble(context: Context, incident: Incident, lease: Lease) -> None:
-    """Duty ASSEMBLE: give the incident a channel and its team."""
-    if incident.channel is None:
+    """Duty ASSEMBLE: give the incident a channel, unless it runs at a terminal, and its team."""
+    if not incident.has_place:
         opened = await _open_channel(context, incident)
         incident = await context.journal.add(incident.id, opened, lease=lease)
     if incident.team is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bot.domain import events as e
+from bot.domain.estimates import learned
 from bot.domain.incident import Incident
 from bot.errors import PermanentError, RefusedError, RollbackBotError, TemporaryError
 from bot.pipeline import releases
@@ -14,6 +15,11 @@ from bot.pipeline.journal import Decision
 from bot.pipeline.releases import Marks
 from bot.pipeline.undo import plan_undo
 from bot.ports.store import Attachment, Lease
+from bot.ports.world import Strategy
+
+
+LEARNED_FROM = 5
+"""Past incidents of a service from which durations are learned."""
 
 
 async def prepare(context: Context, incident: Incident, lease: Lease) -> None:
@@ -41,9 +47,22 @@ async def _propose(context: Context, incident: Incident) -> e.PlanProposed:
         return e.PlanProposed(
             plan=plan, baseline=incident.baseline, baseline_note=incident.baseline_note
         )
-    name = incident.declared.service
+    return await propose(
+        context,
+        incident.declared.service,
+        strategy=context.strategy_of(incident),
+        target=incident.target_release,
+    )
+
+
+async def propose(
+    context: Context, name: str, *, strategy: Strategy, target: str | None
+) -> e.PlanProposed:
+    """Make a plan from the live system as it is now; changes nothing.
+
+    Raises what ``Strategy.plan`` raises.
+    """
     entry = context.service(name)
-    strategy = context.strategy_of(incident)
     marks = await releases.marks(context, name)
     observed = await strategy.observe(entry, context.world)
     usual = await normal(context, name, released_at=observed.released_at)
@@ -51,11 +70,19 @@ async def _propose(context: Context, incident: Incident) -> e.PlanProposed:
         name,
         entry,
         context.world,
-        target=incident.target_release,
+        target=target,
         marked_bad=marks.bad,
         known_good=_known_good(context, name, marks, usual),
     )
+    plan = learned(plan, await _past(context, incident))
     return e.PlanProposed(plan=plan, baseline=usual.baseline, baseline_note=usual.note)
+
+
+async def _past(context: Context, incident: Incident) -> list[Incident]:
+    """The service's latest incidents before this one."""
+    heads = await context.store.incidents(service=incident.declared.service, limit=LEARNED_FROM + 1)
+    others = [head.id for head in heads if head.id != incident.id]
+    return [await context.journal.load(one) for one in others[:LEARNED_FROM]]
 
 
 def _known_good(context: Context, name: str, marks: Marks, usual: Normal) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ class Speaker:
 
     incident: Incident
     frame: Frame
-    channel: e.ChannelOpened
+    channel: e.ChannelOpened | None
+    """None for an incident at a terminal: nothing is said here then."""
     words: tuple[e.WordsAdded, ...]
     """What people had added for the next update, which an update uses up."""
     prefix: str
@@ -28,12 +29,14 @@ class Speaker:
 
     def here(
         self, purpose: str, action: Action, payload: dict[str, Any], *, optional: bool = False
-    ) -> Delivery:
-        """A delivery to the incident's channel."""
-        return self._to(self.channel.channel_id, purpose, action, payload, optional=optional)
+    ) -> Iterator[Delivery]:
+        """A delivery to the incident's channel, if it has one."""
+        if self.channel is not None:
+            to = self.channel.channel_id
+            yield self._to(to, purpose, action, payload, optional=optional)
 
-    def post(self, purpose: str, message: Message) -> Delivery:
-        """A message to the incident's channel."""
+    def post(self, purpose: str, message: Message) -> Iterator[Delivery]:
+        """A message to the incident's channel, if it has one."""
         return self.here(purpose, Action.POST, message.payload())
 
     def post_to(self, channel: str, purpose: str, message: Message) -> Delivery:
@@ -47,7 +50,7 @@ class Speaker:
 
     def everywhere(self, purpose: str, message: Message) -> Iterator[Delivery]:
         """A message to the incident's channel and to the stakeholders."""
-        yield self.post(purpose, message)
+        yield from self.post(purpose, message)
         yield from self.stakeholders(purpose, message)
 
     def _to(
@@ -77,21 +80,21 @@ def said(event: e.AnyEvent, speaker: Speaker) -> Iterator[Delivery]:
 
 def _channel_opened(event: e.ChannelOpened, to: Speaker) -> Iterator[Delivery]:
     incident, frame = to.incident, to.frame
-    yield to.post("announcement", posts.announcement(incident, frame))
+    yield from to.post("announcement", posts.announcement(incident, frame))
     yield from to.stakeholders("announcement", posts.stakeholder_announcement(incident, frame))
 
 
 def _team_assigned(event: e.TeamAssigned, to: Speaker) -> Iterator[Delivery]:
     people = {person.id for role in event.roles for person in role.people}
     people |= {to.incident.declared.by.id}
-    if to.channel.dedicated:
+    if to.channel is not None and to.channel.dedicated:
         payload = {"people": sorted(people)}
-        yield to.here("invite", Action.INVITE, payload, optional=True)
-    yield to.post("team", posts.team_assembled(to.incident, to.frame))
+        yield from to.here("invite", Action.INVITE, payload, optional=True)
+    yield from to.post("team", posts.team_assembled(to.incident, to.frame))
 
 
 def _escalated(event: e.ApprovalEscalated, to: Speaker) -> Iterator[Delivery]:
-    yield to.post("escalated", posts.escalated(to.incident, to.frame))
+    yield from to.post("escalated", posts.escalated(to.incident, to.frame))
 
 
 def _update(event: e.UpdatePosted, to: Speaker) -> Iterator[Delivery]:
@@ -119,7 +122,7 @@ def _report(event: e.ReportPublished, to: Speaker) -> Iterator[Delivery]:
         "comment": posts.report_comment(to.incident),
         "alt_text": f"Error rate of {service} before and after the rollback",
     }
-    yield to.here("report", Action.UPLOAD, payload)
+    yield from to.here("report", Action.UPLOAD, payload)
 
 
 _HANDLERS: dict[type[e.Event], Callable[[Any, Speaker], Iterator[Delivery]]] = {

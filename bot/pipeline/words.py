@@ -92,6 +92,8 @@ class Words:
                 ),
             )
         ]
+        if after.channel is None:
+            return tuple(messages)
         opened = before.channel is None
         shown = {} if opened else self._shown(before)
         wanted = _cards(after, frame)

@@ -46,6 +46,7 @@ def completion_post(incident: Incident, frame: Frame) -> Message:
         header(said),
         section(f"*Status:* {status}"),
         *facts(_facts(incident)),
+        *_break_glass(incident),
         *_stopped(incident),
         *listing("Metrics", latest(incident, frame)),
         *_proof(incident),
@@ -65,6 +66,7 @@ def resolved_post(incident: Incident, frame: Frame) -> Message:
     blocks = [
         header(said),
         *facts(_facts(incident)),
+        *_break_glass(incident),
         *listing("Impact", _impact(incident)),
         *measured,
         *(_concluded(incident.conclusion) if incident.conclusion else []),
@@ -96,6 +98,15 @@ def _facts(incident: Incident) -> list[tuple[str, str]]:
         ("Current version", _current(incident)),
         ("Health", _health(incident)),
     ]
+
+
+def _break_glass(incident: Incident) -> list[Block]:
+    told = [
+        f"• The approval of {inline(used.approver.name, 80)} ({inline(used.standing, 120)}) was "
+        f"typed at the terminal of {inline(used.by.name, 80)}; who typed it is not proven"
+        for used in incident.break_glass
+    ]
+    return listing("⚠️ Approved without Slack (break-glass)", told) if told else []
 
 
 def _current(incident: Incident) -> str:

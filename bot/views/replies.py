@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from bot.domain.events import Place
 from bot.domain.incident import Incident
 from bot.domain.values import Instant, seconds_between, spoken
 from bot.errors import (
@@ -99,8 +100,7 @@ def unknown_service(name: str, known: Sequence[str]) -> Message:
 
 
 def _open(incident: Incident, now: Instant) -> str:
-    opened = incident.channel
-    where = f" in {channel(opened.channel_id, opened.channel_name)}" if opened else ""
+    where = _where(incident, " in ")
     age = spoken(max(0.0, (now - incident.opened_at).total_seconds()))
     return f"• *{incident.id}*{where}, open for {age}: {_headline(incident)} (ETA: {eta(incident)})"
 
@@ -108,12 +108,18 @@ def _open(incident: Incident, now: Instant) -> str:
 def _past(incident: Incident, now: Instant) -> str:
     lasted = seconds_between(incident.opened_at, incident.resolved_at or now) or 0.0
     state = "lasted" if incident.resolved_at else "open for"
-    opened = incident.channel
-    where = f" {channel(opened.channel_id, opened.channel_name)}" if opened else ""
+    where = _where(incident, " ")
     return (
         f"• *{incident.id}*{where}, {day(incident.opened_at)}, {state} {spoken(max(0.0, lasted))}: "
         f"{_headline(incident)}"
     )
+
+
+def _where(incident: Incident, before: str) -> str:
+    if incident.declared.place is Place.TERMINAL:
+        return " at the terminal"
+    opened = incident.channel
+    return f"{before}{channel(opened.channel_id, opened.channel_name)}" if opened else ""
 
 
 def _headline(incident: Incident) -> str:

@@ -129,7 +129,7 @@ def checklist(incident: Incident) -> tuple[tuple[str, bool], ...]:
     approved = incident.approved_at is not None
     return (
         ("Rollback decision made and recorded", True),
-        ("Communication channel active", incident.channel is not None),
+        ("Communication channel active", incident.has_place),
         (f"Team assembled{gap}", team),
         ("Rollback plan documented", plan is not None),
         (f"Previous version available, preflights passed{target}", bool(plan and plan.is_safe)),

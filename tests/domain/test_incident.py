@@ -87,6 +87,7 @@ EVENTS: tuple[e.AnyEvent, ...] = (
     e.PlanRequested(by=BOB, target_release="v1.9.0"),
     e.UndoRequested(by=BOB),
     e.ApprovalGiven(approval=Approval(plan_hash=PLAN.hash, by=BOB, at=NOON)),
+    e.BreakGlassUsed(by=ALICE, approver=BOB, plan_hash=PLAN.hash, standing="release manager"),
     e.PlanApproved(plan_hash=PLAN.hash),
     e.PlanRejected(by=BOB, reason="Wait."),
     e.ApprovalEscalated(plan_hash=PLAN.hash),

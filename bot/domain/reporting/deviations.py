@@ -61,6 +61,10 @@ _WORDS: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
     e.PlanningFailed: lambda ev, plan: f"No plan could be made: {ev.what}",
     e.PlanRequested: _requested,
     e.UndoRequested: lambda ev, plan: f"{ev.by.name} asked to undo the rollback",
+    e.BreakGlassUsed: lambda ev, plan: (
+        f"BREAK-GLASS: {ev.approver.name} ({ev.standing}) approved at the terminal of "
+        f"{ev.by.name}, without Slack: who typed it is not proven"
+    ),
     e.PlanRejected: lambda ev, plan: f"{ev.by.name} rejected the plan: {ev.reason}",
     e.PlanExpired: lambda ev, plan: "The plan expired without enough approvals, to be made anew",
     e.ApprovalEscalated: lambda ev, plan: (

@@ -42,6 +42,7 @@ _DEEDS: dict[type[e.Event], str] = {
     e.Declared: "declared the incident",
     e.PlanRequested: "asked for a new plan",
     e.UndoRequested: "asked to undo the rollback",
+    e.BreakGlassUsed: "took an approval at the terminal (break-glass)",
     e.PlanRejected: "rejected a plan",
     e.PauseRequested: "paused the execution",
     e.ResumeRequested: "resumed the execution",

@@ -47,8 +47,10 @@ def step_title(plan: Plan | None, index: int) -> str:
 
 def _declared(event: e.Declared, plan: Plan | None) -> str:
     verdict = event.verdict
+    where = " at the terminal, without Slack" if event.place is e.Place.TERMINAL else ""
     return (
-        f"Incident declared for {event.service} {event.bad_release}: {verdict.severity.value} "
+        f"Incident declared{where} for {event.service} {event.bad_release}: "
+        f"{verdict.severity.value} "
         f"({verdict.severity.priority}), verdict “{verdict.kind.value}”. {event.decision.reason}"
     )
 
@@ -92,6 +94,13 @@ def _failed_planning(event: e.PlanningFailed, plan: Plan | None) -> str:
 
 def _requested(event: e.PlanRequested, plan: Plan | None) -> str:
     return f"New plan requested{f' to {event.target_release}' if event.target_release else ''}"
+
+
+def _break_glass(event: e.BreakGlassUsed, plan: Plan | None) -> str:
+    return (
+        f"BREAK-GLASS: the approval of {event.approver.name} ({event.standing}) was typed at "
+        f"{event.by.name}'s terminal; who typed it is not proven"
+    )
 
 
 def _finished(event: e.StepFinished, plan: Plan | None) -> str:
@@ -149,6 +158,7 @@ _WORDS: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
     e.PlanRequested: _requested,
     e.UndoRequested: lambda ev, plan: "Undo of the rollback requested",
     e.ApprovalGiven: lambda ev, plan: f"Plan {ev.approval.plan_hash[:12]} approved",
+    e.BreakGlassUsed: _break_glass,
     e.PlanApproved: lambda ev, plan: f"Plan {ev.plan_hash[:12]} may run: enough people approved",
     e.PlanRejected: lambda ev, plan: f"Plan rejected: {ev.reason}",
     e.ApprovalEscalated: lambda ev, plan: "Nobody answered: on-call leads may approve as well",

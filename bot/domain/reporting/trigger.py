@@ -79,6 +79,11 @@ def ongoing(incident: Incident) -> list[str]:
     recovered = RecoveryVerdict.RECOVERED
     if incident.judged is None or incident.judged.judgement.verdict is not recovered:
         left.append("Recovery is not proven.")
+    left += [
+        f"Break-glass: have {used.approver.name} confirm that they approved plan "
+        f"{used.plan_hash[:12]} at the terminal of {used.by.name}; it is not proven."
+        for used in incident.break_glass
+    ]
     if incident.execution and incident.execution.remedy:
         left.append(sentence(incident.execution.remedy))
     if incident.plan and incident.execution:

@@ -1,0 +1,100 @@
+"""Approve at the terminal: the day Slack is down.
+
+The same gate as in Slack: this plan's hash, its safety, its age, the quorum, nobody twice. What
+is missing is the proof of who approves, so each such approval is recorded as break-glass.
+"""
+
+from __future__ import annotations
+
+from bot.domain import events as e
+from bot.domain.approval import Right
+from bot.domain.break_glass import Witness, is_group, may_be_same, named
+from bot.domain.incident import Incident
+from bot.domain.values import Actor
+from bot.errors import RefusedError
+from bot.pipeline.approve import approval_events, plan_on_the_table
+from bot.pipeline.context import Context
+from bot.pipeline.journal import Decision
+
+
+def witness(context: Context, incident: Incident, *, operator: Actor, name: str) -> Witness:
+    """Whose approval a typed name stands for; an empty name is the operator's own.
+
+    Raises RefusedError when the rule of docs/decisions/011 does not let it count.
+    """
+    people = context.catalog.people
+    alone = context.catalog.approval_of(incident.declared.service).self_approval
+    found = named(name, managers=people.release_managers, leads=people.on_call_leads)
+    if not name.strip():
+        if not alone:
+            raise RefusedError(
+                "This service's policy wants somebody else's approval.",
+                "Let that person type their name.",
+            )
+        return Witness(
+            actor=operator,
+            rights=frozenset({Right.RELEASE_MANAGER}),
+            standing="the operator; the policy lets one person decide",
+        )
+    if found is None:
+        raise RefusedError(
+            f"“{name.strip()}” is not a name under which the catalog knows an approver.",
+            f"It knows: {', '.join(_known(context))}.",
+        )
+    if not alone and may_be_same(found.actor, incident.declared.by):
+        raise RefusedError(
+            f"{incident.declared.by.name} asked for this rollback, so somebody else has to "
+            "approve it.",
+            "Let that person type their name.",
+        )
+    return found
+
+
+async def approve(
+    context: Context,
+    incident_id: str,
+    *,
+    plan_hash: str,
+    operator: Actor,
+    name: str,
+    typed: str,
+    request_id: str,
+) -> Incident:
+    """Count one approval that was typed at the terminal; with the last one the plan may run.
+
+    ``typed`` is what was typed where the plan asks for a name, such as a database's.
+    Raises RefusedError that says why it does not count.
+    """
+
+    def decide(incident: Incident) -> Decision:
+        plan_on_the_table(incident)
+        found = witness(context, incident, operator=operator, name=name)
+        for given in incident.approvals:
+            if given.plan_hash == plan_hash and may_be_same(given.by, found.actor):
+                raise RefusedError(
+                    f"{given.by.name} has approved this plan already.",
+                    "Another person's approval is needed.",
+                )
+        approved = approval_events(
+            context,
+            incident,
+            plan_hash=plan_hash,
+            actor=found.actor,
+            rights=found.rights,
+            typed=typed,
+        )
+        used = e.BreakGlassUsed(
+            by=operator, approver=found.actor, plan_hash=plan_hash, standing=found.standing
+        )
+        return Decision(events=(used, *approved))
+
+    return await context.journal.record(incident_id, decide, request_id=request_id)
+
+
+def _known(context: Context) -> list[str]:
+    people = context.catalog.people
+    return [
+        reference
+        for reference in (*people.release_managers, *people.on_call_leads)
+        if not is_group(reference)
+    ]
