@@ -17,7 +17,6 @@ from bot.pipeline.undo import plan_undo
 from bot.ports.store import Attachment, Lease
 from bot.ports.world import Strategy
 
-
 LEARNED_FROM = 5
 """Past incidents of a service from which durations are learned."""
 
@@ -74,15 +73,14 @@ async def propose(
         marked_bad=marks.bad,
         known_good=_known_good(context, name, marks, usual),
     )
-    plan = learned(plan, await _past(context, incident))
+    plan = learned(plan, await _past(context, name))
     return e.PlanProposed(plan=plan, baseline=usual.baseline, baseline_note=usual.note)
 
 
-async def _past(context: Context, incident: Incident) -> list[Incident]:
-    """The service's latest incidents before this one."""
-    heads = await context.store.incidents(service=incident.declared.service, limit=LEARNED_FROM + 1)
-    others = [head.id for head in heads if head.id != incident.id]
-    return [await context.journal.load(one) for one in others[:LEARNED_FROM]]
+async def _past(context: Context, name: str) -> list[Incident]:
+    """The service's latest incidents, with the steps that they ran."""
+    heads = await context.store.incidents(service=name, limit=LEARNED_FROM)
+    return [await context.journal.load(head.id) for head in heads]
 
 
 def _known_good(context: Context, name: str, marks: Marks, usual: Normal) -> tuple[str, ...]:

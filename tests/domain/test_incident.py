@@ -190,7 +190,7 @@ def test_a_resumed_step_keeps_its_first_start() -> None:
     story = executing().tell(e.StepStarted(index=0))
     begun = story.now
     story.tell(e.StepStarted(index=0), after=30)
-    assert story.incident.steps[0] == StepRecord(started_at=begun)
+    assert story.incident.steps[0] == StepRecord(started_at=begun, resumed=True)
 
 
 def test_a_failed_step_that_is_tried_again_shows_no_old_failure() -> None:
