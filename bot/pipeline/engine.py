@@ -80,6 +80,9 @@ class Engine:
         except RollbackBotError as error:
             # The store does not answer, so nothing can be noted either: reconcile looks again.
             log.warning("incident left for now", incident=incident_id, error=str(error))
+        except Exception:
+            # A defect that cannot even be noted; it must neither go unseen nor end the process.
+            log.exception("incident left after an unexpected error", incident=incident_id)
 
     async def _look(self, incident_id: str, driver: _Driver) -> None:
         """Work while something is owed and nobody else does."""
