@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import MutableMapping
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -232,6 +234,16 @@ async def test_a_store_that_does_not_answer_is_asked_again_later(company: Compan
     process.store.fail_next(TemporaryError("The store is busy."), times=6)
     state = await company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
     assert state.notes == ()
+
+
+async def test_a_defect_in_recording_itself_is_logged_and_tried_again(
+    company: Company, logs: list[MutableMapping[str, Any]]
+) -> None:
+    process = await company.process(sends=False)
+    incident = await declare(process)
+    process.store.fail_next(ValueError("a defect"), times=8)
+    await company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+    assert "incident left after an unexpected error" in [entry["event"] for entry in logs]
 
 
 async def test_a_stopped_engine_begins_nothing_new(company: Company) -> None:
