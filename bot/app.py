@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import uuid
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -14,13 +11,9 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
 import handlers
-from bot.adapters.aws import BotoAws
 from bot.adapters.clock import SystemClock
-from bot.adapters.commands import EnvironmentSecrets, LocalCommands
-from bot.adapters.http import HttpClient
 from bot.adapters.kubernetes import connect_cluster
 from bot.adapters.metrics.recorder import PodRecorder
-from bot.adapters.metrics.source import PodMetricsSource
 from bot.adapters.scheduler import ApScheduler
 from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.client import make_client
@@ -28,22 +21,18 @@ from bot.adapters.slack.courier import SlackCourier
 from bot.adapters.slack.link import SlackLink
 from bot.adapters.store import open_store
 from bot.adapters.web import WebServer
+from bot.assembly import PHASES, make_context, owner_name
 from bot.config.catalog import Catalog
-from bot.config.settings import Settings
-from bot.domain.duties import Duty
+from bot.config.settings import ServeSettings
 from bot.errors import RollbackBotError
-from bot.pipeline import conclude, declare, execute, prepare, verify, watch
+from bot.pipeline import watch
 from bot.pipeline.beat import Beats
 from bot.pipeline.changes import Changes
 from bot.pipeline.context import Context
 from bot.pipeline.engine import Engine
-from bot.pipeline.journal import Journal
 from bot.pipeline.outbox import Outbox
-from bot.pipeline.words import Words
 from bot.ports.store import Store
-from bot.ports.world import World
 from handlers.desk import Desk
-from strategies.registry import step_kind, strategy
 
 log = structlog.get_logger()
 
@@ -52,24 +41,11 @@ RECONCILE = timedelta(seconds=15)
 PRUNE = timedelta(hours=1)
 KEEP_SCRAPES = timedelta(days=2)
 
-PHASES = {
-    Duty.ASSEMBLE: declare.assemble,
-    Duty.PREPARE: prepare.prepare,
-    Duty.EXECUTE: execute.execute,
-    Duty.VERIFY: verify.verify,
-    Duty.REPORT: conclude.report,
-}
-
-
-def owner_name() -> str:
-    """A name for this process that no other process ever has."""
-    return f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
-
 
 class Bot:
     """One process of the bot."""
 
-    def __init__(self, settings: Settings, catalog: Catalog) -> None:
+    def __init__(self, settings: ServeSettings, catalog: Catalog) -> None:
         self._settings = settings
         self._catalog = catalog
         self._owner = owner_name()
@@ -103,34 +79,21 @@ class Bot:
         client = make_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
         link = self._link()
         changes = Changes()
-        journal = Journal(store=store, clock=clock, words=Words(catalog), changed=changes.notify)
 
         async def bot_user_id() -> str:
             return (await link.identity()).bot_user_id
 
-        recorder = PodRecorder(cluster, store, clock, catalog)
-        context = Context(
+        context, recorder = make_context(
             catalog=catalog,
-            clock=clock,
             store=store,
-            journal=journal,
+            cluster=cluster,
             chat=SlackChat(client, bot_user_id=bot_user_id, clock=clock),
-            metrics=PodMetricsSource(store, recorder),
-            world=World(
-                cluster=cluster,
-                http=HttpClient(),
-                aws=BotoAws(),
-                commands=LocalCommands(),
-                secrets=EnvironmentSecrets(),
-                clock=clock,
-            ),
-            strategy=strategy,
-            step_kind=step_kind,
+            changed=changes.notify,
         )
         outbox = Outbox(
             store=store,
             clock=clock,
-            journal=journal,
+            journal=context.journal,
             couriers={"slack": SlackCourier(client, load=store.attachment)},
             owner=self._owner,
         )

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bot.app import Bot
 from bot.config.load import load_catalog
-from bot.config.settings import DEFAULT_CATALOG, SECRET_VARIABLES, read_settings
+from bot.config.settings import DEFAULT_CATALOG, SECRET_VARIABLES, read_serve_settings
 from bot.errors import RollbackBotError
 from bot.logs import configure_logging
 
@@ -33,7 +33,7 @@ ConfigOption = Annotated[Path, typer.Option("--config", help="The catalog of ser
 @cli.command()
 def serve(config: ConfigOption = DEFAULT_CATALOG) -> None:
     """Run the bot until it is told to stop (SIGTERM or Ctrl-C)."""
-    settings = read_settings()
+    settings = read_serve_settings()
     # Programs that we start, such as a kubeconfig's login helper, need not know our tokens.
     for name in SECRET_VARIABLES:
         os.environ.pop(name, None)

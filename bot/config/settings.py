@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -26,7 +26,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
-    slack_bot_token: SecretStr = Field(validation_alias="SLACK_BOT_TOKEN")
+    slack_bot_token: SecretStr | None = Field(default=None, validation_alias="SLACK_BOT_TOKEN")
     slack_app_token: SecretStr | None = Field(default=None, validation_alias="SLACK_APP_TOKEN")
     slack_signing_secret: SecretStr | None = Field(
         default=None, validation_alias="SLACK_SIGNING_SECRET"
@@ -53,13 +53,40 @@ class Settings(BaseSettings):
         return "socket" if self.slack_app_token else "http"
 
 
+class ServeSettings(Settings):
+    """What serving Slack needs on top."""
+
+    slack_bot_token: SecretStr = Field(validation_alias="SLACK_BOT_TOKEN")
+
+
+S = TypeVar("S", bound=Settings)
+
+
 def read_settings() -> Settings:
-    """Read the environment.
+    """Read the environment for a command that works without Slack.
+
+    Raises ConfigurationError that names every wrong variable, never its value.
+    """
+    return _read(Settings)
+
+
+def read_serve_settings() -> ServeSettings:
+    """Read the environment for serving Slack.
 
     Raises ConfigurationError that names every wrong or missing variable, never its value.
     """
+    settings = _read(ServeSettings)
+    if settings.slack_app_token is None and settings.slack_signing_secret is None:
+        raise ConfigurationError(
+            "Neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set.",
+            "Set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP.",
+        )
+    return settings
+
+
+def _read(kind: type[S]) -> S:
     try:
-        settings = Settings()
+        return kind()
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
@@ -69,12 +96,6 @@ def read_settings() -> Settings:
             f"The environment is not complete: {problems}.",
             "Set the variables named; README.md, “Installing”, says where each comes from.",
         ) from None
-    if settings.slack_app_token is None and settings.slack_signing_secret is None:
-        raise ConfigurationError(
-            "Neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set.",
-            "Set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP.",
-        )
-    return settings
 
 
 DEFAULT_CATALOG = Path("rollback.yml")

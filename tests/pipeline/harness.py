@@ -14,7 +14,7 @@ import yaml
 from bot.adapters.slack.app import identify
 from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.courier import SlackCourier
-from bot.app import PHASES
+from bot.assembly import PHASES
 from bot.config.catalog import Catalog
 from bot.domain.incident import Incident
 from bot.domain.values import Actor

@@ -6,10 +6,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from bot.adapters.store.sqlite import SqliteStore
+from bot.adapters.store.untouched import UntouchedSqlite
 from bot.errors import ConfigurationError
 from bot.ports.store import Store
 
-__all__ = ["SqliteStore", "open_store"]
+__all__ = ["SqliteStore", "open_store", "open_untouched"]
 
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql", "postgres")
@@ -36,6 +37,19 @@ def open_store(url: str) -> Store:
         f"ROLLBACK_DATABASE_URL begins with {scheme}://, which is no store that this bot knows.",
         _REMEDY,
     )
+
+
+def open_untouched(url: str) -> Store:
+    """The store at a URL for reading alone: nothing is created, migrated or written.
+
+    Raises ConfigurationError as ``open_store`` does.
+    """
+    if url.startswith("sqlite:"):
+        return UntouchedSqlite(_sqlite_path(url))
+    open_store(url)  # what is no store is refused in the same words
+    from bot.adapters.store.untouched_postgres import UntouchedPostgres  # noqa: PLC0415 - optional
+
+    return UntouchedPostgres(url)
 
 
 def _postgres(url: str) -> Store:

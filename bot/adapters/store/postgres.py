@@ -27,7 +27,7 @@ def _in_psycopg(sql: str) -> bytes:
     return re.sub(r":([a-z_]+)", r"%(\1)s", sql).encode()
 
 
-class _PostgresSession:
+class PostgresSession:
     """A transaction on a connection."""
 
     def __init__(self, connection: AsyncConnection[DictRow]) -> None:
@@ -116,4 +116,4 @@ class PostgresStore(SqlStore):
 
     async def _write(self, work: Work[T]) -> T:
         async with self._connections.transaction() as connection:
-            return await work(_PostgresSession(connection))
+            return await work(PostgresSession(connection))

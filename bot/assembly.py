@@ -1,0 +1,72 @@
+"""What ``bot.app`` (with Slack) and ``bot.offline`` (without) put together alike."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Callable
+
+from bot.adapters.aws import BotoAws
+from bot.adapters.clock import SystemClock
+from bot.adapters.commands import EnvironmentSecrets, LocalCommands
+from bot.adapters.http import HttpClient
+from bot.adapters.metrics.recorder import PodRecorder
+from bot.adapters.metrics.source import PodMetricsSource
+from bot.config.catalog import Catalog
+from bot.domain.duties import Duty
+from bot.domain.incident import Incident
+from bot.pipeline import conclude, declare, execute, prepare, verify
+from bot.pipeline.context import Context
+from bot.pipeline.journal import Journal
+from bot.pipeline.words import Words
+from bot.ports.chat import Chat
+from bot.ports.cluster import Cluster
+from bot.ports.store import Store
+from bot.ports.world import World
+from strategies.registry import step_kind, strategy
+
+PHASES = {
+    Duty.ASSEMBLE: declare.assemble,
+    Duty.PREPARE: prepare.prepare,
+    Duty.EXECUTE: execute.execute,
+    Duty.VERIFY: verify.verify,
+    Duty.REPORT: conclude.report,
+}
+
+
+def owner_name() -> str:
+    """A name for this process that no other process ever has."""
+    return f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+
+
+def make_context(
+    *,
+    catalog: Catalog,
+    store: Store,
+    cluster: Cluster,
+    chat: Chat,
+    changed: Callable[[Incident], None],
+) -> tuple[Context, PodRecorder]:
+    """The pipeline's context over the real world, and the recorder that feeds its metrics."""
+    clock = SystemClock()
+    recorder = PodRecorder(cluster, store, clock, catalog)
+    context = Context(
+        catalog=catalog,
+        clock=clock,
+        store=store,
+        journal=Journal(store=store, clock=clock, words=Words(catalog), changed=changed),
+        chat=chat,
+        metrics=PodMetricsSource(store, recorder),
+        world=World(
+            cluster=cluster,
+            http=HttpClient(),
+            aws=BotoAws(),
+            commands=LocalCommands(),
+            secrets=EnvironmentSecrets(),
+            clock=clock,
+        ),
+        strategy=strategy,
+        step_kind=step_kind,
+    )
+    return context, recorder
