@@ -91,6 +91,21 @@ async def test_two_processes_and_three_incidents_keep_every_beat_once(company: C
         assert len(rows) == passed
 
 
+@pytest.mark.parametrize("survivor", [0, 1])
+async def test_whichever_of_two_processes_survives_keeps_the_rhythm_by_itself(
+    company: Company, survivor: int
+) -> None:
+    _no_plan(company, 1)
+    never = timedelta(days=30)
+    incident = await _quiet(await company.process(sends=False, reconcile=never))
+    await company.process(sends=False, reconcile=never)
+    await company.clock.advance(25 * 60)
+    await company.processes[1 - survivor].kill()
+    await company.clock.advance(30 * 60)
+    updates = await _updates(company.processes[survivor], incident)
+    assert updates == _on_the_beat(incident, 5)
+
+
 async def test_beats_missed_while_the_bot_was_down_give_one_update_and_the_rhythm_goes_on(
     company: Company,
 ) -> None:
