@@ -5,24 +5,31 @@ from __future__ import annotations
 from bot.errors import ConfigurationError
 from bot.ports.world import StepKind, Strategy
 from strategies.blue_green import BlueGreen
+from strategies.feature_flag import FeatureFlag
 from strategies.rolling import Rolling
 from strategies.steps.await_drain import AwaitDrain
+from strategies.steps.await_flag import AwaitFlag
 from strategies.steps.await_rollout import AwaitRollout
+from strategies.steps.check_feature import CheckFeature
 from strategies.steps.check_ready import CheckReady
 from strategies.steps.revert_template import RevertTemplate
 from strategies.steps.set_paused import SetPaused
+from strategies.steps.switch_flag import SwitchFlag
 from strategies.steps.switch_service import SwitchService
 from strategies.steps.verify_pods import VerifyPods
 
-STRATEGIES: dict[str, Strategy] = {one.name: one for one in (BlueGreen(), Rolling())}
+STRATEGIES: dict[str, Strategy] = {one.name: one for one in (BlueGreen(), FeatureFlag(), Rolling())}
 STEP_KINDS: dict[str, StepKind] = {
     one.name: one
     for one in (
         AwaitDrain(),
+        AwaitFlag(),
         AwaitRollout(),
+        CheckFeature(),
         CheckReady(),
         RevertTemplate(),
         SetPaused(),
+        SwitchFlag(),
         SwitchService(),
         VerifyPods(),
     )

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from bot.config.targets.feature_flag import FeatureFlagTarget
 from bot.config.targets.kubernetes import BlueGreenTarget, RollingTarget
 
-__all__ = ["BlueGreenTarget", "RollbackTarget", "RollingTarget"]
+__all__ = ["BlueGreenTarget", "FeatureFlagTarget", "RollbackTarget", "RollingTarget"]
 
-RollbackTarget = Annotated[BlueGreenTarget | RollingTarget, Field(discriminator="strategy")]
+RollbackTarget = Annotated[BlueGreenTarget | FeatureFlagTarget | RollingTarget, Field(discriminator="strategy")]
 """One way to roll back; ``strategy`` tells which."""

@@ -1,0 +1,1 @@
+"""Feature flags at the services that keep them: one file a service."""

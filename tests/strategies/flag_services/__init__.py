@@ -1,0 +1,1 @@
+"""Stand-ins for services of feature flags, written from their documented APIs."""
