@@ -172,6 +172,18 @@ class KubernetesCluster:
         )
         return parsed(call, text)
 
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+        """Delete exactly this object, which the uid tells from a successor of its name."""
+        call = call_of("delete", kind, namespace, name).model_copy(update={"writes": True})
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        path = path_of(kind, namespace, name)
+        await retried(lambda: self._api.succeed(call, "DELETE", path, body=options))
+
     async def may(self, verb: str, kind: Kind, namespace: str, *, name: str = "") -> bool:
         """Whether the bot has a right (SelfSubjectAccessReview)."""
         resource, _, subresource = kind.plural.partition("/")
