@@ -25,7 +25,7 @@ from bot.assembly import PHASES, make_context, owner_name
 from bot.config.catalog import Catalog
 from bot.config.settings import ServeSettings
 from bot.errors import RollbackBotError
-from bot.pipeline import watch
+from bot.pipeline import tripwire, watch
 from bot.pipeline.beat import Beats
 from bot.pipeline.changes import Changes
 from bot.pipeline.context import Context
@@ -38,6 +38,7 @@ log = structlog.get_logger()
 
 RECONCILE = timedelta(seconds=15)
 """How often this process looks after incidents that another one may have left."""
+TRIPWIRE = timedelta(minutes=1)
 PRUNE = timedelta(hours=1)
 KEEP_SCRAPES = timedelta(days=2)
 
@@ -138,6 +139,7 @@ class Bot:
         scheduler.every("reconcile", RECONCILE, reconcile)
         watching = self._catalog.assessment.watch_every
         scheduler.every("watch", watching, lambda: watch.look(context))
+        scheduler.every("tripwire", TRIPWIRE, lambda: tripwire.look(context))
         scheduler.every("prune", PRUNE, lambda: prune(context))
         for name, entry in self._catalog.services.items():
             if entry.metrics:

@@ -159,6 +159,8 @@ class Catalog(Value):
     approval: ApprovalPolicy = ApprovalPolicy()
     updates: Updates = Updates()
     verification: Verification = Verification()
+    tripwire_for: Duration = timedelta(days=7)
+    """So long after a recovery the bot says when the withdrawn release comes back."""
 
     @model_validator(mode="after")
     def _names_fit_channels(self) -> Catalog:
@@ -171,9 +173,11 @@ class Catalog(Value):
         return self
 
     def approval_of(self, service: str) -> ApprovalPolicy:
-        """The approval policy that holds for a service."""
-        return self.services[service].approval or self.approval
+        """The approval policy that holds for a service, or did before it left the catalog."""
+        entry = self.services.get(service)
+        return (entry.approval if entry else None) or self.approval
 
     def verification_of(self, service: str) -> Verification:
         """The verification that holds for a service."""
-        return self.services[service].verification or self.verification
+        entry = self.services.get(service)
+        return (entry.verification if entry else None) or self.verification

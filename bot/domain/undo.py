@@ -39,6 +39,8 @@ def _inverted(step: Step) -> Step:
         update={
             "title": f"Undo: {step.title}",
             "action": step.inverse,
+            # Step kinds compare by their parameters; for people, this is what is taken back.
+            "expects": dict(step.action.params),
             "inverse": step.action.model_copy(update={"command": step.command}),
             "command": step.inverse.command or f"# take back by hand: {step.command}",
             # What the step promised for the users does not hold for its inverse.

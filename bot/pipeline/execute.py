@@ -16,7 +16,7 @@ from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
 from bot.domain.plan import Step
 from bot.errors import PermanentError, RefusedError, TemporaryError, WorldMovedError
-from bot.pipeline import releases
+from bot.pipeline import releases, tripwire
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
 from bot.ports.store import Lease
@@ -64,6 +64,7 @@ async def _start(context: Context, incident: Incident, lease: Lease) -> Incident
     if plan.undoes:
         # People decided that the withdrawn release was not the cause.
         await releases.forget(context, service, plan.to_release)
+        await tripwire.take_down(context, service)
     else:
         # Marked before the first change: from now on nobody should be offered this release.
         await releases.mark(context, service, plan.from_release, "bad", incident.id)

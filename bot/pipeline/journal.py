@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
@@ -33,6 +34,10 @@ Decide = Callable[[Incident], Decision | None]
 """Looks at the present state; None means that nothing is to be written."""
 
 
+REMEMBERED = 1000
+"""Incidents whose folded state is kept in memory, the ones used last."""
+
+
 class Journal:
     """The only writer of incidents.
 
@@ -48,10 +53,29 @@ class Journal:
         self._words = words
         self._changed = changed
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._folded: OrderedDict[str, Incident] = OrderedDict()
 
     async def load(self, incident_id: str) -> Incident:
-        """The present state; raises NotFoundError for an unknown id."""
-        return fold(incident_id, await self.events(incident_id))
+        """The present state; raises NotFoundError for an unknown id.
+
+        Events never change, so the state that was folded last is a sound start: only what came
+        after it is read, also when another process wrote it.
+        """
+        known = self._folded.get(incident_id)
+        if known is None:
+            return self._remember(fold(incident_id, await self.events(incident_id)))
+        for item in await self._store.load(incident_id, after=known.seq):
+            known = apply(incident_id, known, item)
+        return self._remember(known)
+
+    def _remember(self, incident: Incident) -> Incident:
+        known = self._folded.get(incident.id)
+        if known is None or known.seq <= incident.seq:
+            self._folded[incident.id] = incident
+            self._folded.move_to_end(incident.id)
+        if len(self._folded) > REMEMBERED:
+            self._folded.popitem(last=False)
+        return incident
 
     async def events(self, incident_id: str) -> tuple[Recorded, ...]:
         """All events; raises NotFoundError for an unknown id."""

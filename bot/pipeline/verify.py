@@ -12,8 +12,9 @@ from bot.domain.incident import Incident
 from bot.domain.proof import doubts, weigh
 from bot.domain.recovery import RecoveryVerdict, complete_buckets, judge
 from bot.errors import RefusedError, RollbackBotError
-from bot.pipeline import releases
+from bot.pipeline import releases, tripwire
 from bot.pipeline.context import Context
+from bot.pipeline.words import stakeholder_channels
 from bot.ports.store import Lease
 from bot.ports.world import Instance, Series
 
@@ -141,6 +142,8 @@ async def _judge(context: Context, incident: Incident, lease: Lease) -> None:
     judgement = weigh(judgement, _doubts(context, incident))
     if judgement.verdict is RecoveryVerdict.RECOVERED and incident.plan:
         await releases.mark(context, service, incident.plan.to_release, "good", incident.id)
+        if not incident.plan.undoes:
+            await tripwire.set_up(context, incident, stakeholder_channels(context.catalog, service))
     judged = e.Judged(judgement=judgement, buckets=buckets)
     await context.journal.add(incident.id, judged, lease=lease)
 

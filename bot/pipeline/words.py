@@ -36,8 +36,9 @@ def frame_of(catalog: Catalog, service: str, now: datetime) -> Frame:
 
 def stakeholder_channels(catalog: Catalog, service: str) -> tuple[str, ...]:
     """Everywhere updates go beside the incident's own channel, each once."""
-    entry = catalog.services[service]
-    return tuple(dict.fromkeys((*catalog.updates.channels, *entry.stakeholder_channels)))
+    entry = catalog.services.get(service)
+    own = entry.stakeholder_channels if entry else ()
+    return tuple(dict.fromkeys((*catalog.updates.channels, *own)))
 
 
 def _cards(incident: Incident, frame: Frame) -> dict[str, Message]:
@@ -143,8 +144,8 @@ class Words:
             yield Delivery(
                 id=f"{incident.id}/topic", action=Action.TOPIC, payload={"topic": topic}, **common
             )
-        entry = self._catalog.services[declared.service]
-        if entry.url:
+        entry = self._catalog.services.get(declared.service)
+        if entry and entry.url:
             link = {"title": f"{declared.service} (live)", "link": str(entry.url)}
             yield Delivery(
                 id=f"{incident.id}/bookmark", action=Action.BOOKMARK, payload=link, **common

@@ -135,8 +135,8 @@ class Store(Protocol):
         fence is not the current one, DuplicateRequestError for a repeated request.
         """
 
-    async def load(self, incident_id: str) -> tuple[Recorded, ...]:
-        """All events of an incident, oldest first; empty for an unknown id."""
+    async def load(self, incident_id: str, *, after: int = 0) -> tuple[Recorded, ...]:
+        """An incident's events behind number ``after``, oldest first; empty for an unknown id."""
 
     async def incidents(
         self, *, service: str | None = None, open_only: bool = False, limit: int = 100

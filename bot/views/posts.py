@@ -10,10 +10,11 @@ from bot.views.announcements import (
 )
 from bot.views.outcomes import completion_post, report_comment, resolved_post
 from bot.views.updates import update_post
-from bot.views.watching import still_fine, worsened
+from bot.views.watching import came_back, still_fine, worsened
 
 __all__ = [
     "announcement",
+    "came_back",
     "completion_post",
     "escalated",
     "report_comment",

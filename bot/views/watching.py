@@ -41,6 +41,23 @@ def still_fine(service: str, figures: Figures) -> Message:
     return compose(f"{said} If something looks wrong, assess it again.", blocks)
 
 
+def came_back(service: str, release: str, incident_id: str, *, seen: str) -> Message:
+    """The release that an incident withdrew is live again."""
+    name, withdrawn = plain(service, 40), plain(release, 60)
+    said = f"⚠️ {name}: the withdrawn release {withdrawn} is live again"
+    blocks = [
+        header(said),
+        section(
+            f"It was withdrawn in {incident_id}. If somebody released it on purpose, with a fix "
+            "under the same name, nothing needs to be done. If not, assess it now: perhaps a "
+            "pipeline or a GitOps tool brought it back."
+        ),
+        context(f"Seen: {inline(seen, 300)}"),
+        *actions([button(labels.ASSESS, ids.ASSESS, service, style="primary")]),
+    ]
+    return compose(f"{said}. Assess it now, or ignore this if it was on purpose.", blocks)
+
+
 def _figures(figures: Figures) -> tuple[str, ...]:
     return (
         f"• Error rate: {words.error_rate(figures)}",

@@ -137,12 +137,14 @@ class Shop:
         return (Evidence(name=f"{release}.log", text="ERROR no currency\n"),)
 
     def _turn(self, name: str, release: str, milestone: Milestone | None) -> Step:
-        params = {"name": name, "to": release}
+        old = self.switches[name]
+        params = {"name": name, "to": release, "from": old}
+        back = {"name": name, "to": old, "from": release}
         return Step(
             title=f"Turn {name}",
             action=StepSpec(kind="turn", params=dict(params)),
-            expects={name: self.switches[name]},
-            inverse=StepSpec(kind="turn", params={"name": name, "to": self.switches[name]}),
+            expects={name: old},
+            inverse=StepSpec(kind="turn", params=dict(back)),
             command=f"turn {name} {release}",
             estimate_seconds=5,
             milestone=milestone,
@@ -191,7 +193,10 @@ class TurnStep:
         if not step.changes:
             return Observed(state=StepState.BEFORE, summary="nobody uses it")
         found = self._shop.switches[name]
-        states = {step.action.params["to"]: StepState.AFTER, step.expects[name]: StepState.BEFORE}
+        states = {
+            step.action.params["to"]: StepState.AFTER,
+            step.action.params["from"]: StepState.BEFORE,
+        }
         return Observed(
             state=states.get(found, StepState.OTHER),
             summary=f"{name} is at {found}.",

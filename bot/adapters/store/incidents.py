@@ -58,11 +58,13 @@ async def append(
     return await _write(session, incident_id, expected=expected, batch=batch, now=now)
 
 
-async def load(session: Session, incident_id: str) -> tuple[Recorded, ...]:
-    """All events of an incident, oldest first."""
+async def load(session: Session, incident_id: str, *, after: int) -> tuple[Recorded, ...]:
+    """An incident's events behind number ``after``, oldest first."""
     rows = await session.rows(
-        "SELECT seq, at, body FROM events WHERE incident_id = :incident_id ORDER BY seq",
+        """SELECT seq, at, body FROM events
+        WHERE incident_id = :incident_id AND seq > :after ORDER BY seq""",
         incident_id=incident_id,
+        after=after,
     )
     return tuple(
         Recorded(seq=row["seq"], at=instant(row["at"]), event=EVENT.validate_json(row["body"]))

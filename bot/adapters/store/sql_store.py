@@ -56,9 +56,9 @@ class SqlStore(OwnedStore):
             )
         )
 
-    async def load(self, incident_id: str) -> tuple[Recorded, ...]:
-        """All events of an incident, oldest first; empty for an unknown id."""
-        return await self._read(lambda s: incidents.load(s, incident_id))
+    async def load(self, incident_id: str, *, after: int = 0) -> tuple[Recorded, ...]:
+        """An incident's events behind number ``after``, oldest first; empty for an unknown id."""
+        return await self._read(lambda s: incidents.load(s, incident_id, after=after))
 
     async def incidents(
         self, *, service: str | None = None, open_only: bool = False, limit: int = 100

@@ -1,0 +1,90 @@
+"""The tripwire: after a proven recovery, say so when the withdrawn release comes back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from bot.domain.incident import Incident
+from bot.domain.values import Instant, Value
+from bot.domain.workloads import same_release
+from bot.errors import RollbackBotError
+from bot.pipeline.context import Context
+from bot.ports.deliveries import Action, Delivery
+from bot.ports.store import Document
+from bot.views import posts
+
+log = structlog.get_logger()
+
+KIND = "tripwire"
+
+
+class Tripwire(Value):
+    """A withdrawn release that should stay withdrawn."""
+
+    service: str
+    release: str
+    strategy: str
+    incident_id: str
+    channels: tuple[str, ...]
+    """Where it is said when the release comes back."""
+    until: Instant
+
+
+async def set_up(context: Context, incident: Incident, channels: tuple[str, ...]) -> None:
+    """Watch for the release that a recovered incident has withdrawn; one wire a service."""
+    if incident.plan is None or incident.channel is None:
+        return
+    wire = Tripwire(
+        service=incident.declared.service,
+        release=incident.plan.from_release,
+        strategy=incident.plan.strategy,
+        incident_id=incident.id,
+        channels=(incident.channel.channel_id, *channels),
+        until=context.clock.now() + context.catalog.tripwire_for,
+    )
+    await context.store.put(
+        Document(
+            kind=KIND, id=wire.service, body=wire.model_dump(mode="json"), expires_at=wire.until
+        )
+    )
+
+
+async def take_down(context: Context, service: str) -> None:
+    """Stop watching: people have decided to bring the release back."""
+    await context.store.delete(KIND, service)
+
+
+async def look(context: Context) -> None:
+    """Look at every wire once; called by the scheduler. One failing look stops no other."""
+    for document in await context.store.documents(KIND):
+        wire = Tripwire.model_validate(document.body)
+        try:
+            await _look_at(context, wire, context.clock.now())
+        except RollbackBotError as error:
+            log.warning("tripwire not read", service=wire.service, error=str(error))
+
+
+async def _look_at(context: Context, wire: Tripwire, now: datetime) -> None:
+    entry = context.catalog.services.get(wire.service)
+    if entry is None or now >= wire.until:
+        await context.store.delete(KIND, wire.service)
+        return
+    observed = await context.strategy(wire.strategy).observe(entry, context.world)
+    if not same_release(observed.live_release, wire.release):
+        return
+    log.warning("the withdrawn release is back", service=wire.service, release=wire.release)
+    message = posts.came_back(wire.service, wire.release, wire.incident_id, seen=observed.summary)
+    # The ids are the incident's: said once, even if the next line fails.
+    deliveries = [
+        Delivery(
+            id=f"{wire.incident_id}/came-back/{channel}",
+            destination=f"slack:{channel}",
+            action=Action.POST,
+            payload=message.payload(),
+        )
+        for channel in wire.channels
+    ]
+    await context.store.enqueue(deliveries, now=now)
+    await context.store.delete(KIND, wire.service)

@@ -1,0 +1,106 @@
+"""After the rollback: the tripwire, and taking it back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.incident import Incident, Phase
+from bot.errors import TemporaryError
+from bot.pipeline import approve, releases, tripwire, undo
+from tests.pipeline.deeds import approved, planned
+from tests.pipeline.harness import Company, Process, catalog_of
+from tests.pipeline.shop import BAD, GOOD
+
+BACK = "is live again"
+
+
+@pytest.fixture
+async def process(company: Company) -> Process:
+    """A process; the tripwire is looked at by hand."""
+    return await company.process(catalog=catalog_of({"tripwire_for": "30m"}))
+
+
+async def _recovered(process: Process) -> Incident:
+    incident = await planned(process)
+    await approved(process, incident)
+    return await process.company.until(incident, lambda i: i.phase is Phase.RECOVERED)
+
+
+def _alarms(process: Process, incident: Incident) -> list[str]:
+    assert incident.channel is not None
+    channel = process.company.slack.workspace.channel(incident.channel.channel_id)
+    return [said for said in process.company.said(channel) if BACK in said]
+
+
+async def test_the_withdrawn_release_that_comes_back_is_reported_once(process: Process) -> None:
+    incident = await _recovered(process)
+    await tripwire.look(process.context)
+    await process.company.clock.advance(60)
+    assert _alarms(process, incident) == []
+    process.company.shop.switches["switch"] = BAD
+    await tripwire.look(process.context)
+    await tripwire.look(process.context)
+    await process.company.clock.advance(60)
+    (alarm,) = _alarms(process, incident)
+    assert "v2.1.0" in alarm
+    assert "Assess now" in alarm
+
+
+async def test_a_cluster_that_does_not_answer_keeps_the_wire_up(process: Process) -> None:
+    incident = await _recovered(process)
+    process.company.shop.switches["switch"] = BAD
+    process.company.shop.script["observe"].append(TemporaryError("The cluster is away."))
+    await tripwire.look(process.context)
+    await tripwire.look(process.context)
+    await process.company.clock.advance(60)
+    assert len(_alarms(process, incident)) == 1
+
+
+async def test_the_wire_comes_down_after_its_time(process: Process) -> None:
+    incident = await _recovered(process)
+    await process.company.clock.advance(timedelta(minutes=31).total_seconds())
+    process.company.shop.switches["switch"] = BAD
+    await tripwire.look(process.context)
+    await process.company.clock.advance(60)
+    assert _alarms(process, incident) == []
+
+
+async def test_an_undo_restores_what_was_recorded_and_takes_the_marks_back(
+    process: Process,
+) -> None:
+    incident = await _recovered(process)
+    ana = process.company.actor("ana")
+    await undo.request_undo(process.context, incident.id, actor=ana, request_id="click/1")
+    incident = await process.company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+    assert incident.plan is not None
+    assert incident.plan.undoes
+    assert incident.plan.is_safe
+    assert [step.title[:5] for step in incident.plan.steps] == ["Undo:", "Undo:"]
+    assert process.company.shop.switches == {"switch": GOOD, "cache": GOOD}
+    await approve.approve(
+        process.context,
+        incident.id,
+        plan_hash=incident.plan.hash,
+        actor=process.company.actor("ben"),
+        request_id="click/2",
+    )
+    await process.company.until(incident, lambda i: i.execution is not None)
+    assert process.company.shop.switches == {"switch": BAD, "cache": BAD}
+    marks = await releases.marks(process.context, "checkout")
+    assert BAD not in marks.bad
+    await tripwire.look(process.context)
+    assert _alarms(process, incident) == []
+
+
+async def test_an_undo_of_what_somebody_changed_since_is_blocked(process: Process) -> None:
+    incident = await _recovered(process)
+    process.company.shop.switches["cache"] = "v1.9.9"
+    process.company.shop.changed_by = "kubectl-edit"
+    ana = process.company.actor("ana")
+    await undo.request_undo(process.context, incident.id, actor=ana, request_id="click/1")
+    incident = await process.company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+    assert incident.plan is not None
+    assert not incident.plan.is_safe
+    assert "kubectl-edit" in incident.plan.blocks[0].sentence
