@@ -38,7 +38,7 @@ READING = 2.5
 
 
 def main() -> None:
-    """Play; exit code 0 only when the bot proved the recovery."""
+    """Play; exit code 0 only when the recovery was proven and Slack took everything it was sent."""
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir(parents=True)
     sys.exit(asyncio.run(play(OUTPUT)))
@@ -64,8 +64,11 @@ async def play(folder: Path) -> int:
         report = await _save_files(company, journey, folder)
     screen.table("Measured from outside the bot", summary(company, moments))
     screen.say(f"\nThe report: {report}", style="bold")
-    if not moments.proven:
-        screen.say("Recovery was NOT proven.", style="bold red")
+    for refusal in company.slack.refusals:
+        screen.say(f"Slack refused {refusal.where}: {refusal.code}", style="bold red")
+    if not moments.proven or company.slack.refusals:
+        said = "Recovery was proven." if moments.proven else "Recovery was NOT proven."
+        screen.say(f"{said} The demo has failed.", style="bold red")
         return 1
     screen.say("Recovery was proven.", style="bold green")
     return 0
