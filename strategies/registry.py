@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.errors import ConfigurationError
 from bot.ports.world import StepKind, Strategy
 from strategies.blue_green import BlueGreen
+from strategies.blue_green_elbv2 import BlueGreenElbv2
 from strategies.feature_flag import FeatureFlag
 from strategies.rolling import Rolling
 from strategies.steps.await_drain import AwaitDrain
@@ -12,13 +13,18 @@ from strategies.steps.await_flag import AwaitFlag
 from strategies.steps.await_rollout import AwaitRollout
 from strategies.steps.check_feature import CheckFeature
 from strategies.steps.check_ready import CheckReady
+from strategies.steps.elbv2_await_drain import Elbv2AwaitDrain
+from strategies.steps.elbv2_await_healthy import Elbv2AwaitHealthy
+from strategies.steps.elbv2_forward import Elbv2Forward
 from strategies.steps.revert_template import RevertTemplate
 from strategies.steps.set_paused import SetPaused
 from strategies.steps.switch_flag import SwitchFlag
 from strategies.steps.switch_service import SwitchService
 from strategies.steps.verify_pods import VerifyPods
 
-STRATEGIES: dict[str, Strategy] = {one.name: one for one in (BlueGreen(), FeatureFlag(), Rolling())}
+STRATEGIES: dict[str, Strategy] = {
+    one.name: one for one in (BlueGreen(), BlueGreenElbv2(), FeatureFlag(), Rolling())
+}
 STEP_KINDS: dict[str, StepKind] = {
     one.name: one
     for one in (
@@ -27,6 +33,9 @@ STEP_KINDS: dict[str, StepKind] = {
         AwaitRollout(),
         CheckFeature(),
         CheckReady(),
+        Elbv2AwaitDrain(),
+        Elbv2AwaitHealthy(),
+        Elbv2Forward(),
         RevertTemplate(),
         SetPaused(),
         SwitchFlag(),

@@ -13,12 +13,18 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     HTTPClientError,
     NoCredentialsError,
+    NoRegionError,
     ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
 )
 
+from bot.adapters.kubernetes.retries import retried
 from bot.errors import (
     ConfigurationError,
     ForbiddenError,
@@ -32,9 +38,32 @@ from bot.errors import (
 
 T = TypeVar("T")
 
-_READING = ("describe_", "get_", "list_", "batch_get_")
+_READING = ("describe_", "get_", "list_", "batch_get_", "lookup_", "simulate_", "search_")
 _THROTTLED = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"}
 _FORBIDDEN = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden"}
+_UNKNOWN_CALLER = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "MissingAuthenticationToken",
+    "NotAuthorized",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+"""The credentials are wrong or too old, which no policy mends."""
+_UNUSABLE = (
+    CredentialRetrievalError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+)
+"""Nothing was sent: the settings or our call are wrong."""
 _MOVED = {"ConflictException", "PreconditionFailed", "InvalidStateException"}
 _UNAVAILABLE = {"ServiceUnavailable", "InternalFailure", "InternalError", "InternalServerError"}
 
@@ -90,11 +119,15 @@ class BotoAws:
             return self._clients[key]
 
     async def _guarded(self, service: str, operation: str, work: Callable[[], T]) -> T:
+        """Refused and unheard calls are repeated; one whose outcome is unknown is not."""
+        return await retried(lambda: self._attempt(service, operation, work))
+
+    async def _attempt(self, service: str, operation: str, work: Callable[[], T]) -> T:
         try:
             return await asyncio.to_thread(work)
         except ClientError as error:
             raise _translated(error, service, operation) from error
-        except (NoCredentialsError, ParamValidationError) as error:
+        except _UNUSABLE as error:
             raise ConfigurationError(f"AWS {service} {operation}: {error}") from error
         except (EndpointConnectionError, ConnectTimeoutError) as error:
             raise TemporaryError(f"AWS {service} cannot be reached ({operation}).") from error
@@ -112,6 +145,8 @@ def _translated(error: ClientError, service: str, operation: str) -> RollbackBot
     what = f"AWS refused {service} {operation}: {code}: {message}"
     if code in _THROTTLED or status == 429:
         return TemporaryError(what)
+    if code in _UNKNOWN_CALLER:
+        return ConfigurationError(what, "Give the bot valid AWS credentials and a right clock.")
     if code in _FORBIDDEN or status == 403:
         return ForbiddenError(what, "Grant the bot's role the action, as in deploy/iam/.")
     if code in _UNAVAILABLE or status >= 500:

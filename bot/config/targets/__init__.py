@@ -6,10 +6,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from bot.config.targets.elbv2 import Elbv2Target
 from bot.config.targets.feature_flag import FeatureFlagTarget
 from bot.config.targets.kubernetes import BlueGreenTarget, RollingTarget
 
-__all__ = ["BlueGreenTarget", "FeatureFlagTarget", "RollbackTarget", "RollingTarget"]
+__all__ = ["BlueGreenTarget", "Elbv2Target", "FeatureFlagTarget", "RollbackTarget", "RollingTarget"]
 
-RollbackTarget = Annotated[BlueGreenTarget | FeatureFlagTarget | RollingTarget, Field(discriminator="strategy")]
+RollbackTarget = Annotated[
+    BlueGreenTarget | Elbv2Target | FeatureFlagTarget | RollingTarget,
+    Field(discriminator="strategy"),
+]
 """One way to roll back; ``strategy`` tells which."""

@@ -1,0 +1,142 @@
+"""Blue-green on AWS: a load balancer sends requests back to the other target group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.config.catalog import ServiceEntry
+from bot.domain.plan import Candidate, Plan
+from bot.errors import RefusedError, RollbackBotError
+from bot.ports.world import Evidence, Instance, Observation, World
+from strategies.aws_history import changes_of
+from strategies.elbv2_actions import writable
+from strategies.elbv2_groups import Balancing, Group, read_balancing
+from strategies.elbv2_plan import Elbv2Plan
+from strategies.elbv2_steps import Elbv2Change
+from strategies.targets import Option, choose, rated
+
+
+class BlueGreenElbv2:
+    """See ``bot.ports.world.Strategy``; the candidates are the groups that are not live."""
+
+    name = "blue-green-elbv2"
+
+    async def observe(self, service: ServiceEntry, world: World) -> Observation:
+        """The group that gets most requests and the ones beside it."""
+        balancing = await read_balancing(service, world)
+        live, weights = balancing.live, balancing.forward.weights
+        shares = ", ".join(f"{one.colour} {weights[one.arn]}" for one in balancing.serving)
+        return Observation(
+            live_release=live.release,
+            candidates=tuple(one.candidate for one in _options(balancing.others)),
+            released_at=await _live_since(balancing, world),
+            summary=f"Load balancer {balancing.load_balancer['LoadBalancerName']} forwards by "
+            f"weights {shares}: {live.release}, {live.healthy} of {len(live.targets)} targets "
+            "healthy.",
+        )
+
+    async def plan(
+        self,
+        name: str,
+        service: ServiceEntry,
+        world: World,
+        *,
+        target: str | None,
+        marked_bad: frozenset[str],
+        known_good: Sequence[str],
+    ) -> Plan:
+        """Attach the other group if needed, wait for its health, switch, wait for the drain."""
+        balancing = (await read_balancing(service, world)).leaving(target)
+        live = balancing.live
+        if target in {live.colour, live.arn, live.name}:
+            raise RefusedError(
+                f"Nothing to do: all requests go to {target} already.", "Name another colour."
+            )
+        options = _options(balancing.others)
+        choice = choose(
+            options,
+            live=live.release,
+            target=target,
+            marked_bad=marked_bad,
+            known_good=known_good,
+        )
+        group = balancing.others[options.index(choice.option)]
+        change = Elbv2Change(service=service, balancing=balancing, group=group)
+        plan = Elbv2Plan(name=name, change=change)
+        preflights = await plan.preflights(world)
+        candidates = tuple(one.candidate for one in options)
+        return plan.build(
+            preflights=(choice.preflight, *preflights),
+            candidates=rated(candidates, marked_bad=marked_bad, known_good=known_good),
+            observed_at=world.clock.now(),
+        )
+
+    async def instances(self, service: ServiceEntry, world: World) -> tuple[Instance, ...]:
+        """The targets of every group that gets requests."""
+        balancing = await read_balancing(service, world)
+        return tuple(
+            Instance(
+                namespace=group.name,
+                name=target.name,
+                release=group.release,
+                ready=target.healthy,
+                problem=target.problem,
+            )
+            for group in balancing.serving
+            for target in sorted(group.targets, key=lambda one: one.name)
+        )
+
+    async def evidence(
+        self, service: ServiceEntry, world: World, *, release: str
+    ) -> tuple[Evidence, ...]:
+        """Actions, groups and their targets' health; the targets' logs are not AWS's to give."""
+        balancing = await read_balancing(service, world)
+        found = {
+            "place": balancing.place.arn,
+            "actions": writable(balancing.actions),
+            "load balancer": balancing.load_balancer,
+            "tags": balancing.tags,
+            "target groups": [group.description for group in balancing.groups],
+        }
+        lines = [
+            f"{group.detail}, {group.release}: {target.name} {target.problem or target.state}"
+            for group in balancing.groups
+            if group.release == release
+            for target in group.targets
+        ]
+        return (
+            Evidence(
+                name="load-balancer.json",
+                text=json.dumps(found, indent=2, sort_keys=True, default=str),
+            ),
+            Evidence(name="targets.txt", text="\n".join(lines or ["No targets."]) + "\n"),
+        )
+
+
+def _options(groups: Sequence[Group]) -> list[Option]:
+    """One option for each group, in the same order."""
+    return [
+        Option(
+            candidate=Candidate(release=group.release, detail=group.detail),
+            aliases=frozenset({group.colour, group.arn, group.name}),
+        )
+        for group in groups
+    ]
+
+
+async def _live_since(balancing: Balancing, world: World) -> datetime | None:
+    """When the actions were last written with the live group in them, if CloudTrail can tell."""
+    place = balancing.place
+    event, parameter = place.event
+    try:
+        changes = await changes_of(
+            world, place.region, event=event, parameter=parameter, value=place.arn
+        )
+    except RollbackBotError:
+        return None
+    for change in changes:
+        if balancing.live.arn in json.dumps(change.request):
+            return change.at
+    return None
