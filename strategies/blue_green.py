@@ -13,6 +13,7 @@ from strategies import evidence
 from strategies.blue_green_plan import BlueGreenPlan
 from strategies.blue_green_steps import BlueGreenChange
 from strategies.colours import Colour, live_colour_since, read_colours
+from strategies.gitops import guard_against_gitops
 from strategies.targets import Option, choose, rated
 
 
@@ -58,7 +59,9 @@ class BlueGreen:
             known_good=known_good,
         )
         colour = _existing(colours.others)[options.index(choice.option)]
-        change = BlueGreenChange(service=service, colours=colours, colour=colour)
+        what = f"Service {colours.target.service}"
+        guard = await guard_against_gitops(world.cluster, colours.service, what)
+        change = BlueGreenChange(service=service, colours=colours, colour=colour, guard=guard)
         plan = BlueGreenPlan(name=name, change=change)
         preflights = await plan.preflights(world)
         candidates = tuple(one.candidate for one in options)

@@ -14,7 +14,6 @@ from strategies.preflights.capacity import check_capacity, check_selector, check
 from strategies.preflights.configuration import NAME as REFERENCES
 from strategies.preflights.configuration import check_references
 from strategies.preflights.dry_run import check_patch
-from strategies.preflights.gitops import check_gitops
 from strategies.preflights.rights import POD_PROXY, Right, check_rights
 from strategies.preflights.scaling import AUTOSCALER, BUDGET, check_autoscaler, check_budget
 from strategies.preflights.verdicts import or_unknown
@@ -49,7 +48,6 @@ class BlueGreenPlan:
             ),
             or_unknown(AUTOSCALER, check_autoscaler(cluster, namespace, self.change.deployment)),
             or_unknown(BUDGET, check_budget(cluster, namespace, self.change.deployment)),
-            check_gitops(cluster, change.colours.service, f"Service {name}"),
             check_patch(cluster, SERVICES, namespace, name, change.operations()),
         )
         return (
@@ -57,6 +55,7 @@ class BlueGreenPlan:
             check_target_rollout(self.change.colour, self.change.service.version_label),
             check_selector(self.change.colour, self.change.colours.live),
             *checks,
+            change.guard.preflight,
         )
 
     def build(
@@ -80,6 +79,7 @@ class BlueGreenPlan:
                 "the number of replicas of either colour",
                 "the content of ConfigMaps",
                 "the content of Secrets",
+                *self.change.guard.not_restored,
             ),
             candidates=candidates,
             observed={

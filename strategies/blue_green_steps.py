@@ -15,6 +15,7 @@ from bot.errors import PermanentError
 from bot.ports.cluster import Manifest
 from strategies.colours import Colour, Colours
 from strategies.commands import for_each_pod, json_patch, kubectl
+from strategies.gitops import GitOpsGuard
 from strategies.probing import RequestCounter
 from strategies.steps.await_drain import AwaitDrain, AwaitDrainParams
 from strategies.steps.check_ready import CheckReady, CheckReadyParams
@@ -39,6 +40,7 @@ class BlueGreenChange:
     service: ServiceEntry
     colours: Colours
     colour: Colour
+    guard: GitOpsGuard
 
     @property
     def target(self) -> BlueGreenTarget:
@@ -54,7 +56,12 @@ class BlueGreenChange:
 
     def steps(self) -> tuple[Step, ...]:
         """In order."""
-        return (self._ready_step(), self._switch_step(), self._drain_step())
+        return (
+            *self.guard.steps,
+            self._ready_step(),
+            self._switch_step(),
+            self._drain_step(),
+        )
 
     def operations(self) -> list[Manifest]:
         """The JSON Patch of the change."""

@@ -1,4 +1,4 @@
-"""The revisions of a Deployment, as its ReplicaSets keep them."""
+"""The revisions of a workload: ReplicaSets of a Deployment, else ControllerRevisions."""
 
 from __future__ import annotations
 
@@ -6,50 +6,60 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from bot.domain.ownership import last_write
+from bot.domain.rollouts import kind_of, number_of, template_in
 from bot.domain.workloads import (
     REVISION_HISTORY,
     annotations_of,
     moment,
     owner_uid,
-    revision_of,
     same_template,
     selector_of,
 )
-from bot.ports.cluster import REPLICA_SETS, Manifest
+from bot.ports.cluster import CONTROLLER_REVISIONS, REPLICA_SETS, Kind, Manifest
 from bot.ports.world import World
 
 
-async def revisions(world: World, namespace: str, deployment: Manifest) -> tuple[Manifest, ...]:
-    """The ReplicaSets that the Deployment owns, the newest revision first."""
-    found = await world.cluster.list(REPLICA_SETS, namespace, labels=selector_of(deployment))
-    owned = [one for one in found if owner_uid(one) == deployment["metadata"]["uid"]]
-    return tuple(sorted(owned, key=revision_of, reverse=True))
+def revision_kind(kind: str) -> Kind:
+    """Where a workload of this kind keeps its revisions."""
+    return REPLICA_SETS if kind == "Deployment" else CONTROLLER_REVISIONS
 
 
-def current(deployment: Manifest, replica_sets: Iterable[Manifest]) -> Manifest | None:
-    """The newest ReplicaSet with the live template; None before the controller made it."""
-    template = deployment["spec"]["template"]
-    return next(
-        (one for one in replica_sets if same_template(one["spec"]["template"], template)), None
-    )
+async def revisions(world: World, namespace: str, workload: Manifest) -> tuple[Manifest, ...]:
+    """The revisions that the workload owns, the newest first."""
+    kind = revision_kind(kind_of(workload))
+    found = await world.cluster.list(kind, namespace, labels=selector_of(workload))
+    owned = [one for one in found if owner_uid(one) == workload["metadata"]["uid"]]
+    return tuple(sorted(owned, key=number_of, reverse=True))
 
 
-def others(deployment: Manifest, replica_sets: Sequence[Manifest]) -> tuple[Manifest, ...]:
+def current(workload: Manifest, history: Iterable[Manifest]) -> Manifest | None:
+    """The newest revision with the live template; None before the controller made it."""
+    template = workload["spec"]["template"]
+    return next((one for one in history if same_template(template_in(one), template)), None)
+
+
+def others(workload: Manifest, history: Sequence[Manifest]) -> tuple[Manifest, ...]:
     """Revisions with another template than the live one, each template once."""
     kept: list[Manifest] = []
-    for one in replica_sets:
-        templates = [deployment["spec"]["template"], *(k["spec"]["template"] for k in kept)]
-        if not any(same_template(one["spec"]["template"], known) for known in templates):
+    for one in history:
+        templates = [workload["spec"]["template"], *map(template_in, kept)]
+        if not any(same_template(template_in(one), known) for known in templates):
             kept.append(one)
     return tuple(kept)
 
 
-def live_since(deployment: Manifest, replica_set: Manifest | None) -> datetime | None:
+def live_since(
+    workload: Manifest, revision: Manifest | None, history: Sequence[Manifest] = ()
+) -> datetime | None:
     """When the live template was put in place; None when the metadata do not tell.
 
-    A ReplicaSet's creation tells it, but not for one that is used again after a rollback.
+    A revision's creation tells it, but not for one that is used again after a rollback: a
+    ReplicaSet then says so itself, a ControllerRevision is older than another one of ``history``.
     """
-    if replica_set is not None and REVISION_HISTORY not in annotations_of(replica_set):
-        return moment(replica_set["metadata"].get("creationTimestamp"))
-    write = last_write(deployment, "spec", "template")
+    if revision is not None and REVISION_HISTORY not in annotations_of(revision):
+        created = moment(revision["metadata"].get("creationTimestamp"))
+        times = [moment(one["metadata"].get("creationTimestamp")) for one in history]
+        if kind_of(workload) == "Deployment" or created == max(filter(None, times), default=None):
+            return created
+    write = last_write(workload, "spec", "template")
     return write.at if write else None

@@ -13,11 +13,13 @@ from strategies.steps.await_flag import AwaitFlag
 from strategies.steps.await_rollout import AwaitRollout
 from strategies.steps.check_feature import CheckFeature
 from strategies.steps.check_ready import CheckReady
+from strategies.steps.delete_broken_pods import DeleteBrokenPods
 from strategies.steps.elbv2_await_drain import Elbv2AwaitDrain
 from strategies.steps.elbv2_await_healthy import Elbv2AwaitHealthy
 from strategies.steps.elbv2_forward import Elbv2Forward
 from strategies.steps.revert_template import RevertTemplate
 from strategies.steps.set_paused import SetPaused
+from strategies.steps.suspend_gitops import SuspendGitOps
 from strategies.steps.switch_flag import SwitchFlag
 from strategies.steps.switch_service import SwitchService
 from strategies.steps.verify_pods import VerifyPods
@@ -33,11 +35,13 @@ STEP_KINDS: dict[str, StepKind] = {
         AwaitRollout(),
         CheckFeature(),
         CheckReady(),
+        DeleteBrokenPods(),
         Elbv2AwaitDrain(),
         Elbv2AwaitHealthy(),
         Elbv2Forward(),
         RevertTemplate(),
         SetPaused(),
+        SuspendGitOps(),
         SwitchFlag(),
         SwitchService(),
         VerifyPods(),

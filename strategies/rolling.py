@@ -1,53 +1,46 @@
-"""Rolling: a Deployment goes back to the pod template of an earlier revision."""
+"""Rolling: a workload goes back to the pod template of an earlier revision, or to an image."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bot.config.catalog import ServiceEntry
 from bot.config.targets import RollingTarget
-from bot.domain.plan import Candidate, Plan
-from bot.domain.workloads import annotations_of, name_of, release_of, revision_of, selector_of
+from bot.domain.plan import Plan
+from bot.domain.rollouts import number_of, own_pods, template_in, wanted_pods
+from bot.domain.workloads import doomed_reason, is_ready, name_of, release_of, selector_of
 from bot.errors import ConfigurationError, RefusedError
-from bot.ports.cluster import DEPLOYMENTS, PODS, Manifest
+from bot.ports.cluster import PODS, Manifest
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies import evidence
-from strategies.history import current, live_since, others, revisions
+from strategies.gitops import guard_against_gitops
+from strategies.history import current, live_since, revisions
 from strategies.rolling_plan import RollingPlan
 from strategies.rolling_steps import RollingChange
-from strategies.steps.rollout import own_pods
-from strategies.targets import Option, choose, rated
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Live:
-    target: RollingTarget
-    deployment: Manifest
-    replica_sets: tuple[Manifest, ...]
-    release: str
-
-    @property
-    def others(self) -> tuple[Manifest, ...]:
-        return others(self.deployment, self.replica_sets)
+from strategies.rolling_targets import Destination, LiveWorkload, by_image, by_revision
+from strategies.steps.rollout import WORKLOADS
+from strategies.targets import choose, rated
 
 
 class Rolling:
-    """See ``bot.ports.world.Strategy``; the candidates are the Deployment's ReplicaSets."""
+    """See ``bot.ports.world.Strategy``; the candidates are the workload's revisions."""
 
     name = "rolling"
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """The live template and the revisions beside it."""
         live = await _read(service, world)
-        status = live.deployment.get("status") or {}
+        found = current(live.workload, live.revisions)
+        ready = sum(map(is_ready, await _pods(live, world)))
+        number = f" at revision {number_of(found)}" if found else ""
         return Observation(
             live_release=live.release,
-            candidates=tuple(one.candidate for one in _options(live, service)),
-            released_at=live_since(live.deployment, current(live.deployment, live.replica_sets)),
-            summary=f"Deployment {live.target.deployment} runs {live.release} at revision "
-            f"{revision_of(live.deployment)}, {status.get('readyReplicas', 0)} of "
-            f"{live.deployment['spec'].get('replicas', 1)} pods ready.",
+            candidates=tuple(
+                one.option.candidate for one in by_revision(live, service.version_label)
+            ),
+            released_at=live_since(live.workload, found, live.revisions),
+            summary=f"{live} runs {live.release}{number}, {ready} of "
+            f"{wanted_pods(live.workload)} pods ready.",
         )
 
     async def plan(
@@ -63,13 +56,14 @@ class Rolling:
         """Template back, resumed if paused, rolled out, every pod verified."""
         live = await _read(service, world)
         _refuse_the_live_revision(live, target)
-        options = _options(live, service)
-        if not options:
-            raise RefusedError(
-                f"Deployment {live.target.deployment} has no earlier revision"
-                f"{_why_no_history(live.deployment)}.",
-                "Deploy an earlier image instead.",
-            )
+        label = service.version_label
+        found = by_revision(live, label)
+        images = by_image(live, label, target=target, known_good=known_good)
+        if not found and (target is None or not images):
+            raise _no_history(live, images)
+        # An image restores less than a revision: it is a choice, never the default.
+        destinations = found if target is None else [*found, *images]
+        options = [one.option for one in destinations]
         choice = choose(
             options,
             live=live.release,
@@ -77,26 +71,29 @@ class Rolling:
             marked_bad=marked_bad,
             known_good=known_good,
         )
-        replica_set = live.others[options.index(choice.option)]
+        pods = await _pods(live, world)
+        guard = await guard_against_gitops(world.cluster, live.workload, str(live))
         change = RollingChange(
             service=service,
-            target=live.target,
-            deployment=live.deployment,
-            replica_set=replica_set,
-            from_release=live.release,
-            to_release=choice.option.candidate.release,
+            live=live,
+            destination=destinations[options.index(choice.option)],
+            pods=tuple(pods),
+            guard=guard,
         )
         plan = RollingPlan(name=name, change=change)
         preflights = await plan.preflights(world)
-        candidates = tuple(one.candidate for one in options)
         return plan.build(
             preflights=(choice.preflight, *preflights),
-            candidates=rated(candidates, marked_bad=marked_bad, known_good=known_good),
+            candidates=rated(
+                [one.option.candidate for one in (*found, *images)],
+                marked_bad=marked_bad,
+                known_good=known_good,
+            ),
             observed_at=world.clock.now(),
         )
 
     async def instances(self, service: ServiceEntry, world: World) -> tuple[Instance, ...]:
-        """Every pod of the Deployment that is not on its way out, of whatever revision."""
+        """Every pod of the workload that is not on its way out, of whatever revision."""
         live = await _read(service, world)
         pods = [
             pod for pod in await _pods(live, world) if not pod["metadata"].get("deletionTimestamp")
@@ -106,71 +103,58 @@ class Rolling:
     async def evidence(
         self, service: ServiceEntry, world: World, *, release: str
     ) -> tuple[Evidence, ...]:
-        """Of the pods and ReplicaSets of this release."""
+        """Of the pods and revisions of this release, and of pods that cannot start."""
         live = await _read(service, world)
         label = service.version_label
         return await evidence.collect(
             world,
             live.target.namespace,
-            pods=[pod for pod in await _pods(live, world) if release_of(pod, label) == release],
+            pods=[
+                pod
+                for pod in await _pods(live, world)
+                if release_of(pod, label) == release or doomed_reason(pod)
+            ],
             objects=[
-                live.deployment,
-                *(
-                    one
-                    for one in live.replica_sets
-                    if release_of(one["spec"]["template"], label) == release
-                ),
+                live.workload,
+                *(one for one in live.revisions if release_of(template_in(one), label) == release),
             ],
         )
 
 
-async def _read(service: ServiceEntry, world: World) -> _Live:
+async def _read(service: ServiceEntry, world: World) -> LiveWorkload:
     target = next((one for one in service.rollback if isinstance(one, RollingTarget)), None)
     if target is None:
         raise ConfigurationError("The catalog names no rolling target for this service.")
-    deployment = await world.cluster.get(DEPLOYMENTS, target.namespace, target.deployment)
-    return _Live(
+    kind = WORKLOADS[target.kind]
+    workload = await world.cluster.get(kind, target.namespace, target.workload)
+    return LiveWorkload(
         target=target,
-        deployment=deployment,
-        replica_sets=await revisions(world, target.namespace, deployment),
-        release=release_of(deployment["spec"]["template"], service.version_label),
+        workload=workload,
+        revisions=await revisions(world, target.namespace, workload),
+        release=release_of(workload["spec"]["template"], service.version_label),
     )
 
 
-async def _pods(live: _Live, world: World) -> list[Manifest]:
-    pods = await world.cluster.list(
-        PODS, live.target.namespace, labels=selector_of(live.deployment)
-    )
-    return own_pods(pods, live.replica_sets, live.deployment)
+async def _pods(live: LiveWorkload, world: World) -> list[Manifest]:
+    pods = await world.cluster.list(PODS, live.target.namespace, labels=selector_of(live.workload))
+    return own_pods(pods, live.revisions, live.workload)
 
 
-def _options(live: _Live, service: ServiceEntry) -> list[Option]:
-    """One option for each of ``live.others``, in the same order."""
-    return [_option(one, service.version_label) for one in live.others]
+def _no_history(live: LiveWorkload, images: Sequence[Destination]) -> RefusedError:
+    limit = live.workload["spec"].get("revisionHistoryLimit", 10)
+    why = " (its revisionHistoryLimit is 0)" if limit == 0 else ""
+    known = ", ".join(one.option.candidate.release for one in images)
+    remedy = "Name the image tag to go back to, for example v2.0.0."
+    if known:
+        remedy = f"Name the image tag to go back to; known to be good: {known}."
+    return RefusedError(f"{live} has no earlier revision{why}.", remedy)
 
 
-def _option(replica_set: Manifest, version_label: str) -> Option:
-    revision = revision_of(replica_set)
-    cause = annotations_of(replica_set).get("kubernetes.io/change-cause", "")
-    return Option(
-        candidate=Candidate(
-            release=release_of(replica_set["spec"]["template"], version_label),
-            detail=f"revision {revision}" + (f": {cause}" if cause else ""),
-        ),
-        aliases=frozenset({str(revision), name_of(replica_set)}),
-    )
-
-
-def _refuse_the_live_revision(live: _Live, target: str | None) -> None:
+def _refuse_the_live_revision(live: LiveWorkload, target: str | None) -> None:
     """An equal template would be patched to no effect, and look like a success."""
-    for one in live.replica_sets:
-        if target in {str(revision_of(one)), name_of(one)} and one not in live.others:
+    for one in live.revisions:
+        if target in {str(number_of(one)), name_of(one)} and one not in live.others:
             raise RefusedError(
                 f"Nothing to do: revision {target} has the template that is live.",
                 "Name another revision or release.",
             )
-
-
-def _why_no_history(deployment: Manifest) -> str:
-    limit = deployment["spec"].get("revisionHistoryLimit", 10)
-    return " (its revisionHistoryLimit is 0)" if limit == 0 else ""

@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.plan import Candidate, Plan, Preflight
-from bot.domain.workloads import is_complete, progress_of
-from bot.ports.cluster import DEPLOYMENTS, PODS, REPLICA_SETS
+from bot.domain.rollouts import (
+    is_ordered,
+    is_partitioned_off,
+    is_rolled_out,
+    partition_of,
+    progress_in,
+    update_strategy,
+    wanted_pods,
+)
+from bot.domain.workloads import name_of, release_of
+from bot.ports.cluster import PODS
 from bot.ports.world import World
+from strategies.history import revision_kind
 from strategies.preflights.configuration import NAME as REFERENCES
 from strategies.preflights.configuration import check_references
 from strategies.preflights.dry_run import check_patch
-from strategies.preflights.gitops import check_gitops
 from strategies.preflights.rights import POD_PROXY, Right, check_rights
 from strategies.preflights.scaling import AUTOSCALER, BUDGET, check_autoscaler, check_budget
-from strategies.preflights.verdicts import or_unknown, passed, warned
+from strategies.preflights.verdicts import blocked, or_unknown, passed, warned
 from strategies.rolling_steps import RollingChange
 from strategies.rollout_estimates import recreates, rollout_seconds
-
-_RIGHTS = (
-    Right(verb="get", kind=DEPLOYMENTS),
-    Right(verb="patch", kind=DEPLOYMENTS),
-    Right(verb="watch", kind=DEPLOYMENTS),
-    Right(verb="watch", kind=REPLICA_SETS),
-    Right(verb="watch", kind=PODS),
-    Right(verb="get", kind=POD_PROXY),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +40,18 @@ class RollingPlan:
     async def preflights(self, world: World) -> tuple[Preflight, ...]:
         """Everything that can be known before."""
         change, cluster = self.change, world.cluster
-        namespace, name = change.target.namespace, change.target.deployment
+        namespace, workload = change.target.namespace, change.workload
         checks = await asyncio.gather(
-            check_rights(cluster, namespace, _RIGHTS),
-            or_unknown(REFERENCES, check_references(cluster, namespace, self.change.template)),
-            or_unknown(AUTOSCALER, check_autoscaler(cluster, namespace, self.change.deployment)),
-            or_unknown(BUDGET, check_budget(cluster, namespace, self.change.deployment)),
-            check_gitops(cluster, change.deployment, f"Deployment {name}"),
-            check_patch(cluster, DEPLOYMENTS, namespace, name, change.operations()),
+            check_rights(cluster, namespace, self._rights()),
+            or_unknown(REFERENCES, check_references(cluster, namespace, change.template)),
+            or_unknown(AUTOSCALER, check_autoscaler(cluster, namespace, workload)),
+            or_unknown(BUDGET, check_budget(cluster, namespace, workload)),
+            check_patch(
+                cluster, change.resource, namespace, change.target.workload, change.operations()
+            ),
         )
-        return (self._rollout_preflight(), self._replicas_preflight(), *checks)
+        own = (self._rollout_preflight(), self._replicas_preflight(), *self._update_preflights())
+        return (*own, *checks, change.guard.preflight)
 
     def build(
         self,
@@ -59,61 +61,126 @@ class RollingPlan:
         observed_at: datetime,
     ) -> Plan:
         """The whole plan."""
+        change = self.change
         return Plan(
             service=self.name,
             strategy="rolling",
-            from_release=self.change.from_release,
-            to_release=self.change.to_release,
-            steps=self.change.steps(),
+            from_release=change.from_release,
+            to_release=change.to_release,
+            steps=change.steps(),
             preflights=preflights,
-            not_restored=(
-                "the number of replicas and the autoscaler's limits",
-                "the rollout strategy",
-                "the content of ConfigMaps",
-                "the content of Secrets",
-            ),
+            not_restored=(*self._not_restored(), *change.guard.not_restored),
             downtime=self._downtime(),
             candidates=candidates,
             observed={
-                "deployment": f"{self.change.target.namespace}/{self.change.target.deployment}",
-                "uid": self.change.deployment["metadata"]["uid"],
-                "paused": self.change.paused,
-                "target_revision": self.change.revision,
+                change.target.kind.lower(): f"{change.target.namespace}/{change.target.workload}",
+                "uid": change.workload["metadata"]["uid"],
+                "paused": change.paused,
+                "target_revision": change.destination.revision,
+                "target_image": change.destination.image,
             },
             observed_at=observed_at,
         )
 
+    def _rights(self) -> tuple[Right, ...]:
+        resource = self.change.resource
+        ordered = is_ordered(self.change.workload)
+        return (
+            Right(verb="get", kind=resource),
+            Right(verb="patch", kind=resource),
+            Right(verb="watch", kind=resource),
+            Right(verb="watch", kind=revision_kind(self.change.target.kind)),
+            Right(verb="watch", kind=PODS),
+            *((Right(verb="delete", kind=PODS),) if ordered else ()),
+            *((Right(verb="get", kind=POD_PROXY),) if self.change.asks_pods else ()),
+        )
+
+    def _not_restored(self) -> tuple[str, ...]:
+        usual = (
+            "the number of replicas and the autoscaler's limits",
+            "the rollout strategy",
+            "the content of ConfigMaps",
+            "the content of Secrets",
+        )
+        image = self.change.destination.image
+        rest = (
+            f"everything in the pod template but the image {image}: its settings stay as they are"
+        )
+        volumes = "volume claims and the data on them"
+        return (
+            *((rest,) if image else ()),
+            *usual,
+            *((volumes,) if self.change.target.kind == "StatefulSet" else ()),
+        )
+
     def _rollout_preflight(self) -> Preflight:
-        name = self.change.target.deployment
+        workload = self.change.workload
         if self.change.paused:
             return warned(
                 "Rollout",
-                f"Deployment {name} is paused. The plan resumes it after the "
-                "template has been reverted; whoever paused it should know.",
+                f"{self.change.live} is paused. The plan resumes it after the template has been "
+                "reverted; whoever paused it should know.",
             )
-        if not is_complete(self.change.deployment):
+        if not is_rolled_out(workload):
             return warned(
                 "Rollout",
-                f"A rollout is in progress ({progress_of(self.change.deployment)}); going back "
-                "supersedes it.",
+                f"A rollout is in progress ({progress_in(workload)}); going back supersedes it.",
             )
         return passed("Rollout", "No rollout is in progress.")
 
     def _replicas_preflight(self) -> Preflight:
-        name = self.change.target.deployment
-        replicas = self.change.deployment["spec"].get("replicas", 1)
-        if replicas == 0:
+        count = wanted_pods(self.change.workload)
+        if count == 0:
             return warned(
                 "Replicas",
-                f"Deployment {name} stands at 0 replicas: the template goes "
+                f"{self.change.live} stands at 0 replicas: the template goes "
                 "back, but no pod will serve until it is scaled up.",
             )
-        return passed("Replicas", f"{replicas} pods are replaced one group after the other.")
+        return passed("Replicas", f"{count} pods are replaced one group after the other.")
+
+    def _update_preflights(self) -> tuple[Preflight, ...]:
+        """What keeps pods from following the template, beside a pause."""
+        workload, name = self.change.workload, "Update strategy"
+        if update_strategy(workload) == "OnDelete":
+            return (
+                blocked(
+                    name,
+                    f"{self.change.live} updates OnDelete: its pods keep "
+                    f"{self.change.from_release} until each is deleted by hand, so a changed "
+                    "template rolls nothing back. Set spec.updateStrategy.type to RollingUpdate "
+                    "and plan again.",
+                ),
+            )
+        partition = partition_of(workload)
+        if not partition:
+            return ()
+        label = self.change.service.version_label
+        kept = [pod for pod in self.change.pods if is_partitioned_off(pod, workload)]
+        bad = sorted(
+            name_of(pod) for pod in kept if release_of(pod, label) == self.change.from_release
+        )
+        if bad:
+            return (
+                blocked(
+                    name,
+                    f"The partition {partition} keeps {', '.join(bad)} at "
+                    f"{self.change.from_release}. Lower "
+                    "spec.updateStrategy.rollingUpdate.partition to 0 and plan again.",
+                ),
+            )
+        others = ", ".join(sorted(f"{name_of(pod)} ({release_of(pod, label)})" for pod in kept))
+        return (
+            warned(
+                name,
+                f"Only pods from ordinal {partition} on are replaced; the partition keeps "
+                f"{others or 'the others'} as they are.",
+            ),
+        )
 
     def _downtime(self) -> str:
-        if not recreates(self.change.deployment):
+        if not recreates(self.change.workload):
             return "None"
-        seconds = rollout_seconds(self.change.deployment, self.change.template)
+        seconds = rollout_seconds(self.change.workload, self.change.template)
         return (
             f"About {seconds:.0f} s: the Deployment's strategy is Recreate, so all pods stop "
             "before the first new one starts"

@@ -16,7 +16,7 @@ NAME = "GitOps"
 ARGO_NAMESPACE = "argocd"
 """Where Argo CD's control plane keeps Applications unless told otherwise."""
 _SOON_SECONDS = 60.0
-_KINDS = {
+KINDS: dict[str, Kind] = {
     "Application": Kind(api_version="argoproj.io/v1alpha1", plural="applications"),
     "Kustomization": Kind(api_version="kustomize.toolkit.fluxcd.io/v1", plural="kustomizations"),
     "HelmRelease": Kind(api_version="helm.toolkit.fluxcd.io/v2", plural="helmreleases"),
@@ -31,7 +31,7 @@ async def check_gitops(cluster: Cluster, manifest: Manifest, what: str) -> Prefl
         return passed(NAME, f"No GitOps tool tracks {what}.")
     namespace = owner.namespace or (ARGO_NAMESPACE if owner.tool == "Argo CD" else "")
     try:
-        live = await cluster.get(_KINDS[owner.kind], namespace, owner.name)
+        live = await cluster.get(KINDS[owner.kind], namespace, owner.name)
     except (ForbiddenError, NotFoundError) as error:
         return warned(
             NAME,
@@ -71,7 +71,7 @@ def _flux(owner: GitOpsOwner, spec: Mapping[str, Any], what: str) -> Preflight:
         f"{owner} reconciles {what} every {interval or 'interval'} and then undoes the rollback. "
         f"{_advice(owner)}"
     )
-    seconds = _go_seconds(interval)
+    seconds = go_seconds(interval)
     if owner.kind == "Kustomization" and seconds is not None and seconds <= _SOON_SECONDS:
         return blocked(NAME, sentence)
     return warned(NAME, sentence)
@@ -89,7 +89,7 @@ def _advice(owner: GitOpsOwner) -> str:
     )
 
 
-def _go_seconds(text: str) -> float | None:
+def go_seconds(text: str) -> float | None:
     """Seconds of a Go duration (``1m30s``); None for anything else."""
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|h|m|s)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:

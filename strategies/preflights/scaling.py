@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.plan import Preflight
+from bot.domain.rollouts import kind_of
 from bot.domain.workloads import labels_of, name_of, selects
 from bot.ports.cluster import AUTOSCALERS, DISRUPTION_BUDGETS, Cluster, Manifest
 from strategies.preflights.verdicts import passed, warned
@@ -16,7 +17,7 @@ async def check_autoscaler(cluster: Cluster, namespace: str, deployment: Manifes
     name = name_of(deployment)
     for autoscaler in await cluster.list(AUTOSCALERS, namespace):
         target = autoscaler["spec"]["scaleTargetRef"]
-        if target.get("kind") != "Deployment" or target.get("name") != name:
+        if target.get("kind") != kind_of(deployment) or target.get("name") != name:
             continue
         spec = autoscaler["spec"]
         limits = f"{spec.get('minReplicas', 1)} to {spec['maxReplicas']} pods"
@@ -25,7 +26,7 @@ async def check_autoscaler(cluster: Cluster, namespace: str, deployment: Manifes
                 AUTOSCALER,
                 f"{name} stands at 0 replicas, where HorizontalPodAutoscaler "
                 f"{name_of(autoscaler)} ({limits}) is inactive: it will not scale up by itself. "
-                "Scale the Deployment up by hand.",
+                "Scale it up by hand.",
             )
         return passed(AUTOSCALER, f"{name_of(autoscaler)} keeps {name} at {limits}.")
     return passed(AUTOSCALER, f"No HorizontalPodAutoscaler scales {name}.")

@@ -1,4 +1,4 @@
-"""Step: wait until a Deployment has rolled out its template."""
+"""Step: wait until a workload has rolled out its template."""
 
 from __future__ import annotations
 
@@ -6,23 +6,31 @@ from datetime import datetime
 
 from bot.domain.ownership import FIELD_MANAGER, last_write, last_writer
 from bot.domain.plan import Step
+from bot.domain.rollouts import (
+    is_ordered,
+    is_partitioned_off,
+    is_rolled_out,
+    mark_on,
+    ordinal_of,
+    own_pods,
+    partition_of,
+    progress_in,
+    target_marks,
+    wanted_pods,
+)
 from bot.domain.workloads import (
     condition,
     deadline_exceeded_at,
     doomed_reason,
-    is_complete,
+    is_ready,
     is_terminating,
     name_of,
-    owner_uid,
-    progress_of,
-    ready_names,
-    selector_of,
 )
-from bot.errors import PermanentError, WorldMovedError
-from bot.ports.cluster import DEPLOYMENTS, PODS, REPLICA_SETS, Manifest
+from bot.errors import PermanentError
+from bot.ports.cluster import Manifest
 from bot.ports.world import Observed, StepState, World
-from strategies.steps.rollout import RolloutParams, has_template, moved, read, target_uids
-from strategies.waiting import Objects, Pending, Selection, wait_until
+from strategies.steps.rollout import RolloutParams, existing, has_template, read, selections
+from strategies.waiting import Objects, Pending, wait_until
 
 
 class AwaitRolloutParams(RolloutParams):
@@ -39,15 +47,15 @@ class AwaitRollout:
     async def observe(self, step: Step, world: World) -> Observed:
         """AFTER when the rollout of the target template is complete."""
         params = AwaitRolloutParams.model_validate(step.action.params)
-        deployment = await read(params, world)
-        if not has_template(deployment, params.template):
+        workload = await read(params, world)
+        if not has_template(workload, params.template):
             return Observed(
                 state=StepState.OTHER,
-                summary=f"Deployment {params.deployment} has not the template of {params.release}.",
-                changed_by=last_writer(deployment, "spec", "template"),
+                summary=f"{params} has not the template of {params.release}.",
+                changed_by=last_writer(workload, "spec", "template"),
             )
-        state = StepState.AFTER if is_complete(deployment) else StepState.BEFORE
-        return Observed(state=state, summary=f"{params.deployment}: {progress_of(deployment)}.")
+        state = StepState.AFTER if is_rolled_out(workload) else StepState.BEFORE
+        return Observed(state=state, summary=f"{params.workload}: {progress_in(workload)}.")
 
     async def act(self, step: Step, world: World) -> None:
         """Nothing to do."""
@@ -55,57 +63,56 @@ class AwaitRollout:
     async def confirm(self, step: Step, world: World) -> str:
         """Raises PermanentError with the reason as soon as the rollout cannot succeed."""
         params = AwaitRolloutParams.model_validate(step.action.params)
-        deployment = await read(params, world)
-        write = last_write(deployment, "spec", "template", manager=FIELD_MANAGER)
+        workload = await read(params, world)
+        write = last_write(workload, "spec", "template", manager=FIELD_MANAGER)
         # The API server's own time of our patch where it is recorded: clocks may differ.
         patched_at = write.at if write and write.at else world.clock.now()
+        back: list[str] = []
         return await wait_until(
             world,
-            _selections(params, deployment),
-            lambda objects: _check(params, objects, patched_at),
+            selections(params, workload),
+            lambda objects: _check(params, objects, patched_at, back),
             patience_seconds=params.patience_seconds,
         )
 
 
-def _selections(params: AwaitRolloutParams, deployment: Manifest) -> tuple[Selection, ...]:
-    labels = selector_of(deployment)
-    return (
-        Selection(
-            kind=DEPLOYMENTS,
-            namespace=params.namespace,
-            fields=f"metadata.name={params.deployment}",
-        ),
-        Selection(kind=REPLICA_SETS, namespace=params.namespace, labels=labels),
-        Selection(kind=PODS, namespace=params.namespace, labels=labels),
-    )
-
-
-def _check(params: AwaitRolloutParams, objects: Objects, patched_at: datetime) -> Pending | str:
-    deployments, replica_sets, pods = objects
-    if not deployments:
-        raise WorldMovedError(f"Deployment {params.deployment} was deleted.", "Plan again.")
-    deployment = deployments[0]
-    if not has_template(deployment, params.template):
-        raise moved(params, deployment)
-    if is_complete(deployment):
-        replicas = deployment["spec"].get("replicas", 1)
-        return f"All {replicas} pods of {params.deployment} run {params.release}."
-    uids = target_uids(replica_sets, deployment, params.template)
-    target = [pod for pod in pods if owner_uid(pod) in uids]
+def _check(
+    params: AwaitRolloutParams, objects: Objects, patched_at: datetime, back: list[str]
+) -> Pending | str:
+    """``back`` collects the names of the pods in the order in which they came back."""
+    found, revisions, pods = objects
+    workload = existing(params, found)
+    marks = target_marks(revisions, workload, params.template)
+    mine = own_pods(pods, revisions, workload)
+    target = [pod for pod in mine if mark_on(pod) in marks]
+    ready = sorted(filter(is_ready, target), key=ordinal_of, reverse=True)
+    back.extend(name_of(pod) for pod in ready if name_of(pod) not in back)
+    if is_rolled_out(workload):
+        return _done(params, workload, back)
     _give_up_on_doomed(params, target)
-    exceeded = deadline_exceeded_at(deployment)
+    if is_ordered(workload):
+        _give_up_behind_broken(workload, [pod for pod in mine if pod not in target])
+    exceeded = deadline_exceeded_at(workload)
     if exceeded is not None and exceeded > patched_at:
         raise PermanentError(
-            f"The rollout of {params.deployment} exceeded its progress deadline "
-            f"({progress_of(deployment)}).",
+            f"The rollout of {params.workload} exceeded its progress deadline "
+            f"({progress_in(workload)}).",
             "Look at the pods' events: resources, quotas and readiness probes.",
         )
-    summary = f"{params.deployment}: {progress_of(deployment)}"
-    failure = condition(deployment, "ReplicaFailure")
+    summary = f"{params.workload}: {progress_in(workload)}"
+    failure = condition(workload, "ReplicaFailure")
     if failure.get("status") == "True":
         summary += f"; {failure.get('message')}"
     # The controller's count of available pods lags behind readiness by minReadySeconds.
-    return Pending(summary=summary, progress=f"{summary} {len(ready_names(target))} {len(pods)}")
+    return Pending(summary=summary, progress=f"{summary} {len(ready)} {len(pods)}")
+
+
+def _done(params: AwaitRolloutParams, workload: Manifest, back: list[str]) -> str:
+    partition = partition_of(workload)
+    count = wanted_pods(workload) - partition
+    above = f" from partition {partition} on" if partition else ""
+    order = f", in the order {', '.join(back)}" if is_ordered(workload) and back else ""
+    return f"All {count} pods of {params.workload}{above} run {params.release}{order}."
 
 
 def _give_up_on_doomed(params: AwaitRolloutParams, target: list[Manifest]) -> None:
@@ -115,4 +122,16 @@ def _give_up_on_doomed(params: AwaitRolloutParams, target: list[Manifest]) -> No
             raise PermanentError(
                 f"Pod {name_of(pod)} of {params.release} cannot start: {reason}.",
                 "Repair what it needs, or choose another release.",
+            )
+
+
+def _give_up_behind_broken(workload: Manifest, old: list[Manifest]) -> None:
+    """An OrderedReady StatefulSet waits for a broken pod for ever, also after the revert."""
+    for pod in old:
+        reason = "" if is_terminating(pod) else doomed_reason(pod)
+        if reason and not is_partitioned_off(pod, workload):
+            raise PermanentError(
+                f"Pod {name_of(pod)} of another revision is broken ({reason}) and holds the "
+                "rollout up.",
+                f"Delete it: kubectl -n {pod['metadata']['namespace']} delete pod {name_of(pod)}",
             )

@@ -1,4 +1,4 @@
-"""Step: give a Deployment the pod template of an earlier revision."""
+"""Step: give a workload the pod template of an earlier revision, or another image."""
 
 from __future__ import annotations
 
@@ -7,42 +7,54 @@ from bot.domain.plan import Step
 from bot.domain.values import Facts
 from bot.domain.workloads import name_of
 from bot.errors import WorldMovedError
-from bot.ports.cluster import DEPLOYMENTS, Manifest
+from bot.ports.cluster import Manifest
 from bot.ports.world import Observed, StepState, World
 from strategies.steps.rollout import (
     RolloutParams,
+    existing,
     has_template,
     moved,
     read,
     restored_annotations,
+    selection,
 )
-from strategies.waiting import Objects, Pending, Selection, wait_until
+from strategies.waiting import Objects, Pending, wait_until
 
 
 class RevertTemplateParams(RolloutParams):
     """From which template to which, and what is annotated afterwards."""
 
     old_template: Facts
-    annotations: dict[str, str]
-    """Annotations of the target revision, without the Deployment's own bookkeeping."""
+    annotations: dict[str, str] | None
+    """A Deployment's annotations at the target revision, without its own bookkeeping.
+
+    None for the other kinds, whose annotations stay: as kubectl does.
+    """
     patience_seconds: float
 
 
 def revert_operations(
-    deployment: Manifest, old: Facts, new: Facts, annotations: dict[str, str]
+    workload: Manifest, old: Facts, new: Facts, annotations: dict[str, str] | None
 ) -> list[Manifest]:
     """The JSON Patch that ``kubectl rollout undo`` sends, guarded by a test of the template.
 
-    Not guarded by resourceVersion: status updates of a crash-looping Deployment change it.
+    For a StatefulSet or DaemonSet kubectl sends the ControllerRevision's data, which replaces
+    the template and nothing else (``rollback.go``). Not guarded by resourceVersion: status
+    updates of a crash-looping workload change it.
     """
-    has_annotations = "annotations" in deployment["metadata"]
-    return [
+    template = [
         {"op": "test", "path": "/spec/template", "value": old},
         {"op": "replace", "path": "/spec/template", "value": new},
+    ]
+    if annotations is None:
+        return template
+    has_annotations = "annotations" in workload["metadata"]
+    return [
+        *template,
         {
             "op": "replace" if has_annotations else "add",
             "path": "/metadata/annotations",
-            "value": restored_annotations(deployment, annotations),
+            "value": restored_annotations(workload, annotations),
         },
     ]
 
@@ -55,56 +67,51 @@ class RevertTemplate:
     async def observe(self, step: Step, world: World) -> Observed:
         """By the live template."""
         params = RevertTemplateParams.model_validate(step.action.params)
-        deployment = await read(params, world)
-        if has_template(deployment, params.template):
-            summary = f"Deployment {params.deployment} has the template of {params.release}."
+        workload = await read(params, world)
+        if has_template(workload, params.template):
+            summary = f"{params} has the template of {params.release}."
             return Observed(state=StepState.AFTER, summary=summary)
-        if has_template(deployment, params.old_template):
-            summary = f"Deployment {params.deployment} has the template that is to be replaced."
+        if has_template(workload, params.old_template):
+            summary = f"{params} has the template that is to be replaced."
             return Observed(state=StepState.BEFORE, summary=summary)
         return Observed(
             state=StepState.OTHER,
-            summary=f"Deployment {params.deployment} has a template that the plan does not know.",
-            changed_by=last_writer(deployment, "spec", "template"),
+            summary=f"{params} has a template that the plan does not know.",
+            changed_by=last_writer(workload, "spec", "template"),
         )
 
     async def act(self, step: Step, world: World) -> None:
         """Raises WorldMovedError, naming who, when the template is no longer the old one."""
         params = RevertTemplateParams.model_validate(step.action.params)
-        deployment = await read(params, world)
-        if not has_template(deployment, params.old_template):
-            raise moved(params, deployment)
+        workload = await read(params, world)
+        if not has_template(workload, params.old_template):
+            raise moved(params, workload)
         operations = revert_operations(
-            deployment, deployment["spec"]["template"], params.template, params.annotations
+            workload, workload["spec"]["template"], params.template, params.annotations
         )
         try:
-            await world.cluster.patch(DEPLOYMENTS, params.namespace, params.deployment, operations)
+            await world.cluster.patch(
+                params.resource, params.namespace, params.workload, operations
+            )
         except WorldMovedError as error:
-            deployment = await read(params, world)
-            if not has_template(deployment, params.template):
-                raise moved(params, deployment) from error
+            workload = await read(params, world)
+            if not has_template(workload, params.template):
+                raise moved(params, workload) from error
 
     async def confirm(self, step: Step, world: World) -> str:
         """Raises WorldMovedError when the template is replaced again meanwhile."""
         params = RevertTemplateParams.model_validate(step.action.params)
 
         def check(objects: Objects) -> Pending | str:
-            if not objects[0]:
-                raise WorldMovedError(f"Deployment {params.deployment} was deleted.", "Plan again.")
-            deployment = objects[0][0]
-            if not has_template(deployment, params.template):
-                raise moved(params, deployment)
-            generation = deployment["metadata"].get("generation", 0)
-            if (deployment.get("status") or {}).get("observedGeneration", 0) < generation:
+            workload = existing(params, objects[0])
+            generation = workload["metadata"].get("generation", 0)
+            if (workload.get("status") or {}).get("observedGeneration", 0) < generation:
                 return Pending(
                     summary=f"the controller has not seen generation {generation} of "
-                    f"{name_of(deployment)}"
+                    f"{name_of(workload)}"
                 )
-            return f"{params.deployment} has the template of {params.release} again."
+            return f"{params.workload} has the template of {params.release} again."
 
-        selection = Selection(
-            kind=DEPLOYMENTS,
-            namespace=params.namespace,
-            fields=f"metadata.name={params.deployment}",
+        return await wait_until(
+            world, [selection(params)], check, patience_seconds=params.patience_seconds
         )
-        return await wait_until(world, [selection], check, patience_seconds=params.patience_seconds)

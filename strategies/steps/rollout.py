@@ -2,95 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import model_validator
 
 from bot.domain.ownership import last_writer
+from bot.domain.rollouts import WorkloadKind
 from bot.domain.values import Facts, Value
-from bot.domain.workloads import (
-    KEPT_ANNOTATIONS,
-    annotations_of,
-    name_of,
-    owner_of,
-    owner_uid,
-    same_template,
-)
+from bot.domain.workloads import KEPT_ANNOTATIONS, annotations_of, same_template, selector_of
 from bot.errors import WorldMovedError
-from bot.ports.cluster import DEPLOYMENTS, Manifest
+from bot.ports.cluster import DAEMON_SETS, DEPLOYMENTS, PODS, STATEFUL_SETS, Kind, Manifest
 from bot.ports.world import World
+from strategies.history import revision_kind
+from strategies.waiting import Selection
+
+WORKLOADS: Mapping[WorkloadKind, Kind] = {
+    "Deployment": DEPLOYMENTS,
+    "StatefulSet": STATEFUL_SETS,
+    "DaemonSet": DAEMON_SETS,
+}
 
 
 class RolloutParams(Value):
-    """A Deployment and the pod template that it should have."""
+    """A workload and the pod template that it should have.
+
+    ``deployment`` is read as the name of a Deployment: so it stands in plans that were approved
+    before other kinds could be rolled back.
+    """
 
     namespace: str
-    deployment: str
+    kind: WorkloadKind = "Deployment"
+    workload: str
     template: Facts
     release: str
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_deployment(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "deployment" in given:
+            rest = {key: value for key, value in given.items() if key != "deployment"}
+            return {**rest, "workload": given["deployment"]}
+        return given
+
+    @property
+    def resource(self) -> Kind:
+        """Where the workload is found."""
+        return WORKLOADS[self.kind]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.workload}"
+
 
 async def read(params: RolloutParams, world: World) -> Manifest:
-    """The Deployment; raises NotFoundError."""
-    return await world.cluster.get(DEPLOYMENTS, params.namespace, params.deployment)
+    """The workload; raises NotFoundError."""
+    return await world.cluster.get(params.resource, params.namespace, params.workload)
 
 
-def moved(params: RolloutParams, deployment: Manifest) -> WorldMovedError:
+def selections(params: RolloutParams, workload: Manifest) -> tuple[Selection, ...]:
+    """The workload, its revisions and its pods, in this order."""
+    labels = selector_of(workload)
+    return (
+        selection(params),
+        Selection(kind=revision_kind(params.kind), namespace=params.namespace, labels=labels),
+        Selection(kind=PODS, namespace=params.namespace, labels=labels),
+    )
+
+
+def selection(params: RolloutParams) -> Selection:
+    """The workload alone."""
+    return Selection(
+        kind=params.resource,
+        namespace=params.namespace,
+        fields=f"metadata.name={params.workload}",
+    )
+
+
+def existing(params: RolloutParams, found: tuple[Manifest, ...]) -> Manifest:
+    """The workload with the wanted template; raises WorldMovedError otherwise."""
+    if not found:
+        raise WorldMovedError(f"{params} was deleted.", "Plan again.")
+    if not has_template(found[0], params.template):
+        raise moved(params, found[0])
+    return found[0]
+
+
+def moved(params: RolloutParams, workload: Manifest) -> WorldMovedError:
     """Somebody else changed the pod template."""
     return WorldMovedError(
-        f"The pod template of Deployment {params.deployment} was changed by "
-        f"{last_writer(deployment, 'spec', 'template')}.",
+        f"The pod template of {params} was changed by {last_writer(workload, 'spec', 'template')}.",
         "Plan again.",
     )
 
 
-def has_template(deployment: Manifest, template: Mapping[str, object]) -> bool:
-    """Whether the Deployment has this template now."""
-    return same_template(deployment["spec"]["template"], template)
+def has_template(workload: Manifest, template: Mapping[str, object]) -> bool:
+    """Whether the workload has this template now."""
+    return same_template(workload["spec"]["template"], template)
 
 
-def target_uids(
-    replica_sets: Iterable[Manifest], deployment: Manifest, template: Mapping[str, object]
-) -> frozenset[str]:
-    """Uids of the Deployment's ReplicaSets with this template; normally one."""
-    return frozenset(
-        str(replica_set["metadata"]["uid"])
-        for replica_set in replica_sets
-        if owner_uid(replica_set) == deployment["metadata"]["uid"]
-        and same_template(replica_set["spec"]["template"], template)
-    )
-
-
-def own_pods(
-    pods: Iterable[Manifest], replica_sets: Iterable[Manifest], deployment: Manifest
-) -> list[Manifest]:
-    """The Deployment's pods; its selector may find others.
-
-    A pod that still terminates belongs to it even when its ReplicaSet has been trimmed from the
-    history already, which is told by the ReplicaSet's name.
-    """
-    owners = {str(one["metadata"]["uid"]): owner_uid(one) for one in replica_sets}
-    uid = deployment["metadata"]["uid"]
-    prefix = f"{name_of(deployment)}-"
-    found = []
-    for pod in pods:
-        owner = owner_of(pod)
-        if owner.get("kind") != "ReplicaSet":
-            continue
-        known = owners.get(str(owner["uid"]))
-        if known == uid or (known is None and str(owner["name"]).startswith(prefix)):
-            found.append(pod)
-    return found
-
-
-def restored_annotations(
-    deployment: Manifest, from_replica_set: Mapping[str, str]
-) -> dict[str, str]:
+def restored_annotations(workload: Manifest, of_revision: Mapping[str, str]) -> dict[str, str]:
     """The Deployment's annotations after going back, as kubectl computes them.
 
     The Deployment keeps its bookkeeping; the rest, the change-cause included, comes from the
     ReplicaSet.
     """
-    kept = {k: v for k, v in annotations_of(deployment).items() if k in KEPT_ANNOTATIONS}
-    return {**kept, **from_replica_set}
+    kept = {k: v for k, v in annotations_of(workload).items() if k in KEPT_ANNOTATIONS}
+    return {**kept, **of_revision}
 
 
 def portable_annotations(manifest: Manifest) -> dict[str, str]:

@@ -54,7 +54,7 @@ class SetPaused:
         await world.cluster.patch(
             DEPLOYMENTS,
             params.namespace,
-            params.deployment,
+            params.workload,
             _operations(deployment, params.paused),
         )
 
@@ -64,12 +64,12 @@ class SetPaused:
         deployment = await read(params, world)
         if _is_paused(deployment) != params.paused:
             raise WorldMovedError(
-                f"Deployment {params.deployment} was "
+                f"Deployment {params.workload} was "
                 f"{'resumed' if params.paused else 'paused again'} by "
                 f"{last_writer(deployment, 'spec')}.",
                 "Plan again.",
             )
-        return f"The rollout of {params.deployment} is {'paused' if params.paused else 'resumed'}."
+        return f"The rollout of {params.workload} is {'paused' if params.paused else 'resumed'}."
 
 
 def _is_paused(deployment: Manifest) -> bool:

@@ -6,21 +6,15 @@ from datetime import timedelta
 
 from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
+from bot.domain.rollouts import is_partitioned_off, mark_on, own_pods, target_marks
 from bot.domain.values import spoken
-from bot.domain.workloads import is_finished, is_ready, name_of, owner_uid, selector_of
+from bot.domain.workloads import is_finished, is_ready, name_of
 from bot.errors import PermanentError
-from bot.ports.cluster import PODS, REPLICA_SETS, Manifest
+from bot.ports.cluster import Manifest
 from bot.ports.world import Observed, StepState, World
 from strategies.probing import wrong_versions
-from strategies.steps.rollout import (
-    RolloutParams,
-    has_template,
-    moved,
-    own_pods,
-    read,
-    target_uids,
-)
-from strategies.waiting import Objects, Pending, Selection, wait_until
+from strategies.steps.rollout import RolloutParams, has_template, moved, read, selections
+from strategies.waiting import Objects, Pending, wait_until
 
 _PAUSE_SECONDS = 0.5
 
@@ -41,15 +35,15 @@ class VerifyPods:
     async def observe(self, step: Step, world: World) -> Observed:
         """BEFORE: what pods answer must be asked anew each time; OTHER for another template."""
         params = VerifyPodsParams.model_validate(step.action.params)
-        deployment = await read(params, world)
-        if not has_template(deployment, params.template):
+        workload = await read(params, world)
+        if not has_template(workload, params.template):
             return Observed(
                 state=StepState.OTHER,
-                summary=f"Deployment {params.deployment} has not the template of {params.release}.",
-                changed_by=last_writer(deployment, "spec", "template"),
+                summary=f"{params} has not the template of {params.release}.",
+                changed_by=last_writer(workload, "spec", "template"),
             )
         return Observed(
-            state=StepState.BEFORE, summary=f"The pods of {params.deployment} are to be asked."
+            state=StepState.BEFORE, summary=f"The pods of {params.workload} are to be asked."
         )
 
     async def act(self, step: Step, world: World) -> None:
@@ -60,13 +54,13 @@ class VerifyPods:
         params = VerifyPodsParams.model_validate(step.action.params)
         deadline = world.clock.now() + timedelta(seconds=params.patience_seconds)
         while True:
-            deployment = await read(params, world)
-            if not has_template(deployment, params.template):
-                raise moved(params, deployment)
-            names = await self._settled(params, deployment, world)
+            workload = await read(params, world)
+            if not has_template(workload, params.template):
+                raise moved(params, workload)
+            names = await self._settled(params, workload, world)
             if params.port is None:
                 return (
-                    f"{_counted(names)} ready and of the target's ReplicaSet. The catalog names "
+                    f"{_counted(names)} ready and of the target's revision. The catalog names "
                     "no port or path for versions, so the pods were not asked for their version."
                 )
             wrong = await wrong_versions(
@@ -90,20 +84,22 @@ class VerifyPods:
 
     @staticmethod
     async def _settled(
-        params: VerifyPodsParams, deployment: Manifest, world: World
+        params: VerifyPodsParams, workload: Manifest, world: World
     ) -> tuple[str, ...]:
         """Names of the pods once none but the target's are left and all are ready."""
         settled: list[str] = []
 
         def check(objects: Objects) -> Pending | str:
-            replica_sets, pods = objects
-            uids = target_uids(replica_sets, deployment, params.template)
+            _, revisions, pods = objects
+            marks = target_marks(revisions, workload, params.template)
             running = [
-                pod for pod in own_pods(pods, replica_sets, deployment) if not is_finished(pod)
+                pod
+                for pod in own_pods(pods, revisions, workload)
+                if not is_finished(pod) and not is_partitioned_off(pod, workload)
             ]
-            old = [name_of(pod) for pod in running if owner_uid(pod) not in uids]
+            old = [name_of(pod) for pod in running if mark_on(pod) not in marks]
             unready = [
-                name_of(pod) for pod in running if owner_uid(pod) in uids and not is_ready(pod)
+                name_of(pod) for pod in running if mark_on(pod) in marks and not is_ready(pod)
             ]
             if old or unready:
                 return Pending(
@@ -114,12 +110,12 @@ class VerifyPods:
             settled[:] = sorted(name_of(pod) for pod in running)
             return "settled"
 
-        labels = selector_of(deployment)
-        selections = [
-            Selection(kind=REPLICA_SETS, namespace=params.namespace, labels=labels),
-            Selection(kind=PODS, namespace=params.namespace, labels=labels),
-        ]
-        await wait_until(world, selections, check, patience_seconds=params.patience_seconds)
+        await wait_until(
+            world,
+            selections(params, workload),
+            check,
+            patience_seconds=params.patience_seconds,
+        )
         return tuple(settled)
 
 

@@ -19,6 +19,7 @@ from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.kubelet import QUICK, ImageRegistry
 from sandbox.shop import delivery, manifests
 from sandbox.shop.server import push_releases
+from tests.strategies import sets
 from tests.strategies.support import NAMESPACE, Shop, checkout, payments, rules_of_the_bot
 
 BOT_TOKEN = "bot-token"
@@ -44,6 +45,9 @@ async def sandbox() -> AsyncIterator[Cluster]:
     push_releases(images, seed=11, startup_factor=0.02)
     users = {
         BOT_TOKEN: User(name="rollback-bot", rules=rules_of_the_bot()),
+        "cautious-token": User(
+            name="cautious", rules=rules_of_the_bot(without="rollback-bot-gitops-suspend")
+        ),
         "person-token": User(name="person", rules=ADMIN_RULES),
         "reader-token": User(
             name="reader", rules=(Rule(verbs=("get", "list", "watch", "create")),)
@@ -88,7 +92,19 @@ async def rolling(sandbox: Cluster, world: World) -> Shop:
     return Shop(cluster=sandbox, world=world, strategy="rolling", service=payments())
 
 
-@pytest.fixture(params=["blue_green", "rolling"])
+@pytest.fixture
+async def stateful(sandbox: Cluster, world: World) -> Shop:
+    """payments as a StatefulSet: two pods of v2.0.0, then of v2.1.0."""
+    return await sets.released(sandbox, world, "StatefulSet")
+
+
+@pytest.fixture
+async def daemons(sandbox: Cluster, world: World) -> Shop:
+    """payments as a DaemonSet: a pod on each of three nodes, of v2.0.0, then of v2.1.0."""
+    return await sets.released(sandbox, world, "DaemonSet")
+
+
+@pytest.fixture(params=["blue_green", "rolling", "stateful"])
 def shop(request: pytest.FixtureRequest) -> Shop:
     """Each strategy in turn."""
     found: Shop = request.getfixturevalue(request.param)

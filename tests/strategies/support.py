@@ -15,7 +15,7 @@ from bot.errors import WorldMovedError
 from bot.ports.world import StepState, World
 from sandbox.cluster import Rule
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import DEPLOYMENTS, PODS, SERVICES
+from sandbox.cluster.resources import DAEMONSETS, DEPLOYMENTS, PODS, SERVICES, STATEFULSETS
 from sandbox.cluster.types import GVR, Manifest
 from strategies.registry import step_kind, strategy
 
@@ -23,8 +23,8 @@ NAMESPACE = "shop"
 RBAC = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
 
 
-def rules_of_the_bot() -> tuple[Rule, ...]:
-    """Exactly the rights of deploy/rbac.yaml."""
+def rules_of_the_bot(*, without: str = "") -> tuple[Rule, ...]:
+    """Exactly the rights of deploy/rbac.yaml, or those without one of its optional roles."""
     documents = list(yaml.safe_load_all(RBAC.read_text(encoding="utf-8")))
     return tuple(
         Rule(
@@ -34,7 +34,7 @@ def rules_of_the_bot() -> tuple[Rule, ...]:
             namespaces=(NAMESPACE,) if document["kind"] == "Role" else ("*",),
         )
         for document in documents
-        if document["kind"] in {"Role", "ClusterRole"}
+        if document["kind"] in {"Role", "ClusterRole"} and document["metadata"]["name"] != without
         for rule in document["rules"]
     )
 
@@ -59,11 +59,12 @@ def checkout(url: str | None, **changes: Any) -> ServiceEntry:
     )
 
 
-def payments(**changes: Any) -> ServiceEntry:
+def payments(kind: str = "Deployment", **changes: Any) -> ServiceEntry:
     """The rolling service of the catalog."""
+    target = {"strategy": "rolling", "namespace": NAMESPACE, "kind": kind, "workload": "payments"}
     return ServiceEntry.model_validate(
         {
-            "rollback": [{"strategy": "rolling", "namespace": NAMESPACE, "deployment": "payments"}],
+            "rollback": [target],
             "instance_port": 8080,
             **changes,
         }
@@ -119,8 +120,14 @@ class Shop:
         selector: dict[str, str] = self.get(SERVICES, "checkout")["spec"]["selector"]
         return selector
 
-    def image(self, deployment: str = "payments") -> str:
-        template = self.get(DEPLOYMENTS, deployment)["spec"]["template"]
+    @property
+    def workload(self) -> GVR:
+        """Where the workload of a rolling service is found."""
+        kind = getattr(self.service.rollback[0], "kind", "Deployment")
+        return {"StatefulSet": STATEFULSETS, "DaemonSet": DAEMONSETS}.get(kind, DEPLOYMENTS)
+
+    def image(self, name: str = "payments") -> str:
+        template = self.get(self.workload, name)["spec"]["template"]
         return str(template["spec"]["containers"][0]["image"])
 
     def pods(self, app: str) -> list[Manifest]:

@@ -141,7 +141,7 @@ async def test_a_target_in_the_middle_of_a_rollout_is_blocked(blue_green: Shop) 
 
 
 async def test_argo_cd_with_self_heal_blocks_and_the_sentence_says_what_to_do(
-    blue_green: Shop,
+    blue_green: Shop, tmp_path: Path
 ) -> None:
     def track(service: Manifest) -> None:
         service["metadata"]["annotations"] = {
@@ -175,7 +175,9 @@ async def test_argo_cd_with_self_heal_blocks_and_the_sentence_says_what_to_do(
             "spec": {"syncPolicy": {"automated": {"selfHeal": True}}},
         }
     )
-    found = preflight(await blue_green.plan(), "GitOps")
+    async with connected(blue_green.cluster, tmp_path, user="cautious") as cautious:
+        world = replace(blue_green.world, cluster=cautious)
+        found = preflight(await replace(blue_green, world=world).plan(), "GitOps")
     assert found.verdict is PreflightVerdict.BLOCK
     assert "argocd app set shop --sync-policy none" in found.sentence
 

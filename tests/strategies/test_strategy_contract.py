@@ -11,7 +11,7 @@ import pytest
 
 from bot.domain.plan import Milestone, Plan, PreflightVerdict, Step
 from bot.errors import RefusedError, WorldMovedError
-from sandbox.cluster.resources import DEPLOYMENTS, SERVICES
+from sandbox.cluster.resources import SERVICES
 from sandbox.cluster.types import Manifest
 from strategies.registry import step_kind, strategy
 from tests.strategies.support import Shop
@@ -40,7 +40,7 @@ def sabotage(shop: Shop) -> None:
     if shop.strategy == "blue-green":
         shop.edit(SERVICES, "checkout", selector)
     else:
-        shop.edit(DEPLOYMENTS, "payments", image)
+        shop.edit(shop.workload, "payments", image)
 
 
 def changing(plan: Plan) -> Step:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bot.config.durations import Duration
+from bot.domain.rollouts import WorkloadKind
 from bot.domain.values import Value
 
 
@@ -27,8 +28,22 @@ class BlueGreenTarget(Value):
 
 
 class RollingTarget(Value):
-    """A Deployment that is rolled back by revision."""
+    """A workload that is rolled back by revision, or by image where no revision is left.
+
+    ``deployment: name`` is short for ``kind: Deployment`` and ``workload: name``.
+    """
 
     strategy: Literal["rolling"]
     namespace: str
-    deployment: str
+    kind: WorkloadKind = "Deployment"
+    workload: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _deployment_is_short(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "deployment" not in given:
+            return given
+        if "workload" in given or given.get("kind", "Deployment") != "Deployment":
+            raise ValueError("name either a deployment, or a kind and a workload")
+        rest = {key: value for key, value in given.items() if key != "deployment"}
+        return {**rest, "workload": given["deployment"]}

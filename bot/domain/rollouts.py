@@ -1,0 +1,177 @@
+"""Revisions and rollouts of Deployments, StatefulSets and DaemonSets, from manifests alone.
+
+A Deployment keeps its revisions as ReplicaSets, the other two as ControllerRevisions, whose
+``data`` is a patch of the pod template (``pkg/controller/history``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from bot.domain.workloads import (
+    is_complete,
+    labels_of,
+    name_of,
+    owner_of,
+    owner_uid,
+    progress_of,
+    revision_of,
+    same_template,
+)
+
+Manifest = dict[str, Any]
+WorkloadKind = Literal["Deployment", "StatefulSet", "DaemonSet"]
+
+REVISION_LABEL = "controller-revision-hash"
+"""Label of a StatefulSet's or DaemonSet's pod: the revision that it was made from."""
+
+
+def kind_of(workload: Mapping[str, Any]) -> str:
+    """``Deployment``, ``StatefulSet`` or ``DaemonSet``."""
+    return str(workload.get("kind") or "Deployment")
+
+
+def template_in(revision: Mapping[str, Any]) -> Manifest:
+    """The pod template that a ReplicaSet or ControllerRevision keeps."""
+    if revision.get("kind") != "ControllerRevision":
+        return dict(revision["spec"]["template"])
+    template: Manifest = json.loads(json.dumps(revision["data"]["spec"]["template"]))
+    template.pop("$patch", None)  # the revision is a strategic merge patch
+    return template
+
+
+def number_of(revision: Mapping[str, Any]) -> int:
+    """The number of a revision, as ``kubectl rollout history`` shows it."""
+    if revision.get("kind") == "ControllerRevision":
+        return int(revision.get("revision") or 0)
+    return revision_of(revision)
+
+
+def mark_of(revision: Mapping[str, Any]) -> str:
+    """What the pods of a revision carry: the owner's uid, or the label's value.
+
+    The label holds the revision's name in a StatefulSet and its hash in a DaemonSet.
+    """
+    if revision.get("kind") != "ControllerRevision":
+        return str(revision["metadata"]["uid"])
+    if owner_of(revision).get("kind") == "DaemonSet":
+        return labels_of(revision).get(REVISION_LABEL, "")
+    return name_of(revision)
+
+
+def mark_on(pod: Mapping[str, Any]) -> str:
+    """The mark of the revision that a pod was made from."""
+    if owner_of(pod).get("kind") == "ReplicaSet":
+        return owner_uid(pod)
+    return labels_of(pod).get(REVISION_LABEL, "")
+
+
+def target_marks(
+    revisions: Iterable[Manifest], workload: Mapping[str, Any], template: Mapping[str, object]
+) -> frozenset[str]:
+    """Marks of the workload's revisions with this template; normally one."""
+    return frozenset(
+        mark_of(one)
+        for one in revisions
+        if owner_uid(one) == workload["metadata"]["uid"]
+        and same_template(template_in(one), template)
+    )
+
+
+def own_pods(
+    pods: Iterable[Manifest], revisions: Iterable[Manifest], workload: Mapping[str, Any]
+) -> list[Manifest]:
+    """The workload's pods; its selector may find others.
+
+    A Deployment's pod that still terminates belongs to it even when its ReplicaSet has been
+    trimmed from the history already, which is told by the ReplicaSet's name.
+    """
+    uid = workload["metadata"]["uid"]
+    if kind_of(workload) != "Deployment":
+        return [pod for pod in pods if owner_uid(pod) == uid]
+    owners = {str(one["metadata"]["uid"]): owner_uid(one) for one in revisions}
+    prefix = f"{name_of(workload)}-"
+    found = []
+    for pod in pods:
+        owner = owner_of(pod)
+        if owner.get("kind") != "ReplicaSet":
+            continue
+        known = owners.get(str(owner["uid"]))
+        if known == uid or (known is None and str(owner["name"]).startswith(prefix)):
+            found.append(pod)
+    return found
+
+
+def wanted_pods(workload: Mapping[str, Any]) -> int:
+    """How many pods there should be; of a DaemonSet as many as nodes that it selects."""
+    if kind_of(workload) == "DaemonSet":
+        return int((workload.get("status") or {}).get("desiredNumberScheduled", 0))
+    return int(workload["spec"].get("replicas", 1))
+
+
+def update_strategy(workload: Mapping[str, Any]) -> str:
+    """``RollingUpdate``, or ``OnDelete`` where nothing follows the template by itself."""
+    if kind_of(workload) == "Deployment":
+        return str((workload["spec"].get("strategy") or {}).get("type") or "RollingUpdate")
+    return str((workload["spec"].get("updateStrategy") or {}).get("type") or "RollingUpdate")
+
+
+def partition_of(workload: Mapping[str, Any]) -> int:
+    """A StatefulSet's pods below this place keep their revision; 0 for all other kinds."""
+    if kind_of(workload) != "StatefulSet":
+        return 0
+    rolling = (workload["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
+    return int(rolling.get("partition") or 0)
+
+
+def is_ordered(workload: Mapping[str, Any]) -> bool:
+    """Whether one broken pod holds all others up (``OrderedReady``, a StatefulSet's default)."""
+    policy = workload["spec"].get("podManagementPolicy", "OrderedReady")
+    return kind_of(workload) == "StatefulSet" and policy == "OrderedReady"
+
+
+def ordinal_of(pod: Mapping[str, Any]) -> int:
+    """The number at the end of a StatefulSet's pod; -1 when there is none."""
+    number = name_of(pod).rpartition("-")[2]
+    return int(number) if number.isdigit() else -1
+
+
+def is_partitioned_off(pod: Mapping[str, Any], workload: Mapping[str, Any]) -> bool:
+    """Whether a StatefulSet's partition keeps this pod at the revision that it has."""
+    if kind_of(workload) != "StatefulSet":
+        return False
+    start = int((workload["spec"].get("ordinals") or {}).get("start") or 0)
+    return ordinal_of(pod) < start + partition_of(workload)
+
+
+def is_rolled_out(workload: Mapping[str, Any]) -> bool:
+    """Whether the rollout has ended well, by the rules of ``kubectl rollout status``."""
+    if kind_of(workload) == "Deployment":
+        return is_complete(workload)
+    status = workload.get("status") or {}
+    if workload["metadata"].get("generation", 0) > status.get("observedGeneration", 0):
+        return False
+    wanted = wanted_pods(workload)
+    if kind_of(workload) == "DaemonSet":
+        updated, ready = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
+        return bool(updated >= wanted and ready >= wanted)
+    return bool(
+        status.get("readyReplicas", 0) >= wanted
+        and status.get("replicas", 0) <= wanted
+        and status.get("updatedReplicas", 0) >= wanted - partition_of(workload)
+    )
+
+
+def progress_in(workload: Mapping[str, Any]) -> str:
+    """How far the rollout is, in a clause."""
+    if kind_of(workload) == "Deployment":
+        return progress_of(workload)
+    status = workload.get("status") or {}
+    if kind_of(workload) == "DaemonSet":
+        updated, ready = status.get("updatedNumberScheduled", 0), status.get("numberReady", 0)
+    else:
+        updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
+    wanted = wanted_pods(workload) - partition_of(workload)
+    return f"{updated} of {max(0, wanted)} pods updated, {ready} ready"
