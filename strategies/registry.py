@@ -6,8 +6,10 @@ from bot.errors import ConfigurationError
 from bot.ports.world import StepKind, Strategy
 from strategies.blue_green import BlueGreen
 from strategies.blue_green_elbv2 import BlueGreenElbv2
+from strategies.database import Database
 from strategies.feature_flag import FeatureFlag
 from strategies.rolling import Rolling
+from strategies.steps.assess_database import AssessDatabase
 from strategies.steps.await_drain import AwaitDrain
 from strategies.steps.await_flag import AwaitFlag
 from strategies.steps.await_rollout import AwaitRollout
@@ -18,18 +20,22 @@ from strategies.steps.elbv2_await_drain import Elbv2AwaitDrain
 from strategies.steps.elbv2_await_healthy import Elbv2AwaitHealthy
 from strategies.steps.elbv2_forward import Elbv2Forward
 from strategies.steps.revert_template import RevertTemplate
+from strategies.steps.run_migration import RunMigration
+from strategies.steps.scale_writers import ScaleWriters
 from strategies.steps.set_paused import SetPaused
 from strategies.steps.suspend_gitops import SuspendGitOps
 from strategies.steps.switch_flag import SwitchFlag
 from strategies.steps.switch_service import SwitchService
+from strategies.steps.verify_database import VerifyDatabase
 from strategies.steps.verify_pods import VerifyPods
 
 STRATEGIES: dict[str, Strategy] = {
-    one.name: one for one in (BlueGreen(), BlueGreenElbv2(), FeatureFlag(), Rolling())
+    one.name: one for one in (BlueGreen(), BlueGreenElbv2(), Database(), FeatureFlag(), Rolling())
 }
 STEP_KINDS: dict[str, StepKind] = {
     one.name: one
     for one in (
+        AssessDatabase(),
         AwaitDrain(),
         AwaitFlag(),
         AwaitRollout(),
@@ -40,10 +46,13 @@ STEP_KINDS: dict[str, StepKind] = {
         Elbv2AwaitHealthy(),
         Elbv2Forward(),
         RevertTemplate(),
+        RunMigration(),
+        ScaleWriters(),
         SetPaused(),
         SuspendGitOps(),
         SwitchFlag(),
         SwitchService(),
+        VerifyDatabase(),
         VerifyPods(),
     )
 }

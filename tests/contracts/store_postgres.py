@@ -58,6 +58,15 @@ class PostgresServer:
         )
         self._connection = self._connect()
 
+    @property
+    def home(self) -> Path:
+        """The directory of its socket: what libpq calls the host."""
+        return self._home
+
+    def execute(self, statement: str) -> None:
+        """Run one statement as the owner of everything, in database ``postgres``."""
+        self._connection.execute(statement.encode())
+
     def new_url(self) -> str:
         """A URL of an empty database (a schema, which is quicker to make)."""
         self._schemas += 1

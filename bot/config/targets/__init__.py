@@ -6,14 +6,22 @@ from typing import Annotated
 
 from pydantic import Field
 
+from bot.config.targets.database import DatabaseTarget
 from bot.config.targets.elbv2 import Elbv2Target
 from bot.config.targets.feature_flag import FeatureFlagTarget
 from bot.config.targets.kubernetes import BlueGreenTarget, RollingTarget
 
-__all__ = ["BlueGreenTarget", "Elbv2Target", "FeatureFlagTarget", "RollbackTarget", "RollingTarget"]
+__all__ = [
+    "BlueGreenTarget",
+    "DatabaseTarget",
+    "Elbv2Target",
+    "FeatureFlagTarget",
+    "RollbackTarget",
+    "RollingTarget",
+]
 
 RollbackTarget = Annotated[
-    BlueGreenTarget | Elbv2Target | FeatureFlagTarget | RollingTarget,
+    BlueGreenTarget | DatabaseTarget | Elbv2Target | FeatureFlagTarget | RollingTarget,
     Field(discriminator="strategy"),
 ]
 """One way to roll back; ``strategy`` tells which."""

@@ -1,0 +1,101 @@
+"""The Deployments that write to a database: found, counted, and what would scale them again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from bot.config.targets.database import Writer
+from bot.domain.plan import Preflight
+from bot.domain.values import Value
+from bot.domain.workloads import name_of, selector_of
+from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, PODS
+from bot.ports.world import World
+from strategies.preflights.dry_run import check_patch
+from strategies.preflights.gitops import check_gitops
+from strategies.preflights.rights import Right, check_rights
+from strategies.preflights.verdicts import or_unknown, passed, warned
+from strategies.steps.scale_writers import scale_operations
+
+NAME = "Writers"
+_RIGHTS = (
+    Right(verb="get", kind=DEPLOYMENTS),
+    Right(verb="patch", kind=DEPLOYMENTS),
+    Right(verb="watch", kind=DEPLOYMENTS),
+    Right(verb="watch", kind=PODS),
+)
+
+
+class RecordedWriter(Value):
+    """A writer as it was when the plan was made."""
+
+    namespace: str
+    deployment: str
+    selector: str
+    replicas: int
+    restored: int
+    """Replicas to start with again: an autoscaler's minimum counts, it never starts from 0."""
+    autoscaled: bool
+
+
+async def record_writers(world: World, writers: Sequence[Writer]) -> tuple[RecordedWriter, ...]:
+    """Raises NotFoundError for one that does not exist."""
+    return tuple(await asyncio.gather(*(_record(world, writer) for writer in writers)))
+
+
+async def _record(world: World, writer: Writer) -> RecordedWriter:
+    deployment = await world.cluster.get(DEPLOYMENTS, writer.namespace, writer.deployment)
+    replicas = int(deployment["spec"].get("replicas", 1))
+    scalers = [
+        one
+        for one in await world.cluster.list(AUTOSCALERS, writer.namespace)
+        if one["spec"]["scaleTargetRef"].get("kind") == "Deployment"
+        and one["spec"]["scaleTargetRef"].get("name") == name_of(deployment)
+    ]
+    least = max((int(one["spec"].get("minReplicas", 1)) for one in scalers), default=0)
+    return RecordedWriter(
+        namespace=writer.namespace,
+        deployment=writer.deployment,
+        selector=selector_of(deployment),
+        replicas=replicas,
+        restored=max(replicas, least) if replicas else 0,
+        autoscaled=bool(scalers),
+    )
+
+
+async def check_writers(
+    world: World, writers: Sequence[RecordedWriter], *, connected: Sequence[str]
+) -> tuple[Preflight, ...]:
+    """Whether they can be stopped; without any, who is connected and will not be stopped."""
+    if not writers:
+        who = f"Connected now: {', '.join(connected[:5])}" if connected else "Nobody is connected"
+        return (
+            warned(
+                NAME,
+                f"The catalog names no writers, so the bot stops nobody. {who}. Stop the "
+                "application first.",
+            ),
+        )
+    found: list[Preflight] = []
+    for writer in writers:
+        found += await _check(world, writer)
+    return tuple(found)
+
+
+async def _check(world: World, writer: RecordedWriter) -> list[Preflight]:
+    name, namespace = writer.deployment, writer.namespace
+    if writer.replicas == 0:
+        return [passed(NAME, f"Deployment {name} stands at 0 replicas already and stays there.")]
+    deployment = await world.cluster.get(DEPLOYMENTS, namespace, name)
+    return [
+        passed(
+            NAME,
+            f"Deployment {name} is stopped meanwhile and then started with {writer.restored} "
+            "replicas.",
+        ),
+        await check_rights(world.cluster, namespace, _RIGHTS),
+        await or_unknown("GitOps", check_gitops(world.cluster, deployment, f"Deployment {name}")),
+        await check_patch(
+            world.cluster, DEPLOYMENTS, namespace, name, scale_operations(writer.replicas, 0)
+        ),
+    ]

@@ -1,0 +1,79 @@
+"""Steps that stop what writes to a database, and start it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.domain.plan import Milestone, Step, StepSpec
+from bot.domain.values import spoken
+from strategies.commands import json_patch, kubectl
+from strategies.preflights.writers import RecordedWriter
+from strategies.steps.scale_writers import ScaleWriters, ScaleWritersParams, scale_operations
+
+STOP_SECONDS = 20.0
+START_SECONDS = 30.0
+
+
+def stop_steps(writers: Sequence[RecordedWriter], *, patience: float) -> tuple[Step, ...]:
+    """Scale each to 0."""
+    return tuple(_step(one, patience, start=False, last=False) for one in writers if one.replicas)
+
+
+def start_steps(writers: Sequence[RecordedWriter], *, patience: float) -> tuple[Step, ...]:
+    """Scale each to what was recorded; users are served again after the last one."""
+    running = [one for one in writers if one.replicas]
+    return tuple(_step(one, patience, start=True, last=one is running[-1]) for one in running)
+
+
+def downtime(writers: Sequence[RecordedWriter], between: float) -> str:
+    """From the first stop to the last start; ``between`` in seconds."""
+    running = [one for one in writers if one.replicas]
+    if not running:
+        return "None by the bot itself: it stops nobody"
+    names = ", ".join(one.deployment for one in running)
+    seconds = len(running) * (STOP_SECONDS + START_SECONDS) + between
+    return f"About {spoken(seconds)}, while {names} is stopped"
+
+
+def _step(writer: RecordedWriter, patience: float, *, start: bool, last: bool) -> Step:
+    there = _spec(writer, patience, start=start)
+    title = (
+        f"Start {writer.deployment} again with {writer.restored} replicas"
+        if start
+        else f"Stop {writer.deployment} (scale to 0)"
+    )
+    return Step(
+        title=title,
+        action=there,
+        expects={"replicas": 0 if start else writer.replicas},
+        inverse=_spec(writer, patience, start=not start),
+        command=there.command,
+        estimate_seconds=START_SECONDS if start else STOP_SECONDS,
+        milestone=Milestone.SWITCHED if last else None,
+    )
+
+
+def _spec(writer: RecordedWriter, patience: float, *, start: bool) -> StepSpec:
+    before, after = (0, writer.restored) if start else (writer.replicas, 0)
+    params = ScaleWritersParams(
+        namespace=writer.namespace,
+        deployment=writer.deployment,
+        selector=writer.selector,
+        before=before,
+        after=after,
+        autoscaled=writer.autoscaled,
+        patience_seconds=patience,
+    )
+    scale = json_patch(
+        writer.namespace, "deployment", writer.deployment, scale_operations(before, after)
+    )
+    wait = (
+        ["rollout", "status", f"deployment/{writer.deployment}", f"--timeout={patience:.0f}s"]
+        if start
+        else ["wait", "--for=delete", "pod", "-l", writer.selector, f"--timeout={patience:.0f}s"]
+    )
+    return StepSpec(
+        kind=ScaleWriters.name,
+        params=params.model_dump(mode="json"),
+        command=f"{scale}\n{kubectl(writer.namespace, *wait)}",
+    )
