@@ -59,6 +59,14 @@ class WorldMovedError(PermanentError):
     """What was approved no longer holds: somebody or something changed the live system."""
 
 
+class FieldsOwnedError(WorldMovedError):
+    """Fields that would be applied belong to other managers, which are named."""
+
+    def __init__(self, what: str, remedy: str = "", *, managers: tuple[str, ...]) -> None:
+        super().__init__(what, remedy)
+        self.managers = managers
+
+
 class RefusedError(RollbackBotError):
     """A request by a person is denied; the message tells that person why and what to do."""
 

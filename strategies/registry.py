@@ -8,10 +8,13 @@ from strategies.blue_green import BlueGreen
 from strategies.blue_green_elbv2 import BlueGreenElbv2
 from strategies.database import Database
 from strategies.feature_flag import FeatureFlag
+from strategies.recreate import Recreate
 from strategies.rolling import Rolling
+from strategies.steps.apply_manifest import ApplyManifest
 from strategies.steps.assess_database import AssessDatabase
 from strategies.steps.await_drain import AwaitDrain
 from strategies.steps.await_flag import AwaitFlag
+from strategies.steps.await_no_pods import AwaitNoPods
 from strategies.steps.await_rollout import AwaitRollout
 from strategies.steps.check_feature import CheckFeature
 from strategies.steps.check_ready import CheckReady
@@ -19,9 +22,12 @@ from strategies.steps.delete_broken_pods import DeleteBrokenPods
 from strategies.steps.elbv2_await_drain import Elbv2AwaitDrain
 from strategies.steps.elbv2_await_healthy import Elbv2AwaitHealthy
 from strategies.steps.elbv2_forward import Elbv2Forward
+from strategies.steps.measure_downtime import MeasureDowntime
 from strategies.steps.revert_template import RevertTemplate
 from strategies.steps.run_migration import RunMigration
+from strategies.steps.scale import Scale
 from strategies.steps.scale_writers import ScaleWriters
+from strategies.steps.set_fields import SetFields
 from strategies.steps.set_paused import SetPaused
 from strategies.steps.suspend_gitops import SuspendGitOps
 from strategies.steps.switch_flag import SwitchFlag
@@ -30,14 +36,17 @@ from strategies.steps.verify_database import VerifyDatabase
 from strategies.steps.verify_pods import VerifyPods
 
 STRATEGIES: dict[str, Strategy] = {
-    one.name: one for one in (BlueGreen(), BlueGreenElbv2(), Database(), FeatureFlag(), Rolling())
+    one.name: one
+    for one in (BlueGreen(), BlueGreenElbv2(), Database(), FeatureFlag(), Recreate(), Rolling())
 }
 STEP_KINDS: dict[str, StepKind] = {
     one.name: one
     for one in (
+        ApplyManifest(),
         AssessDatabase(),
         AwaitDrain(),
         AwaitFlag(),
+        AwaitNoPods(),
         AwaitRollout(),
         CheckFeature(),
         CheckReady(),
@@ -45,9 +54,12 @@ STEP_KINDS: dict[str, StepKind] = {
         Elbv2AwaitDrain(),
         Elbv2AwaitHealthy(),
         Elbv2Forward(),
+        MeasureDowntime(),
         RevertTemplate(),
         RunMigration(),
+        Scale(),
         ScaleWriters(),
+        SetFields(),
         SetPaused(),
         SuspendGitOps(),
         SwitchFlag(),

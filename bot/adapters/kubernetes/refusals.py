@@ -12,6 +12,7 @@ from typing import Any
 
 from bot.domain.values import Value
 from bot.errors import (
+    FieldsOwnedError,
     ForbiddenError,
     NotFoundError,
     OutcomeUnknownError,
@@ -76,8 +77,9 @@ def refusal(call: Call, code: int, headers: Mapping[str, str], body: str) -> Rol
     if code in {408, 429} or code >= 500:
         return _overloaded(call, code, message, retry_after(headers, status))
     if call.verb == "patch" and (owners := _other_managers(status)):
-        return WorldMovedError(
-            f"Fields that would be applied belong to {', '.join(owners)} ({call}: {message})."
+        return FieldsOwnedError(
+            f"Fields that would be applied belong to {', '.join(owners)} ({call}: {message}).",
+            managers=tuple(owners),
         )
     if (call.verb in {"patch", "delete"} and code == 409) or (
         call.verb == "patch" and code == 422 and _does_not_apply(status)

@@ -10,18 +10,25 @@ from bot.config.targets.database import DatabaseTarget
 from bot.config.targets.elbv2 import Elbv2Target
 from bot.config.targets.feature_flag import FeatureFlagTarget
 from bot.config.targets.kubernetes import BlueGreenTarget, RollingTarget
+from bot.config.targets.recreate import RecreateTarget
 
 __all__ = [
     "BlueGreenTarget",
     "DatabaseTarget",
     "Elbv2Target",
     "FeatureFlagTarget",
+    "RecreateTarget",
     "RollbackTarget",
     "RollingTarget",
 ]
 
 RollbackTarget = Annotated[
-    BlueGreenTarget | DatabaseTarget | Elbv2Target | FeatureFlagTarget | RollingTarget,
+    BlueGreenTarget
+    | DatabaseTarget
+    | Elbv2Target
+    | FeatureFlagTarget
+    | RecreateTarget
+    | RollingTarget,
     Field(discriminator="strategy"),
 ]
 """One way to roll back; ``strategy`` tells which."""

@@ -1,0 +1,164 @@
+"""Recreate: all pods of the bad release end, then those of an old one start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.config.catalog import ServiceEntry
+from bot.config.targets.recreate import RecreateTarget
+from bot.domain.plan import Plan
+from bot.domain.rollouts import own_pods
+from bot.domain.workloads import (
+    is_terminating,
+    name_of,
+    ready_names,
+    release_of,
+    revision_of,
+    same_template,
+    selector_of,
+)
+from bot.errors import ConfigurationError, RefusedError
+from bot.ports.cluster import DEPLOYMENTS, PODS, Manifest
+from bot.ports.world import Evidence, Instance, Observation, World
+from strategies import evidence
+from strategies.history import current, live_since, revisions
+from strategies.recreate_change import RecreateChange, outcome_of
+from strategies.recreate_plan import RecreatePlan
+from strategies.recreate_sources import Source, read_sources
+from strategies.scalers import find_scalers
+from strategies.targets import choose, rated
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Live:
+    target: RecreateTarget
+    deployment: Manifest
+    replica_sets: tuple[Manifest, ...]
+    pods: tuple[Manifest, ...]
+    sources: tuple[Source, ...]
+    release: str
+
+
+class Recreate:
+    """See ``bot.ports.world.Strategy``; the candidates are ReplicaSets or manifest files."""
+
+    name = "recreate"
+
+    async def observe(self, service: ServiceEntry, world: World) -> Observation:
+        """The live template and the releases that one could go back to."""
+        live = await _read(service, world)
+        return Observation(
+            live_release=live.release,
+            candidates=tuple(
+                one.option.candidate
+                for one in live.sources
+                if one.option.candidate.release != live.release
+            ),
+            released_at=live_since(live.deployment, current(live.deployment, live.replica_sets)),
+            summary=f"Deployment {live.target.deployment} runs {live.release}, "
+            f"{len(ready_names(live.pods))} of {live.deployment['spec'].get('replicas', 1)} pods "
+            "ready.",
+        )
+
+    async def plan(
+        self,
+        name: str,
+        service: ServiceEntry,
+        world: World,
+        *,
+        target: str | None,
+        marked_bad: frozenset[str],
+        known_good: Sequence[str],
+    ) -> Plan:
+        """Scale to zero, wait for the last pod, put the old release in place, scale up."""
+        live = await _read(service, world)
+        _refuse_the_live_revision(live, target)
+        options = [one.option for one in live.sources]
+        choice = choose(
+            options,
+            live=live.release,
+            target=target,
+            marked_bad=marked_bad,
+            known_good=known_good,
+        )
+        source = live.sources[options.index(choice.option)]
+        outcome = await outcome_of(world, live.target, live.deployment, source)
+        if same_template(outcome.template, live.deployment["spec"]["template"]):
+            raise RefusedError(
+                f"Nothing to do: {live.target.deployment} has the template of "
+                f"{choice.option.candidate.release} already.",
+                "Name another release to go back to.",
+            )
+        change = RecreateChange(
+            service=service,
+            target=live.target,
+            deployment=live.deployment,
+            pods=live.pods,
+            source=source,
+            scalers=await find_scalers(
+                world.cluster, live.target.namespace, live.target.deployment
+            ),
+            outcome=outcome,
+            from_release=live.release,
+            to_release=choice.option.candidate.release,
+        )
+        plan = RecreatePlan(name=name, change=change)
+        preflights = await plan.preflights(world)
+        candidates = tuple(option.candidate for option in options)
+        return plan.build(
+            preflights=(choice.preflight, *preflights),
+            candidates=rated(candidates, marked_bad=marked_bad, known_good=known_good),
+            observed_at=world.clock.now(),
+        )
+
+    async def instances(self, service: ServiceEntry, world: World) -> tuple[Instance, ...]:
+        """Every pod of the Deployment that is not on its way out, of whatever release."""
+        live = await _read(service, world)
+        pods = [pod for pod in live.pods if not is_terminating(pod)]
+        return evidence.instances(pods, service.version_label)
+
+    async def evidence(
+        self, service: ServiceEntry, world: World, *, release: str
+    ) -> tuple[Evidence, ...]:
+        """Of the pods and ReplicaSets of this release."""
+        live = await _read(service, world)
+        label = service.version_label
+        old = [
+            one
+            for one in live.replica_sets
+            if release_of(one["spec"]["template"], label) == release
+        ]
+        return await evidence.collect(
+            world,
+            live.target.namespace,
+            pods=[pod for pod in live.pods if release_of(pod, label) == release],
+            objects=[live.deployment, *old],
+        )
+
+
+async def _read(service: ServiceEntry, world: World) -> _Live:
+    target = next((one for one in service.rollback if isinstance(one, RecreateTarget)), None)
+    if target is None:
+        raise ConfigurationError("The catalog names no recreate target for this service.")
+    deployment = await world.cluster.get(DEPLOYMENTS, target.namespace, target.deployment)
+    replica_sets = await revisions(world, target.namespace, deployment)
+    pods = await world.cluster.list(PODS, target.namespace, labels=selector_of(deployment))
+    return _Live(
+        target=target,
+        deployment=deployment,
+        replica_sets=replica_sets,
+        pods=tuple(own_pods(pods, replica_sets, deployment)),
+        sources=await read_sources(target, deployment, replica_sets, service.version_label),
+        release=release_of(deployment["spec"]["template"], service.version_label),
+    )
+
+
+def _refuse_the_live_revision(live: _Live, target: str | None) -> None:
+    """An equal template would take everybody down for nothing."""
+    one = current(live.deployment, live.replica_sets)
+    if one is not None and target in {str(revision_of(one)), name_of(one)}:
+        raise RefusedError(
+            f"Nothing to do: revision {target} has the template that is live.",
+            "Name another revision or release.",
+        )
