@@ -45,6 +45,16 @@ class Api:
         """The JSON of an answer; raises PermanentError when it is none."""
         return self.parsed(await self.call("GET", path))
 
+    async def record(self, path: str, *members: str) -> dict[str, Any]:
+        """A JSON object that has these members; raises PermanentError when it has not."""
+        found = await self.get(path)
+        if isinstance(found, dict) and all(member in found for member in members):
+            return found
+        raise PermanentError(
+            f"{self.name} answers GET {path} without {' and '.join(members)}.",
+            f"Check that {self.base} in rollback.yml is the API of {self.name}.",
+        )
+
     def parsed(self, answer: HttpAnswer) -> Any:
         """The JSON of an answer; raises PermanentError when it is none."""
         try:

@@ -73,7 +73,7 @@ class AppConfig:
     async def switch(self, flag: Flag, wanted: FlagState) -> None:
         """Stop or revert the newest deployment, or deploy the recorded configuration again."""
         if wanted.enabled:
-            # LatestDeploymentNumber would be a precondition, but counts all profiles together.
+            # Refused with 409 while another deployment of this environment is in progress.
             await self._call("start_deployment", **self._start(wanted))
             return
         if self._latest(flag)["DeploymentNumber"] != flag.document["live"]:

@@ -43,7 +43,7 @@ class Flagsmith:
         """The environment's own state of the feature, without overrides; see the protocol."""
         name = segment(self._target.flag)
         environment, found = await asyncio.gather(
-            self._api.get(f"{self._path}/"),
+            self._api.record(f"{self._path}/", "id"),
             self._pages(f"{self._path}/featurestates/?feature_name={name}"),
         )
         if not found:
@@ -103,7 +103,7 @@ class Flagsmith:
     async def _pages(self, path: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for number in range(1, _MOST_PAGES + 1):
-            page = await self._api.get(f"{path}&page={number}")
+            page = await self._api.record(f"{path}&page={number}", "results")
             found += page["results"]
             if not page.get("next"):
                 break

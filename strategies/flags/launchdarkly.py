@@ -43,9 +43,10 @@ class LaunchDarkly:
         """The flag in its environment; see the protocol."""
         project, flag, environment = self._keys
         document, author = await asyncio.gather(
-            self._api.get(f"/api/v2/flags/{project}/{flag}?env={environment}"), self._author()
+            self._api.record(f"/api/v2/flags/{project}/{flag}?env={environment}", "environments"),
+            self._author(),
         )
-        found = (document.get("environments") or {}).get(self._target.environment)
+        found = (document["environments"] or {}).get(self._target.environment)
         if found is None:
             raise NotFoundError(
                 f"LaunchDarkly has no environment {self._target.environment} for this flag.",

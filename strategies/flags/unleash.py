@@ -35,7 +35,7 @@ class Unleash:
 
     async def read(self) -> Flag:
         """The flag's environment, and its newest event; see the protocol."""
-        document = await self._api.get(self._path)
+        document = await self._api.record(self._path, "enabled")
         event = await self._newest_event()
         strategies = document.get("strategies") or []
         enabled = bool(document["enabled"])

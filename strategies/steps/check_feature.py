@@ -32,6 +32,7 @@ class CheckFeature:
         """Raises PermanentError with the last answer when the feature does not go off."""
         params = CheckFeatureParams.model_validate(step.action.params)
         probe, flag = params.target.probe, params.target.flag
+        await still_as_wanted(params, world)
         missing = ""
         if probe is not None and params.url:
             missing = await await_expected(world, params.url, probe)

@@ -6,9 +6,11 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
+from bot.adapters.aws import BotoAws
 from bot.domain.plan import Milestone, Plan, PreflightVerdict, Step
 from bot.errors import ForbiddenError, RefusedError, WorldMovedError
 from bot.ports.world import StepState
@@ -219,8 +221,9 @@ async def test_a_rejected_token_is_named_without_being_told(
 ) -> None:
     monkeypatch.setenv("FLAG_TOKEN", "wrong-secret-8")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAWRONG")
+    stranger = replace(shop, world=replace(shop.world, aws=BotoAws()))
     with pytest.raises(Exception, match=r"does not accept the token|UnrecognizedClient") as caught:
-        await shop.plan()
+        await stranger.plan()
     assert "wrong-secret-8" not in str(caught.value)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
+from aiohttp.test_utils import unused_port
 
 from tests.strategies.flag_services.server import FlagServer
 
@@ -15,6 +16,9 @@ _ENVIRONMENT = "/applications/abc1234/environments/env1234"
 
 class AppConfigServer(FlagServer):
     provider = "appconfig"
+    # Always the same in this process, so that tests can share a boto3 client: making one takes
+    # longer than a test.
+    port = unused_port()
 
     def __init__(self) -> None:
         super().__init__()

@@ -17,9 +17,13 @@ class Fault:
     """What happens to the next request with this method."""
 
     method: str
+    path: str = "/"
+    """Beginning of the path."""
     status: int = 0
     """Answer this instead; 0 loses the answer after the effect."""
     body: Any = None
+    text: str = ""
+    """Sent instead of the body, as a page and not as JSON."""
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -31,11 +35,14 @@ class FlagServer:
     authorization = ("Authorization", "")
     """Header, and what stands before the token."""
 
+    port: int | None = None
+    """None: a free one."""
+
     def __init__(self) -> None:
         self.changes: list[str] = []
         self.faults: list[Fault] = []
         self.app = web.Application(middlewares=[self._strict])
-        self._server = TestServer(self.app)
+        self._server = TestServer(self.app, port=self.port)
 
     async def start(self) -> None:
         await self._server.start_server()
@@ -85,9 +92,9 @@ class FlagServer:
             return self.refusal(404, f"No route {request.method} {request.path}")
         if request.can_read_body and request.content_type != "application/json":
             return self.refusal(415, "Unsupported media type")
-        fault = next((one for one in self.faults if one.method == request.method), None)
-        if fault is not None:
-            self.faults.remove(fault)
+        fault = self._ordered(request)
+        if fault is not None and fault.text:
+            return web.Response(text=fault.text, status=fault.status, content_type="text/html")
         if fault is not None and fault.status:
             return web.json_response(fault.body, status=fault.status, headers=fault.headers)
         answer = await handler(request)
@@ -96,6 +103,13 @@ class FlagServer:
         if fault is not None and request.transport is not None:
             request.transport.abort()
         return answer
+
+    def _ordered(self, request: web.Request) -> Fault | None:
+        for one in self.faults:
+            if one.method == request.method and request.path.startswith(one.path):
+                self.faults.remove(one)
+                return one
+        return None
 
     def accepts(self, request: web.Request, name: str, prefix: str) -> bool:
         return request.headers.get(name) == f"{prefix}{self.token}"

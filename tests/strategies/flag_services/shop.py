@@ -21,13 +21,16 @@ from bot.ports.world import StepState, World
 from strategies.registry import step_kind, strategy
 from tests.strategies.flag_services.server import FlagServer
 
-REFRESH_SECONDS = 0.1
+REFRESH_SECONDS = 0.05
 PROBE: dict[str, Any] = {
     "path": "/login",
     "expect": {"json": {"login.method": "password"}, "not_contains": "oauth"},
     "times": 3,
-    "patience": "400ms",
+    "patience": "300ms",
 }
+
+
+_AWS = BotoAws()
 
 
 def world_without_cluster() -> World:
@@ -35,7 +38,7 @@ def world_without_cluster() -> World:
     return World(
         cluster=cast(Cluster, None),
         http=HttpClient(),
-        aws=BotoAws(),
+        aws=_AWS,
         commands=LocalCommands(),
         secrets=EnvironmentSecrets(),
         clock=SystemClock(),

@@ -1,0 +1,86 @@
+"""Answers of a flag service's API that are no success, in our words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.errors import (
+    ConfigurationError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermanentError,
+    RollbackBotError,
+    TemporaryError,
+)
+from tests.strategies.flag_services.fixtures import opened
+from tests.strategies.flag_services.launchdarkly import LaunchDarklyServer
+from tests.strategies.flag_services.shop import FlagShop
+
+
+@pytest.fixture
+async def shop(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FlagShop]:
+    async with opened(LaunchDarklyServer(), monkeypatch) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, PermanentError),
+        (404, NotFoundError),
+        (422, PermanentError),
+        (302, PermanentError),
+        (500, OutcomeUnknownError),
+        (503, OutcomeUnknownError),
+    ],
+)
+async def test_a_refused_change_is_told_with_what_the_service_says(
+    shop: FlagShop, status: int, error: type[RollbackBotError]
+) -> None:
+    step = (await shop.plan()).steps[0]
+    shop.flags.fault("PATCH", status, body={"message": "said by the service"})
+    with pytest.raises(error, match=f"{status}: said by the service"):
+        await shop.run(step)
+    assert shop.flags.is_on
+
+
+async def test_a_rate_limit_is_waited_for_as_long_as_the_service_says(shop: FlagShop) -> None:
+    step = (await shop.plan()).steps[0]
+    shop.flags.fault("PATCH", 429, body={"message": "slow"}, headers={"Retry-After": "7"})
+    with pytest.raises(TemporaryError) as caught:
+        await shop.run(step)
+    assert caught.value.retry_after == 7.0
+    reset = int((shop.world.clock.now().timestamp() + 20) * 1000)
+    headers = {"X-Ratelimit-Reset": str(reset)}
+    shop.flags.fault("PATCH", 429, body={"message": "slow"}, headers=headers)
+    with pytest.raises(TemporaryError) as caught:
+        await shop.run(step)
+    assert caught.value.retry_after == pytest.approx(20, abs=3)
+
+
+async def test_an_api_that_is_down_while_reading_may_be_asked_again(shop: FlagShop) -> None:
+    shop.flags.fault("GET", 502, path="/api/v2/flags/", body={"message": "bad gateway"})
+    with pytest.raises(TemporaryError, match="502"):
+        await shop.plan()
+
+
+async def test_an_answer_that_is_not_json_names_the_url_to_check(shop: FlagShop) -> None:
+    shop.flags.fault("GET", 200, path="/api/v2/flags/", text="<html>Log in</html>")
+    with pytest.raises(PermanentError, match=r"something else than JSON.*http://127\.0\.0\.1"):
+        await shop.plan()
+
+
+async def test_json_of_another_service_names_what_is_missing(shop: FlagShop) -> None:
+    shop.flags.fault("GET", 200, path="/api/v2/flags/", body=["something else"])
+    with pytest.raises(PermanentError, match="without environments"):
+        await shop.plan()
+
+
+async def test_a_token_that_is_not_set_is_named(
+    shop: FlagShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FLAG_TOKEN")
+    with pytest.raises(ConfigurationError, match="FLAG_TOKEN"):
+        await shop.plan()
