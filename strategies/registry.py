@@ -6,6 +6,7 @@ from bot.errors import ConfigurationError
 from bot.ports.world import StepKind, Strategy
 from strategies.blue_green import BlueGreen
 from strategies.blue_green_elbv2 import BlueGreenElbv2
+from strategies.composed import Composed
 from strategies.database import Database
 from strategies.feature_flag import FeatureFlag
 from strategies.recreate import Recreate
@@ -78,6 +79,10 @@ def strategy(name: str) -> Strategy:
         raise ConfigurationError(
             f"There is no strategy “{name}”.", f"Known: {', '.join(sorted(STRATEGIES))}."
         ) from None
+
+
+# A composed rollback looks its parts up here.
+STRATEGIES[Composed.name] = Composed(strategy)
 
 
 def step_kind(name: str) -> StepKind:

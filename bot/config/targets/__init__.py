@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from bot.config.targets.canary import CanaryTarget
+from bot.config.targets.composed import ComposedTarget
 from bot.config.targets.database import DatabaseTarget
 from bot.config.targets.elbv2 import Elbv2Target
 from bot.config.targets.feature_flag import FeatureFlagTarget
@@ -14,6 +16,8 @@ from bot.config.targets.recreate import RecreateTarget
 
 __all__ = [
     "BlueGreenTarget",
+    "CanaryTarget",
+    "ComposedTarget",
     "DatabaseTarget",
     "Elbv2Target",
     "FeatureFlagTarget",
@@ -28,6 +32,8 @@ RollbackTarget = Annotated[
     | Elbv2Target
     | FeatureFlagTarget
     | RecreateTarget
+    | CanaryTarget
+    | ComposedTarget
     | RollingTarget,
     Field(discriminator="strategy"),
 ]
