@@ -199,8 +199,8 @@ class AppConfig:
         if latest["DeploymentNumber"] != flag.document["live"]:
             return blocked(
                 name,
-                f"Deployment {latest['DeploymentNumber']} was rolled back already; AppConfig "
-                "reverts only the newest one. Deploy a configuration with the flag off.",
+                f"Deployment {latest['DeploymentNumber']} was rolled back already, and the "
+                "bot reverts only the newest one. Deploy a configuration with the flag off.",
             )
         if latest["State"] in _RUNNING:
             return passed(name, "The deployment is in progress and will be stopped.")

@@ -147,7 +147,9 @@ class LaunchDarkly:
         if approvals is None and changes is None:
             return warned(_APPROVALS, "Not checked: the token may not list them.")
         waiting = [
-            one for one in (approvals or {}).get("items") or [] if one.get("status") == "pending"
+            one
+            for one in (approvals or {}).get("items") or []
+            if one.get("status") in {"pending", "scheduled"}
         ]
         planned = (changes or {}).get("items") or []
         if waiting or planned:

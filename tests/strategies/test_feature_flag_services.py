@@ -91,6 +91,18 @@ async def test_a_200_of_the_admin_api_is_not_done_while_users_still_get_the_feat
         await shop.run(plan.steps[2])
 
 
+async def test_a_change_that_is_accepted_but_never_shown_fails_after_the_patience(
+    http: tuple[HttpApi, FlagShop],
+) -> None:
+    flags, shop = http
+    impatient = shop.with_target(patience="200ms")
+    flags.fault("POST", 200, body={"accepted": True})
+    with pytest.raises(
+        PermanentError, match=r"accepted the change, but after 0\.2 s oauth_auth is on"
+    ):
+        await impatient.run((await impatient.plan()).steps[0])
+
+
 async def test_the_whole_refresh_interval_is_waited_also_after_a_restart(
     http: tuple[HttpApi, FlagShop],
 ) -> None:
@@ -298,10 +310,11 @@ async def test_launchdarkly_schedules_and_approvals_that_wait_are_counted(
 ) -> None:
     flags, shop = launchdarkly
     flags.scheduled = [{"_id": "c1"}]
-    flags.approvals = [{"_id": "a1", "status": "pending"}, {"_id": "a0", "status": "completed"}]
+    states = ("pending", "scheduled", "completed", "failed")
+    flags.approvals = [{"_id": state, "status": state} for state in states]
     check = found(await shop.plan(), "Approvals and schedules")
     assert check.verdict is WARN
-    assert "1 approval requests and 1 scheduled changes" in check.sentence
+    assert "2 approval requests and 1 scheduled changes" in check.sentence
 
 
 async def test_launchdarkly_answers_400_to_a_conflict_with_a_schedule_and_nothing_is_changed(
@@ -445,6 +458,16 @@ async def test_the_first_appconfig_deployment_has_nothing_to_go_back_to(
     flags.deployments.clear()
     flags.deploy("2", state="COMPLETE", ago=timedelta(minutes=1))
     assert found(await shop.plan(), "Earlier configuration").verdict is BLOCK
+
+
+async def test_an_appconfig_deployment_that_was_rolled_back_already_cannot_be_reverted_twice(
+    appconfig: tuple[AppConfigServer, FlagShop],
+) -> None:
+    flags, shop = appconfig
+    flags.deploy("3", state="ROLLED_BACK", ago=timedelta(minutes=3))
+    check = found(await shop.plan(), "Time to revert")
+    assert check.verdict is BLOCK
+    assert "Deployment 3 was rolled back already" in check.sentence
 
 
 async def test_an_appconfig_undo_stops_at_another_deployment(
