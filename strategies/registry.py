@@ -6,6 +6,7 @@ from bot.errors import ConfigurationError
 from bot.ports.world import StepKind, Strategy
 from strategies.blue_green import BlueGreen
 from strategies.blue_green_elbv2 import BlueGreenElbv2
+from strategies.canary import Canary
 from strategies.composed import Composed
 from strategies.database import Database
 from strategies.feature_flag import FeatureFlag
@@ -38,7 +39,15 @@ from strategies.steps.verify_pods import VerifyPods
 
 STRATEGIES: dict[str, Strategy] = {
     one.name: one
-    for one in (BlueGreen(), BlueGreenElbv2(), Database(), FeatureFlag(), Recreate(), Rolling())
+    for one in (
+        BlueGreen(),
+        BlueGreenElbv2(),
+        Database(),
+        FeatureFlag(),
+        Recreate(),
+        Canary(),
+        Rolling(),
+    )
 }
 STEP_KINDS: dict[str, StepKind] = {
     one.name: one

@@ -19,6 +19,8 @@ class CheckReadyParams(Value):
     """Selector of the pods that serve now."""
     target: dict[str, str]
     colour: str
+    at_least: int = 1
+    """So many pods are needed however few serve now."""
     patience_seconds: float
 
 
@@ -69,7 +71,7 @@ def _selections(params: CheckReadyParams) -> tuple[Selection, Selection]:
 
 def _check(params: CheckReadyParams, objects: Objects) -> Pending | str:
     target, live = objects
-    ready, needed = len(ready_names(target)), max(1, len(ready_names(live)))
+    ready, needed = len(ready_names(target)), max(params.at_least, len(ready_names(live)))
     running = len([pod for pod in target if not is_terminating(pod)])
     summary = f"{ready} of {running} pods of {params.colour} are ready, {needed} needed"
     return f"{summary}." if ready >= needed else Pending(summary=summary, progress=str(ready))

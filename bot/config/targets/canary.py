@@ -1,0 +1,71 @@
+"""Rolling a canary back: the bad release serves only a part of the users."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from bot.config.durations import Duration
+from bot.domain.values import Value
+
+
+class _Canary(Value):
+    strategy: Literal["canary"]
+    namespace: str
+    full_replicas: int | None = Field(default=None, ge=1)
+    """So many ready pods of the stable release can carry all traffic; default: as many as it is
+    meant to have, and what its autoscaler would give it for all traffic."""
+    drain_timeout: Duration = timedelta(seconds=60)
+    """How long open connections to the canary are waited for."""
+
+
+class _Pair(_Canary):
+    stable: str
+    """Deployment of the good release."""
+    canary: str
+    """Deployment of the bad one."""
+
+
+class ReplicasCanary(_Pair):
+    """One Service selects the pods of both: their number is the weight."""
+
+    traffic: Literal["replicas"]
+
+
+class NginxCanary(_Pair):
+    """An Ingress with ingress-nginx's canary annotations."""
+
+    traffic: Literal["nginx"]
+    ingress: str
+    """Name of the canary's Ingress."""
+
+
+class GatewayApiCanary(_Pair):
+    """An HTTPRoute of the Gateway API."""
+
+    traffic: Literal["gateway-api"]
+    route: str
+    stable_service: str
+    canary_service: str
+
+
+class IstioCanary(_Pair):
+    """A VirtualService of Istio, by hosts or by subsets of one host."""
+
+    traffic: Literal["istio"]
+    virtual_service: str
+    stable_host: str
+    canary_host: str
+    stable_subset: str | None = None
+    canary_subset: str | None = None
+
+
+PairCanary: TypeAlias = ReplicasCanary | NginxCanary | GatewayApiCanary | IstioCanary
+"""The bot changes the traffic itself."""
+CanaryTarget: TypeAlias = Annotated[
+    GatewayApiCanary | IstioCanary | NginxCanary | ReplicasCanary,
+    Field(discriminator="traffic"),
+]
+"""One way to send no more traffic to a canary; ``traffic`` tells which."""

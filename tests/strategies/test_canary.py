@@ -1,0 +1,388 @@
+"""Canary: the stable side can carry all, the canary gets nothing, and only then it goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.config.catalog import PodMetrics
+from bot.domain.plan import Milestone, Plan, PreflightVerdict
+from bot.errors import ConfigurationError, PermanentError, RefusedError, WorldMovedError
+from bot.ports.world import StepState, World
+from sandbox.cluster.cluster import Cluster
+from sandbox.cluster.resources import DEPLOYMENTS, INGRESSES
+from sandbox.cluster.types import GVR, Manifest
+from sandbox.shop import delivery, manifests
+from strategies.canary_routes import gateway_rules, istio_routes
+from strategies.registry import step_kind, strategy
+from tests.strategies.custom_resources import define
+from tests.strategies.support import NAMESPACE, Shop, checkout, preflight
+
+NGINX = "nginx.ingress.kubernetes.io/canary"
+PAIR = {"strategy": "canary", "namespace": NAMESPACE, "stable": "checkout-blue",
+        "canary": "checkout-green", "drain_timeout": "0.3s"}  # fmt: skip
+SERVICES = {"stable_service": "checkout-stable", "canary_service": "checkout-canary"}
+HOSTS = {"stable_host": "checkout-stable", "canary_host": "checkout-canary"}
+
+
+def service(traffic: str, **target: Any) -> Any:
+    metrics = PodMetrics(namespace=NAMESPACE, selector="app=checkout", port=8080)
+    return checkout(None, rollback=[{**PAIR, "traffic": traffic, **target}], metrics=metrics)
+
+
+@pytest.fixture
+async def replicas(sandbox: Cluster, world: World) -> Shop:
+    """checkout: two pods of v2.0.0 are stable, one of v2.1.0 is the canary."""
+    sandbox.apply(manifests.checkout_deployment("blue", "v2.0.0", replicas=2))
+    sandbox.apply(manifests.checkout_deployment("green", "v2.1.0", replicas=1))
+    sandbox.apply(manifests.service("checkout", {"app": "checkout"}))
+    await delivery.rolled_out(sandbox, "checkout-blue")
+    await delivery.rolled_out(sandbox, "checkout-green")
+    return Shop(cluster=sandbox, world=world, strategy="canary", service=service("replicas"))
+
+
+@pytest.fixture
+def nginx(replicas: Shop) -> Shop:
+    """10 % by weight, and testers by header and cookie."""
+    marks = {"": "true", "-weight": "10", "-by-header": "x-canary", "-by-cookie": "canary"}
+    replicas.cluster.apply(
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": {
+                "name": "checkout-canary",
+                "namespace": NAMESPACE,
+                "annotations": {f"{NGINX}{key}": value for key, value in marks.items()},
+            },
+            "spec": {
+                "ingressClassName": "nginx",
+                "defaultBackend": {"service": {"name": "checkout-canary", "port": {"number": 80}}},
+            },
+        }
+    )
+    return replace(replicas, service=service("nginx", ingress="checkout-canary"))
+
+
+ROUTES = GVR(group="gateway.networking.k8s.io", version="v1", resource="httproutes")
+VIRTUAL = GVR(group="networking.istio.io", version="v1", resource="virtualservices")
+
+
+@pytest.fixture
+def route(replicas: Shop) -> Shop:
+    """A rule with an unset weight, and one for testers that leads to the canary only."""
+    define(replicas.cluster, ROUTES.group, "v1", "HTTPRoute", "httproutes", status=True)
+    both = [
+        {"name": "checkout-stable", "port": 80, "weight": 3},
+        {"name": "checkout-canary", "port": 80},
+    ]
+    testers = [{"headers": [{"name": "x-canary", "value": "always"}]}]
+    rules = [
+        {"matches": testers, "backendRefs": [{"name": "checkout-canary", "port": 80}]},
+        {"backendRefs": both},
+    ]
+    replicas.cluster.apply(
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": "checkout", "namespace": NAMESPACE},
+            "spec": {"parentRefs": [{"name": "public"}], "rules": rules},
+        }
+    )
+    return replace(replicas, service=service("gateway-api", route="checkout", **SERVICES))
+
+
+@pytest.fixture
+def istio(replicas: Shop) -> Shop:
+    """The same split over http and tcp."""
+    define(replicas.cluster, VIRTUAL.group, "v1", "VirtualService", "virtualservices")
+    split = [
+        {"destination": {"host": "checkout-stable"}, "weight": 80},
+        {"destination": {"host": "checkout-canary.shop.svc.cluster.local"}, "weight": 20},
+    ]
+    replicas.cluster.apply(
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": {"name": "checkout", "namespace": NAMESPACE},
+            "spec": {"hosts": ["checkout"], "http": [{"route": split}], "tcp": [{"route": split}]},
+        }
+    )
+    return replace(replicas, service=service("istio", virtual_service="checkout", **HOSTS))
+
+
+@pytest.fixture
+async def gateway(route: Shop) -> AsyncIterator[Shop]:
+    """With a gateway that accepts every route."""
+    accepting = asyncio.create_task(accept_routes(route))
+    yield route
+    accepting.cancel()
+    await asyncio.gather(accepting, return_exceptions=True)
+
+
+@pytest.fixture(params=["replicas", "nginx", "gateway", "istio"])
+def canary(request: pytest.FixtureRequest) -> Shop:
+    """Each way to split the traffic in turn."""
+    found: Shop = request.getfixturevalue(request.param)
+    return found
+
+
+async def accept_routes(shop: Shop, *, accepted: str = "True") -> None:
+    """A gateway's controller: it says which generation of the route it has taken."""
+    subscription = shop.cluster.store.subscribe(after=0)
+    while True:
+        route = shop.get(ROUTES, "checkout")
+        found = {
+            "type": "Accepted",
+            "status": accepted,
+            "reason": "Accepted" if accepted == "True" else "NoMatchingParent",
+            "message": "",
+            "observedGeneration": route["metadata"]["generation"],
+        }
+        status = {"parents": [{"parentRef": {"name": "public"}, "conditions": [found]}]}
+
+        def write(obj: Manifest, status: Manifest = status) -> None:
+            obj["status"] = status
+
+        if route.get("status") != status:
+            shop.cluster.store.mutate(ROUTES, NAMESPACE, "checkout", write, subresource="status")
+        await anext(subscription)
+
+
+def reloaded(plan: Plan) -> Plan:
+    return Plan.model_validate_json(plan.model_dump_json())
+
+
+def kinds(plan: Plan) -> list[str]:
+    return [step.action.kind for step in plan.steps]
+
+
+def state(shop: Shop) -> list[Any]:
+    """What the strategy changes."""
+    found: list[Any] = [shop.get(DEPLOYMENTS, "checkout-green")["spec"]["replicas"]]
+    kinds_of = {"nginx": INGRESSES, "gateway-api": ROUTES, "istio": VIRTUAL}
+    target: Any = shop.service.rollback[0]
+    if target.traffic in kinds_of:
+        name = "checkout-canary" if target.traffic == "nginx" else "checkout"
+        route = shop.get(kinds_of[target.traffic], name)
+        found += [route["spec"], route["metadata"].get("annotations")]
+    return found
+
+
+def scale(shop: Shop, name: str, count: int) -> None:
+    def edit(deployment: Manifest) -> None:
+        deployment["spec"]["replicas"] = count
+
+    shop.edit(DEPLOYMENTS, name, edit)
+
+
+async def test_the_order_is_always_stable_ready_weight_zero_drained_scaled_to_zero(
+    canary: Shop,
+) -> None:
+    before = state(canary)
+    plan = await canary.plan()
+    assert plan.is_safe, plan.blocks
+    assert canary.changes() == []
+    assert state(canary) == before
+    assert reloaded(plan).hash == plan.hash
+    assert (plan.from_release, plan.to_release) == ("v2.1.0", "v2.0.0")
+    by_replicas = ["check-ready", "scale", "await-no-pods"]
+    by_weight = ["check-ready", "set-fields", "await-drain", "scale"]
+    assert kinds(plan) in (by_replicas, by_weight)
+    assert [step.milestone for step in plan.steps if step.milestone] == [
+        Milestone.SWITCHED,
+        Milestone.DRAINED,
+    ]
+    observed = await strategy("canary").observe(canary.service, canary.world)
+    assert observed.live_release == "v2.1.0"
+
+
+async def test_a_canary_is_gone_after_the_plan_and_comes_back_by_undo(canary: Shop) -> None:
+    before = state(canary)
+    plan = await canary.plan()
+    for number, step in enumerate(plan.steps):
+        kind = step_kind(step.action.kind)
+        await kind.observe(step, canary.world)  # killed before acting
+        if step.changes:
+            await kind.act(step, canary.world)  # killed before confirming
+        await canary.run(reloaded(plan).steps[number])
+    assert state(canary)[0] == 0
+    assert await canary.serving_release() == "v2.0.0"
+    changes = canary.changes()
+    assert len(changes) == sum(step.changes for step in plan.steps)
+    await canary.run_all(plan)
+    assert canary.changes() == changes  # running it twice changes nothing more
+    with pytest.raises(RefusedError, match="gets no traffic and has no pods"):
+        await canary.plan()
+    for step in reversed(plan.steps):
+        if step.inverse is not None:
+            await canary.run(step.model_copy(update={"action": step.inverse, "inverse": None}))
+    assert state(canary) == before
+    assert await canary.serving_release() == "v2.0.0, v2.1.0"
+
+
+async def test_header_and_cookie_beat_the_weight_and_are_removed(nginx: Shop) -> None:
+    plan = await nginx.plan()
+    assert "canary-by-header, canary-by-cookie" in preflight(plan, "Routing").sentence
+    await nginx.run(plan.steps[1])
+    marks = nginx.get(INGRESSES, "checkout-canary")["metadata"]["annotations"]
+    assert marks == {NGINX: "true", f"{NGINX}-weight": "0"}
+
+
+async def test_a_weight_of_zero_alone_is_not_enough_for_users_who_always_get_the_canary(
+    nginx: Shop,
+) -> None:
+    def zero(ingress: Manifest) -> None:
+        ingress["metadata"]["annotations"][f"{NGINX}-weight"] = "0"
+
+    nginx.edit(INGRESSES, "checkout-canary", zero)
+    observed = await strategy("canary").observe(nginx.service, nginx.world)
+    assert observed.live_release == "v2.1.0"
+    await nginx.run((await nginx.plan()).steps[1])
+    assert await nginx.serving_release() == "v2.0.0"
+
+
+def test_an_unset_gateway_weight_is_one_and_weights_are_relative() -> None:
+    rules = [{"backendRefs": [{"name": "old", "weight": 3}, {"name": "new"}]}]
+    split = gateway_rules(rules, "old", "new")
+    assert split.share == 0.25
+    assert split.routes == [
+        {"backendRefs": [{"name": "old", "weight": 3}, {"name": "new", "weight": 0}]}
+    ]
+
+
+def test_all_weights_at_zero_are_an_error_and_never_written() -> None:
+    rules = [{"backendRefs": [{"name": "old", "weight": 0}, {"name": "new", "weight": 9}]}]
+    refs = gateway_rules(rules, "old", "new").routes[0]["backendRefs"]
+    assert [ref["weight"] for ref in refs] == [1, 0]
+
+
+def test_the_canary_is_taken_out_of_every_rule(route: Shop) -> None:
+    rules = route.get(ROUTES, "checkout")["spec"]["rules"]
+    split = gateway_rules(rules, "checkout-stable", "checkout-canary")
+    assert split.exclusive
+    assert split.routes[0]["backendRefs"] == [{"name": "checkout-stable", "port": 80}]
+    assert [ref.get("weight") for ref in split.routes[1]["backendRefs"]] == [3, 0]
+
+
+def test_an_istio_route_to_the_canary_alone_leads_to_the_stable_subset() -> None:
+    hosts = {"stable_host": "web", "canary_host": "web", "virtual_service": "web"}
+    subsets = {"stable_subset": "v1", "canary_subset": "v2"}
+    target: Any = service("istio", **hosts, **subsets).rollback[0]
+    routes = [{"route": [{"destination": {"host": "web", "subset": "v2"}}]}]
+    split = istio_routes(routes, target)
+    assert split.routes == [{"route": [{"destination": {"host": "web", "subset": "v1"}}]}]
+
+
+async def test_a_gateway_that_refuses_the_route_ends_the_step(route: Shop) -> None:
+    step = (await route.plan()).steps[1]
+    refusing = asyncio.create_task(accept_routes(route, accepted="False"))
+    with pytest.raises(PermanentError, match="A gateway refuses HTTPRoute checkout"):
+        await route.run(step)
+    refusing.cancel()
+    await asyncio.gather(refusing, return_exceptions=True)
+
+
+async def test_somebody_elses_weight_stops_the_step_and_is_named(nginx: Shop) -> None:
+    step = (await nginx.plan()).steps[1]
+
+    def more(ingress: Manifest) -> None:
+        ingress["metadata"]["annotations"][f"{NGINX}-weight"] = "50"
+
+    nginx.edit(INGRESSES, "checkout-canary", more)
+    observed = await step_kind("set-fields").observe(step, nginx.world)
+    assert (observed.state, "kubectl-edit" in observed.changed_by) == (StepState.OTHER, True)
+    with pytest.raises(WorldMovedError, match="kubectl-edit"):
+        await step_kind("set-fields").act(step, nginx.world)
+
+
+async def test_a_status_written_meanwhile_is_no_conflict(nginx: Shop) -> None:
+    step = (await nginx.plan()).steps[1]
+
+    def status(ingress: Manifest) -> None:
+        ingress["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}]}}
+
+    nginx.cluster.store.mutate(
+        INGRESSES, NAMESPACE, "checkout-canary", status, subresource="status"
+    )
+    await nginx.run(step)
+
+
+async def test_a_stable_side_that_was_scaled_down_is_blocked_before_it_is_overloaded(
+    nginx: Shop,
+) -> None:
+    scale(nginx, "checkout-blue", 1)
+    scale(nginx, "checkout-green", 2)
+    await delivery.rolled_out(nginx.cluster, "checkout-blue")
+    await delivery.rolled_out(nginx.cluster, "checkout-green")
+    found = preflight(await nginx.plan(), "Capacity")
+    assert found.verdict is PreflightVerdict.BLOCK
+    assert "all traffic needs 2" in found.sentence
+
+
+async def test_an_autoscaler_sized_the_stable_side_for_its_part_only(nginx: Shop) -> None:
+    def half(ingress: Manifest) -> None:
+        ingress["metadata"]["annotations"][f"{NGINX}-weight"] = "50"
+
+    nginx.edit(INGRESSES, "checkout-canary", half)
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout-blue"}
+    nginx.cluster.apply(
+        {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "checkout-blue", "namespace": NAMESPACE},
+            "spec": {"minReplicas": 1, "maxReplicas": 9, "scaleTargetRef": target},
+        }
+    )
+    assert "all traffic needs 4" in preflight(await nginx.plan(), "Capacity").sentence
+    enough = replace(nginx, service=service("nginx", ingress="checkout-canary", full_replicas=2))
+    assert preflight(await enough.plan(), "Capacity").verdict is PreflightVerdict.PASS
+
+
+async def test_a_stable_side_that_lost_pods_after_approval_gets_no_more_traffic(
+    nginx: Shop,
+) -> None:
+    plan = await nginx.plan()
+    scale(nginx, "checkout-blue", 1)
+    await nginx.cluster.until(
+        lambda: nginx.get(DEPLOYMENTS, "checkout-blue")["status"].get("readyReplicas") == 1
+    )
+    step = plan.steps[0]
+    params = {**step.action.params, "patience_seconds": 0.2}
+    hurried = step.model_copy(update={"action": step.action.model_copy(update={"params": params})})
+    with pytest.raises(PermanentError, match="1 of 1 pods of checkout-blue are ready, 2 needed"):
+        await nginx.run(hurried)
+
+
+async def test_an_object_with_a_controller_is_not_fought(nginx: Shop) -> None:
+    def own(ingress: Manifest) -> None:
+        owner = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "checkout",
+                 "uid": "1", "controller": True}  # fmt: skip
+        ingress["metadata"]["ownerReferences"] = [owner]
+
+    canary_resource = define(nginx.cluster, "flagger.app", "v1beta1", "Canary", "canaries")
+    made = nginx.cluster.store.create(
+        canary_resource,
+        {"metadata": {"name": "checkout", "namespace": NAMESPACE}, "spec": {}},
+    )
+
+    def own_by(ingress: Manifest) -> None:
+        own(ingress)
+        ingress["metadata"]["ownerReferences"][0]["uid"] = made["metadata"]["uid"]
+
+    nginx.edit(INGRESSES, "checkout-canary", own_by)
+    found = preflight(await nginx.plan(), "Controller")
+    assert found.verdict is PreflightVerdict.BLOCK
+    assert "Use traffic: flagger" in found.sentence
+
+
+async def test_an_ingress_that_is_no_canary_is_explained(nginx: Shop) -> None:
+    def plain(ingress: Manifest) -> None:
+        del ingress["metadata"]["annotations"][NGINX]
+
+    nginx.edit(INGRESSES, "checkout-canary", plain)
+    with pytest.raises(ConfigurationError, match="is not a canary"):
+        await nginx.plan()
