@@ -6,10 +6,11 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help test lint scenarios format demo lock clean
+.PHONY: help test test-cluster lint scenarios format demo lock clean
 
 help:
 	@echo "make test    lint, types, layers and every test"
+	@echo "make test-cluster KUBECONFIG=…  the Kubernetes strategies against that cluster"
 	@echo "make demo    the whole journey on a simulated company, on this machine only"
 	@echo "make scenarios TRANSPORT=http   the scenarios over signed HTTP"
 	@echo "make format  let ruff mend what it can"
@@ -33,6 +34,12 @@ lint: $(STAMP)
 
 test: lint
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# Any cluster, also a control plane without kubelets: namespaces and a node of its own, removed after.
+# The user of the kubeconfig must be an administrator.
+test-cluster: $(STAMP)
+	KUBECONFIG_TEST="$${KUBECONFIG:?name the kubeconfig of the cluster to test against}" \
+	  $(BIN)/pytest tests/cluster
 
 # The same scenarios, over the other way in which Slack can reach the bot.
 scenarios: $(STAMP)

@@ -19,7 +19,6 @@ from sandbox.cluster.server import ClusterServer
 from sandbox.cluster.store import ObjectStore, Subscription
 from sandbox.cluster.types import GVR, Manifest, rfc3339
 
-_NODES = 3
 Result = TypeVar("Result")
 
 
@@ -34,8 +33,9 @@ def _utc_now() -> datetime:
 class Cluster:
     """A Kubernetes cluster within this process. Use it as an async context manager.
 
-    `images` is what nodes can pull; `timings` how long nodes take; `namespaces` exist from the
-    start besides those of the system; `users` maps bearer tokens to who presents them;
+    `images` is what nodes can pull; `timings` how long nodes take; `kubelets` how many
+    nodes run pods (0: a control plane alone); `namespaces` exist from the start besides those of
+    the system; `users` maps bearer tokens to who presents them;
     `usage` is what the HPA sees.
     """
 
@@ -44,6 +44,7 @@ class Cluster:
         *,
         images: ImageRegistry | None = None,
         timings: KubeletTimings = DEMO,
+        kubelets: int = 3,
         users: Mapping[str, User] = ADMIN,
         namespaces: Iterable[str] = ("shop",),
         usage: MetricSource = no_metrics,
@@ -63,7 +64,7 @@ class Cluster:
                 images=self.images,
                 timings=timings,
             )
-            for number in range(_NODES)
+            for number in range(kubelets)
         ]
         self._usage = usage
         self._running: asyncio.Task[None] | None = None

@@ -10,14 +10,12 @@ from typing import Any
 import yaml
 
 from bot.config.catalog import PodMetrics, ServiceEntry
-from bot.domain.plan import Plan, Preflight, Step
-from bot.errors import WorldMovedError
-from bot.ports.world import StepState, World
+from bot.domain.plan import Plan, Preflight
 from sandbox.cluster import Rule
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.resources import DAEMONSETS, DEPLOYMENTS, PODS, SERVICES, STATEFULSETS
 from sandbox.cluster.types import GVR, Manifest
-from strategies.registry import step_kind, strategy
+from tests.strategies.stage import Stage
 
 NAMESPACE = "shop"
 RBAC = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
@@ -72,42 +70,29 @@ def payments(kind: str = "Deployment", **changes: Any) -> ServiceEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shop:
-    """A service in a cluster with the bad release live, and the bot's view of both."""
+class Shop(Stage):
+    """A service in the sandbox cluster."""
 
     cluster: Cluster
-    world: World
-    strategy: str
-    service: ServiceEntry
 
-    async def plan(
-        self,
-        target: str | None = None,
-        *,
-        bad: frozenset[str] = frozenset({"v2.1.0"}),
-        good: tuple[str, ...] = ("v2.0.0",),
-    ) -> Plan:
-        return await strategy(self.strategy).plan(
-            "shop", self.service, self.world, target=target, marked_bad=bad, known_good=good
-        )
+    async def live(self) -> object:
+        """What the strategy changes, as it is now."""
+        return self.selector() if self.strategy == "blue-green" else self.image()
 
-    async def run(self, step: Step) -> str:
-        """What the pipeline does with one step."""
-        kind = step_kind(step.action.kind)
-        observed = await kind.observe(step, self.world)
-        if observed.state is StepState.OTHER:
-            raise WorldMovedError(f"{observed.summary} Changed by {observed.changed_by}.")
-        if observed.state is StepState.BEFORE:
-            await kind.act(step, self.world)
-        return await kind.confirm(step, self.world)
+    async def sabotage(self) -> None:
+        """Somebody else changes what the plan was decided upon."""
 
-    async def run_all(self, plan: Plan) -> list[str]:
-        return [await self.run(step) for step in plan.steps]
+        def selector(service: Manifest) -> None:
+            service["spec"]["selector"] = {"app": "checkout", "version": "green", "zone": "a"}
 
-    async def serving_release(self) -> str:
-        """The release that serves, when all instances agree; else what they disagree on."""
-        instances = await strategy(self.strategy).instances(self.service, self.world)
-        return ", ".join(sorted({instance.release for instance in instances}))
+        def image(workload: Manifest) -> None:
+            containers = workload["spec"]["template"]["spec"]["containers"]
+            containers[0]["image"] = "shop/payments:v1.9.0"
+
+        if self.strategy == "blue-green":
+            self.edit(SERVICES, "checkout", selector)
+        else:
+            self.edit(self.workload, "payments", image)
 
     def get(self, gvr: GVR, name: str) -> Manifest:
         return self.cluster.store.get(gvr, NAMESPACE, name)
