@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import (
+    ArgoRolloutsCanary,
     GatewayApiCanary,
     IstioCanary,
     NginxCanary,
@@ -17,12 +18,14 @@ from bot.domain.workloads import is_terminating, release_of
 from bot.errors import ConfigurationError, RefusedError
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies import evidence
+from strategies.canary_argo import ArgoCanary
 from strategies.canary_pair import read_pair
 from strategies.canary_plan import CanaryPlan
 from strategies.history import current, live_since, revisions
 from strategies.targets import choose, rated
 
-_PAIRS = (GatewayApiCanary, IstioCanary, NginxCanary, ReplicasCanary)
+_TARGETS = (ArgoRolloutsCanary, GatewayApiCanary, IstioCanary, NginxCanary, ReplicasCanary)
+_ARGO = ArgoCanary()
 
 
 class Canary:
@@ -32,7 +35,10 @@ class Canary:
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """The canary's release while it gets requests, else the stable one."""
-        pair = await read_pair(_target(service), service, world)
+        chosen = _target(service)
+        if isinstance(chosen, ArgoRolloutsCanary):
+            return await _ARGO.observe(chosen, service, world)
+        pair = await read_pair(chosen, service, world)
         live = pair.canary if pair.serves else pair.stable
         history = await revisions(world, pair.target.namespace, live.deployment)
         return Observation(
@@ -55,7 +61,18 @@ class Canary:
         known_good: Sequence[str],
     ) -> Plan:
         """Prove the stable side, take the traffic away, wait for the drain, scale to 0."""
-        pair = await read_pair(_target(service), service, world)
+        chosen = _target(service)
+        if isinstance(chosen, ArgoRolloutsCanary):
+            return await _ARGO.plan(
+                name,
+                chosen,
+                service,
+                world,
+                wanted=target,
+                marked_bad=marked_bad,
+                known_good=known_good,
+            )
+        pair = await read_pair(chosen, service, world)
         if target in {"canary", pair.canary.name}:
             raise RefusedError(
                 f"Nothing to do: {target} is what the rollback leads away from.",
@@ -86,7 +103,10 @@ class Canary:
 
     async def instances(self, service: ServiceEntry, world: World) -> tuple[Instance, ...]:
         """The stable side's pods, and the canary's while it gets requests."""
-        pair = await read_pair(_target(service), service, world)
+        chosen = _target(service)
+        if isinstance(chosen, ArgoRolloutsCanary):
+            return await _ARGO.instances(chosen, service, world)
+        pair = await read_pair(chosen, service, world)
         sides = (pair.stable, pair.canary) if pair.serves else (pair.stable,)
         pods = [pod for side in sides for pod in side.pods if not is_terminating(pod)]
         return evidence.instances(pods, service.version_label)
@@ -95,7 +115,10 @@ class Canary:
         self, service: ServiceEntry, world: World, *, release: str
     ) -> tuple[Evidence, ...]:
         """Of the pods with this release on either side, their Deployments and the route."""
-        pair = await read_pair(_target(service), service, world)
+        chosen = _target(service)
+        if isinstance(chosen, ArgoRolloutsCanary):
+            return await _ARGO.evidence(chosen, service, world, release=release)
+        pair = await read_pair(chosen, service, world)
         sides = (pair.stable, pair.canary)
         label = service.version_label
         return await evidence.collect(
@@ -109,8 +132,8 @@ class Canary:
         )
 
 
-def _target(service: ServiceEntry) -> PairCanary:
+def _target(service: ServiceEntry) -> PairCanary | ArgoRolloutsCanary:
     for one in service.rollback:
-        if isinstance(one, _PAIRS):
+        if isinstance(one, _TARGETS):
             return one
     raise ConfigurationError("The catalog names no canary target for this service.")

@@ -12,6 +12,7 @@ from strategies.database import Database
 from strategies.feature_flag import FeatureFlag
 from strategies.recreate import Recreate
 from strategies.rolling import Rolling
+from strategies.steps.abort_rollout import AbortRollout
 from strategies.steps.apply_manifest import ApplyManifest
 from strategies.steps.assess_database import AssessDatabase
 from strategies.steps.await_drain import AwaitDrain
@@ -52,6 +53,7 @@ STRATEGIES: dict[str, Strategy] = {
 STEP_KINDS: dict[str, StepKind] = {
     one.name: one
     for one in (
+        AbortRollout(),
         ApplyManifest(),
         AssessDatabase(),
         AwaitDrain(),

@@ -62,10 +62,17 @@ class IstioCanary(_Pair):
     canary_subset: str | None = None
 
 
+class ArgoRolloutsCanary(_Canary):
+    """A Rollout of Argo Rollouts, whose controller is told to abort."""
+
+    traffic: Literal["argo-rollouts"]
+    rollout: str
+
+
 PairCanary: TypeAlias = ReplicasCanary | NginxCanary | GatewayApiCanary | IstioCanary
 """The bot changes the traffic itself."""
 CanaryTarget: TypeAlias = Annotated[
-    GatewayApiCanary | IstioCanary | NginxCanary | ReplicasCanary,
+    ArgoRolloutsCanary | GatewayApiCanary | IstioCanary | NginxCanary | ReplicasCanary,
     Field(discriminator="traffic"),
 ]
 """One way to send no more traffic to a canary; ``traffic`` tells which."""
