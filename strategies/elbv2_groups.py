@@ -149,11 +149,10 @@ def _check_known(target: Elbv2Target, place: Place, forward: Forward) -> None:
 
 async def _load_balancer(place: Place, aws: Aws) -> dict[str, Any]:
     answer = await aws.call(
-        "elbv2", "describe_listeners", region=place.region, ListenerArns=[place.listener_arn]
-    )
-    arn = answer["Listeners"][0]["LoadBalancerArn"]
-    answer = await aws.call(
-        "elbv2", "describe_load_balancers", region=place.region, LoadBalancerArns=[arn]
+        "elbv2",
+        "describe_load_balancers",
+        region=place.region,
+        LoadBalancerArns=[place.load_balancer_arn],
     )
     found: dict[str, Any] = answer["LoadBalancers"][0]
     return found

@@ -31,6 +31,11 @@ class Place(Value):
         return self.arn if self.kind == "listener" else listener_of(self.arn)
 
     @property
+    def load_balancer_arn(self) -> str:
+        """``…:listener/app/lb/id/listener`` → ``…:loadbalancer/app/lb/id``."""
+        return self.listener_arn.replace(":listener/", ":loadbalancer/").rsplit("/", 1)[0]
+
+    @property
     def permission(self) -> str:
         """The IAM action that changes it."""
         operation = "ModifyListener" if self.kind == "listener" else "ModifyRule"

@@ -37,7 +37,7 @@ class Elbv2Plan:
         change, balancing, aws = self.change, self.change.balancing, world.aws
         place = balancing.place
         rights, elsewhere = await asyncio.gather(
-            check_actions(aws, place.region, {place.permission: place.arn}),
+            check_actions(aws, place.region, _wanted(change)),
             or_unknown(ELSEWHERE, check_elsewhere(change, aws)),
         )
         return (
@@ -84,3 +84,14 @@ class Elbv2Plan:
             },
             observed_at=observed_at,
         )
+
+
+def _wanted(change: Elbv2Change) -> dict[str, str]:
+    """Rights that reading has not proven: to modify, and what AWS asks for beside it."""
+    place = change.balancing.place
+    wanted = {place.permission: place.arn}
+    for action in change.balancing.actions:
+        if action["Type"] == "authenticate-cognito":
+            pool = action["AuthenticateCognitoConfig"]["UserPoolArn"]
+            wanted["cognito-idp:DescribeUserPoolClient"] = pool
+    return wanted

@@ -87,6 +87,7 @@ class Elbv2Change:
             title=f"Attach {self.group.detail} with weight 0, so that its health is checked",
             old=writable(self.balancing.actions),
             new=self.attached,
+            later=(self.switched,),
             estimate=2.0,
         )
 
@@ -95,6 +96,7 @@ class Elbv2Change:
             title=f"Send all requests to {self.group.detail}: {self.group.release}",
             old=self.attached,
             new=self.switched,
+            undone=() if self.group.attached else (writable(self.balancing.actions),),
             estimate=5.0,
             url=self._version_url(),
             milestone=Milestone.SWITCHED,
@@ -107,6 +109,8 @@ class Elbv2Change:
         old: list[Action],
         new: list[Action],
         estimate: float,
+        later: tuple[list[Action], ...] = (),
+        undone: tuple[list[Action], ...] = (),
         url: str = "",
         milestone: Milestone | None = None,
     ) -> Step:
@@ -114,12 +118,20 @@ class Elbv2Change:
             place=self.balancing.place,
             old=old,
             new=new,
+            later=later,
             names={one.arn: one.colour for one in self.balancing.groups},
             release=self.group.release,
             url=url,
             patience_seconds=_ARRIVAL_SECONDS,
         )
-        inverse = params.model_copy(update={"old": new, "new": old, "release": self.live.release})
+        inverse = params.model_copy(
+            update={
+                "old": new,
+                "new": old,
+                "later": undone,
+                "release": self.live.release,
+            }
+        )
         return Step(
             title=title,
             action=_spec(Elbv2Forward.name, params),

@@ -24,12 +24,18 @@ class Elbv2ForwardParams(Value):
     old: list[dict[str, Any]]
     new: list[dict[str, Any]]
     """Whole lists, since AWS replaces the whole list; secrets are not in them."""
+    later: tuple[list[dict[str, Any]], ...] = ()
+    """Lists that later steps of the same plan lead to: this step is behind us then."""
     names: dict[str, str]
     """Target group's ARN → colour, for sentences."""
     release: str
     url: str
     """The version endpoint as users reach it; empty when there is none or nothing moves."""
     patience_seconds: float
+
+    def reached(self, actions: list[Action]) -> bool:
+        """Whether this step's end state holds or was left by a later step."""
+        return any(same(actions, one) for one in (self.new, *self.later))
 
 
 class Elbv2Forward:
@@ -46,7 +52,7 @@ class Elbv2Forward:
         params = Elbv2ForwardParams.model_validate(step.action.params)
         actions = await params.place.read(world.aws)
         state, by = StepState.OTHER, ""
-        if same(actions, params.new):
+        if params.reached(actions):
             state = StepState.AFTER
         elif same(actions, params.old):
             state = StepState.BEFORE
@@ -63,7 +69,7 @@ class Elbv2Forward:
         """Raises WorldMovedError, naming who, when the list is no longer the old one."""
         params = Elbv2ForwardParams.model_validate(step.action.params)
         actions = await params.place.read(world.aws)
-        if same(actions, params.new):
+        if params.reached(actions):
             return
         if not same(actions, params.old):
             raise await _moved(params, actions, world)
@@ -92,7 +98,7 @@ async def _described(params: Elbv2ForwardParams, world: World) -> str:
     start, pause = world.clock.now(), _FIRST_PAUSE
     while True:
         actions = await params.place.read(world.aws)
-        if same(actions, params.new):
+        if params.reached(actions):
             return f"{_capital(str(params.place))}: {_said(params, actions)}."
         if not same(actions, params.old):
             raise await _moved(params, actions, world)

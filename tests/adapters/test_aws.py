@@ -22,7 +22,7 @@ from bot.errors import (
     WorldMovedError,
 )
 
-REGION = "eu-central-1"
+REGION = "eu-north-1"  # moto keeps one account for the whole process
 
 
 @pytest.fixture(autouse=True)

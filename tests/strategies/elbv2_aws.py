@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 from unittest import mock
@@ -28,6 +30,7 @@ import boto3
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import BaseResponse
 from moto.elbv2.models import FakeHealthStatus, FakeTargetGroup, elbv2_backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.server import ThreadedMotoServer
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
@@ -247,7 +250,11 @@ def serve() -> Iterator[Aws]:
             target["Id"], target.get("Port") or self.port, "traffic-port", state, reason or None
         )
 
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for every request
+    # Moto lists its folders for every request to find out which service is meant.
+    remembered = cache(DomainDispatcherApplication.get_backend_for_host)
     with (
+        mock.patch.object(DomainDispatcherApplication, "get_backend_for_host", remembered),
         mock.patch.object(BaseResponse, "call_action", counted),
         mock.patch.object(FakeTargetGroup, "health_for", health_for),
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import pytest
@@ -40,6 +41,7 @@ from tests.strategies.elbv2_shop import (
 )
 from tests.strategies.support import preflight
 
+POLICY = Path(__file__).parents[2] / "deploy" / "iam" / "elbv2.json"
 BLOCK, WARN, PASS = PreflightVerdict.BLOCK, PreflightVerdict.WARN, PreflightVerdict.PASS
 ATTACH, HEALTHY, SWITCH, DRAIN = range(4)
 
@@ -187,7 +189,7 @@ async def test_running_the_plan_twice_changes_nothing_more(rule_shop: AwsShop) -
     await rule_shop.run_all(plan)
     changes = rule_shop.aws.writes()
     assert len(changes) == 2
-    await rule_shop.run(reloaded(plan).steps[SWITCH])
+    await rule_shop.run_all(reloaded(plan))
     assert rule_shop.aws.writes() == changes
 
 
@@ -220,35 +222,37 @@ async def test_undo_restores_the_recorded_actions(either: AwsShop) -> None:
     await either.undo(plan)
     assert same(either.aws.actions(), before)
     assert either.aws.served_release() == "v2.1.0"
+    changes = either.aws.writes()
+    await either.undo(plan)
+    assert either.aws.writes() == changes
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_lost_answer_to_the_change_is_found_out_by_looking(
-    either: AwsShop, when: str
+    shop: AwsShop, when: str
 ) -> None:
-    step = (await either.plan()).steps[ATTACH]
+    step = (await shop.plan()).steps[ATTACH]
     kind = step_kind(step.action.kind)
-    operation = "ModifyListener" if either.kind == "listener" else "ModifyRule"
-    either.aws.faults[operation] = when
+    shop.aws.faults["ModifyListener"] = when
     with pytest.raises(OutcomeUnknownError):
-        await kind.act(step, either.world)
-    observed = await kind.observe(step, either.world)
+        await kind.act(step, shop.world)
+    observed = await kind.observe(step, shop.world)
     assert observed.state == ("after" if when == "after" else "before")
-    assert either.aws.writes() == [operation]
+    assert shop.aws.writes() == ["ModifyListener"]
 
 
 async def test_somebody_elses_change_before_the_step_stops_it_and_is_named(
-    either: AwsShop,
+    rule_shop: AwsShop,
 ) -> None:
-    step = (await either.plan()).steps[ATTACH]
-    sabotage(either)
-    observed = await step_kind(step.action.kind).observe(step, either.world)
+    step = (await rule_shop.plan()).steps[ATTACH]
+    sabotage(rule_shop)
+    observed = await step_kind(step.action.kind).observe(step, rule_shop.world)
     assert observed.state is StepState.OTHER
     assert SOMEBODY in observed.changed_by
     assert "weights green 70, blue 30" in observed.summary
     with pytest.raises(WorldMovedError, match=r"sam@example\.com"):
-        await step_kind(step.action.kind).act(step, either.world)
-    assert either.weights() == {"green": 70, "blue": 30}
+        await step_kind(step.action.kind).act(step, rule_shop.world)
+    assert rule_shop.weights() == {"green": 70, "blue": 30}
 
 
 async def test_a_change_behind_the_bots_back_while_it_waits_is_named(shop: AwsShop) -> None:
@@ -331,6 +335,7 @@ async def test_the_default_rule_is_changed_through_its_listener(shop: AwsShop) -
         ({"listener_arn": None}, "either listener_arn or rule_arn"),
         ({"region": "us-east-1"}, "not in region us-east-1"),
         ({"target_groups": {}}, "at least 2"),
+        ({"listener_arn": "network"}, "listener_arn"),
     ],
 )
 def test_a_catalog_entry_that_contradicts_itself_is_refused(
@@ -343,6 +348,8 @@ def test_a_catalog_entry_that_contradicts_itself_is_refused(
         "listener_arn": f"{base}listener/app/shop/1/2",
         "target_groups": {"a": f"{base}targetgroup/a/1", "b": f"{base}targetgroup/b/2"},
     }
+    if change.get("listener_arn") == "network":
+        change = {"listener_arn": f"{base}listener/net/shop/1/2"}
     if "rule_arn" in change:
         change = {"rule_arn": f"{base}listener-rule/app/shop/1/2/3"}
     with pytest.raises(ValidationError, match=message):
@@ -616,6 +623,43 @@ async def test_the_right_to_modify_is_simulated_or_said_to_be_unknown(
     found = await check_actions(shop.world.aws, REGION, wanted)
     assert found.verdict is verdict
     assert words in found.sentence
+
+
+async def test_a_session_of_a_role_is_simulated_by_the_role_with_its_path(
+    shop: AwsShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = shop.aws.client("sts").assume_role(
+        RoleArn="arn:aws:iam::123456789012:role/bots/rollback-bot", RoleSessionName="pod-1"
+    )["Credentials"]
+    for name, key in (
+        ("AWS_ACCESS_KEY_ID", "AccessKeyId"),
+        ("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"),
+        ("AWS_SESSION_TOKEN", "SessionToken"),
+    ):
+        monkeypatch.setenv(name, session[key])
+    wanted = {"elasticloadbalancing:ModifyListener": shop.listener}
+    found = await check_actions(BotoAws(), REGION, wanted)
+    assert found.verdict is PASS
+    assert found.sentence.startswith("arn:aws:iam::123456789012:role/bots/rollback-bot may")
+
+
+async def test_the_policy_in_deploy_allows_exactly_what_is_called(rule_shop: AwsShop) -> None:
+    policy = json.loads(POLICY.read_text(encoding="utf-8"))
+    allowed = {action for one in policy["Statement"] for action in one["Action"]}
+    rule_shop.modify(COGNITO, {"Type": "forward", "Order": 2, **rule_shop.aws.actions()[0]})
+    plan = await rule_shop.plan()
+    await rule_shop.run_all(plan)
+    called = {f"elasticloadbalancing:{call}" for call in rule_shop.aws.calls}
+    balancing = {action for action in allowed if action.startswith("elasticloadbalancing:")}
+    assert balancing - called == {"elasticloadbalancing:ModifyListener"}  # for listeners
+    assert called <= balancing
+    assert {
+        "cloudwatch:GetMetricData",
+        "cloudtrail:LookupEvents",
+        "cognito-idp:DescribeUserPoolClient",
+        "iam:GetRole",
+        "iam:SimulatePrincipalPolicy",
+    } == allowed - balancing
 
 
 async def test_evidence_holds_the_actions_and_the_bad_groups_targets(shop: AwsShop) -> None:
