@@ -32,6 +32,11 @@ class BotProcess:
         self._process: asyncio.subprocess.Process | None = None
 
     @property
+    def environment(self) -> dict[str, str]:
+        """The variables that it is started with, beside the inherited ones."""
+        return dict(self._environment)
+
+    @property
     def url(self) -> str:
         """The bot's own HTTP address."""
         return f"http://127.0.0.1:{self._environment['ROLLBACK_PORT']}"

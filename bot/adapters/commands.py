@@ -36,6 +36,8 @@ class LocalCommands:
                 stderr=asyncio.subprocess.PIPE,
                 env={**inherited, **(environment or {})},
                 cwd=folder,
+                # Ctrl-C at the terminal is a wish to us, and must not end a program half-way.
+                start_new_session=True,
             )
         except FileNotFoundError as error:
             raise PermanentError(

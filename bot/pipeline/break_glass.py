@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bot.domain import events as e
 from bot.domain.approval import Right
-from bot.domain.break_glass import Witness, is_group, may_be_same, named
+from bot.domain.break_glass import Witness, at_terminal, is_group, may_be_same, named
 from bot.domain.incident import Incident
 from bot.domain.values import Actor
 from bot.errors import RefusedError
@@ -18,24 +18,15 @@ from bot.pipeline.journal import Decision
 
 
 def witness(context: Context, incident: Incident, *, operator: Actor, name: str) -> Witness:
-    """Whose approval a typed name stands for; an empty name is the operator's own.
+    """Whose approval a typed name stands for; an empty one is the operator's own, if it may be.
 
     Raises RefusedError when the rule of docs/decisions/011 does not let it count.
     """
     people = context.catalog.people
     alone = context.catalog.approval_of(incident.declared.service).self_approval
+    if alone and not incident.approvals:
+        return _first_of_a_lone_decision(operator, name)
     found = named(name, managers=people.release_managers, leads=people.on_call_leads)
-    if not name.strip():
-        if not alone:
-            raise RefusedError(
-                "This service's policy wants somebody else's approval.",
-                "Let that person type their name.",
-            )
-        return Witness(
-            actor=operator,
-            rights=frozenset({Right.RELEASE_MANAGER}),
-            standing="the operator; the policy lets one person decide",
-        )
     if found is None:
         raise RefusedError(
             f"“{name.strip()}” is not a name under which the catalog knows an approver.",
@@ -48,6 +39,16 @@ def witness(context: Context, incident: Incident, *, operator: Actor, name: str)
             "Let that person type their name.",
         )
     return found
+
+
+def _first_of_a_lone_decision(operator: Actor, name: str) -> Witness:
+    """Where the policy lets one person decide: the operator, or whom they say has agreed."""
+    who = "the operator" if not name.strip() else f"agreed, as {operator.name} says"
+    return Witness(
+        actor=at_terminal(name) if name.strip() else operator,
+        rights=frozenset({Right.RELEASE_MANAGER}),
+        standing=f"{who}; the policy lets one person decide",
+    )
 
 
 async def approve(

@@ -39,6 +39,19 @@ class Context:
             )
         return entry
 
+    def strategy_for(self, service: str, wanted: str | None) -> Strategy:
+        """The strategy asked for, or the one that the catalog prefers.
+
+        Raises RefusedError for one that the catalog does not offer for this service.
+        """
+        offered = [target.strategy for target in self.service(service).rollback]
+        if wanted is not None and wanted not in offered:
+            raise RefusedError(
+                f"The catalog does not roll {service} back by “{wanted}”.",
+                f"It offers: {', '.join(offered)}.",
+            )
+        return self.strategy(wanted or offered[0])
+
     def strategy_of(self, incident: Incident) -> Strategy:
         """The strategy that the incident's plan uses, or will use."""
         entry = self.service(incident.declared.service)

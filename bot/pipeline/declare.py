@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+
 from bot.domain import events as e
+from bot.domain.assessment import Assessment, decide
 from bot.domain.incident import Incident
 from bot.domain.values import Actor
 from bot.errors import FeatureUnavailableError, PermanentError, RefusedError
 from bot.pipeline import assess
 from bot.pipeline.context import Context
+from bot.pipeline.figures import measure
 from bot.ports.store import Lease
 
 
@@ -42,6 +46,40 @@ async def declare(
     # The draft's id makes the declaration unique whatever Slack redelivers.
     request = f"declare/{draft_id}" if draft_id else request_id
     return await context.journal.declare(declared, request_id=request)
+
+
+async def declare_at_terminal(
+    context: Context,
+    *,
+    service: str,
+    strategy: str | None,
+    target_release: str | None,
+    reason: str,
+    operator: Actor,
+) -> Incident:
+    """Begin an incident without Slack: the figures are measured, the rest is the reason given.
+
+    Raises RefusedError for an unknown service or strategy, and when the service has an open
+    incident.
+    """
+    context.strategy_for(service, strategy)
+    assessed_at = context.clock.now()
+    figures = await measure(context, service, strategy=strategy)
+    assessment = Assessment(service=service, figures=figures, description=reason)
+    declared = e.Declared(
+        service=service,
+        bad_release=figures.current_release or "unknown release",
+        target_release=target_release,
+        strategy=strategy,
+        assessment=assessment,
+        verdict=decide(assessment, context.service(service).thresholds),
+        decision=e.Decision(reason=reason, affected_users="", alternatives="", rationale=""),
+        by=operator,
+        asked_in="",
+        assessed_at=assessed_at,
+        place=e.Place.TERMINAL,
+    )
+    return await context.journal.declare(declared, request_id=f"terminal/{uuid.uuid4().hex}")
 
 
 async def assemble(context: Context, incident: Incident, lease: Lease) -> None:

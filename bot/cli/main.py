@@ -1,0 +1,36 @@
+"""The commands put together, and the end of every error: a sentence, not a traceback."""
+
+from __future__ import annotations
+
+import typer
+
+from bot.cli import looking, serving, working
+from bot.cli.options import Ended, Exit
+from bot.errors import RollbackBotError
+from bot.terminal.printing import here, make_console
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    # A pretty traceback would print local variables, and those may hold tokens.
+    pretty_exceptions_enable=False,
+    help="From a bad release to service restored.",
+    epilog="The day Slack is down: plan, run, resume, report. They need no SLACK_* variable.",
+)
+serving.register(cli)
+working.register(cli)
+looking.register(cli)
+
+
+def main() -> None:
+    """Entry point of ``rollback-bot``."""
+    try:
+        cli()
+    except Ended:
+        raise
+    except SystemExit as ending:
+        # For what cannot be understood, the library ends with 2: here, that is a blocked plan.
+        raise SystemExit(Exit.ERROR if ending.code else Exit.DONE) from None
+    except RollbackBotError as error:
+        make_console(errors=True).print(f"rollback-bot: {here(str(error))}", soft_wrap=True)
+        raise SystemExit(Exit.ERROR) from None

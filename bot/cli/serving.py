@@ -1,0 +1,51 @@
+"""``serve`` and ``check``."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import structlog
+import typer
+
+from bot.app import Bot
+from bot.cli.options import ConfigOption, forget_secrets
+from bot.config.load import load_catalog
+from bot.config.settings import DEFAULT_CATALOG, read_serve_settings
+from bot.logs import configure_logging
+from bot.terminal.printing import make_console
+
+log = structlog.get_logger()
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the commands."""
+    cli.command()(serve)
+    cli.command()(check)
+
+
+def serve(config: ConfigOption = DEFAULT_CATALOG) -> None:
+    """Run the bot until it is told to stop (SIGTERM or Ctrl-C)."""
+    settings = read_serve_settings()
+    forget_secrets()
+    configure_logging(settings)
+    catalog = load_catalog(config)
+    asyncio.run(_until_told_to_stop(Bot(settings, catalog)))
+
+
+def check(config: ConfigOption = DEFAULT_CATALOG) -> None:
+    """Read the catalog and say whether it is right."""
+    catalog = load_catalog(config)
+    names = ", ".join(sorted(catalog.services))
+    make_console().print(f"{config} is right. Services: {names}.", soft_wrap=True)
+
+
+async def _until_told_to_stop(bot: Bot) -> None:
+    serving = asyncio.create_task(bot.run(), name="serve")
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, serving.cancel)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        log.info("stopped; open incidents go on at the next start")

@@ -1,0 +1,64 @@
+"""The end at the terminal: what to do after the judgement, and the words for the report."""
+
+from __future__ import annotations
+
+from bot.domain import events as e
+from bot.domain.incident import Incident, Phase
+from bot.pipeline import approve, conclude
+from bot.terminal.seat import Seat, request_id
+
+_RAN = frozenset({Phase.STOPPED, Phase.NOT_RECOVERED, Phase.INCONCLUSIVE})
+
+
+async def ask_what_next(seat: Seat, incident: Incident, *, target: str | None) -> Incident:
+    """Plan or verify again, as the operator wishes; unchanged when they only press Enter."""
+    choices = {"plan": "plan again"}
+    if incident.phase in {Phase.NOT_RECOVERED, Phase.INCONCLUSIVE}:
+        choices["verify"] = "measure and judge again"
+    choices["close"] = "resolve the incident as it is"
+    told = ", ".join(f"“{word}” to {meaning}" for word, meaning in choices.items())
+    answer = await seat.ask(f"What next? Type {told} (Enter: leave it open):")
+    if answer == "plan":
+        return await approve.request_plan(
+            seat.context,
+            incident.id,
+            actor=seat.operator,
+            target=target,
+            request_id=request_id(),
+        )
+    if answer == "verify" and "verify" in choices:
+        return await conclude.request_verification(
+            seat.context, incident.id, actor=seat.operator, request_id=request_id()
+        )
+    if answer == "close":
+        return await ask_for_conclusion(seat, incident)
+    return incident
+
+
+async def ask_for_conclusion(seat: Seat, incident: Incident) -> Incident:
+    """Resolve the incident with the operator's words; unchanged without a root cause."""
+    seat.say("\nThe incident stays open, and its service claimed, until it is resolved.")
+    cause = await seat.ask("Root cause, as far as it is known (Enter: leave the incident open):")
+    if not cause:
+        return incident
+    actions = await seat.ask("Corrective actions, separated by “;” (Enter: none yet):")
+    follow_up = await _follow_up(seat)
+    conclusion = e.Conclusion(
+        root_cause=cause,
+        corrective_actions=tuple(one.strip() for one in (actions or "").split(";") if one.strip()),
+        follow_up=follow_up,
+    )
+    return await conclude.resolve(
+        seat.context,
+        incident.id,
+        conclusion=conclusion,
+        actor=seat.operator,
+        request_id=request_id(),
+    )
+
+
+async def _follow_up(seat: Seat) -> e.FollowUp:
+    words = {"hotfix": e.FollowUp.HOTFIX, "defer": e.FollowUp.DEFER, "replan": e.FollowUp.REPLAN}
+    told = ", ".join(f"“{word}” ({one.value})" for word, one in words.items())
+    answer = await seat.ask(f"The withdrawn release: {told} (Enter: replan):")
+    return words.get((answer or "").lower(), e.FollowUp.REPLAN)

@@ -1,0 +1,135 @@
+"""A plan as a person reads it at the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bot.domain.assessment import percent
+from bot.domain.events import PlanProposed
+from bot.domain.plan import Milestone, Plan, PreflightVerdict, Step
+from bot.domain.recovery import Baseline
+from bot.domain.values import spoken
+from bot.terminal.printing import printable
+
+_VERDICTS = {
+    PreflightVerdict.BLOCK: ("✗ block", "bold red"),
+    PreflightVerdict.WARN: ("! warn", "yellow"),
+    PreflightVerdict.PASS: ("✓ pass", "green"),
+}
+_MILESTONES = {
+    Milestone.SWITCHED: "from here on users reach the target",
+    Milestone.DRAINED: "from here on the bad release serves nobody",
+}
+
+
+def plan_view(proposed: PlanProposed) -> RenderableType:
+    """Everything that an approver has to know, the verdict first."""
+    return whole_plan(proposed.plan, proposed.baseline, proposed.baseline_note)
+
+
+def whole_plan(plan: Plan, baseline: Baseline | None, note: str) -> RenderableType:
+    """The plan, its steps and preflights, what stays, and what recovery is judged against."""
+    return Group(
+        _title(plan),
+        _verdict(plan),
+        Padding(_facts(plan, baseline, note), (1, 0)),
+        _steps(plan),
+        _preflights(plan),
+        *_what_stays(plan),
+        Text(f"Plan {plan.hash[:12]}; an approval holds for exactly this plan.", style="dim"),
+    )
+
+
+def _title(plan: Plan) -> Text:
+    what = "Undo the rollback of" if plan.undoes else "Roll back"
+    way = f"{plan.service}: {plan.from_release} → {plan.to_release}"
+    return Text(printable(f"{what} {way} ({plan.strategy})"), style="bold")
+
+
+def _verdict(plan: Plan) -> Text:
+    if not plan.is_safe:
+        because = " ".join(preflight.sentence for preflight in plan.blocks)
+        return Text(printable(f"NOT SAFE, because: {because}"), style="bold red")
+    warnings = sum(one.verdict is PreflightVerdict.WARN for one in plan.preflights)
+    if warnings:
+        said = f"Safe to run, with {warnings} of {len(plan.preflights)} preflights warning."
+        return Text(said, style="bold yellow")
+    return Text(f"Safe to run: all {len(plan.preflights)} preflights pass.", style="bold green")
+
+
+def _facts(plan: Plan, baseline: Baseline | None, note: str) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column()
+    normal = "unknown, so recovery cannot be proven from metrics"
+    if baseline is not None and baseline.error_rate is not None:
+        normal = f"{percent(baseline.error_rate)} errors"
+    rows = {
+        "Expected time": f"about {spoken(plan.expected_seconds)} in {len(plan.steps)} steps",
+        "Downtime": plan.downtime,
+        "Data lost": plan.data_loss,
+        "Normal": f"{normal}. {note}".strip(),
+        "Seen at": f"{plan.observed_at:%Y-%m-%d %H:%M:%S} UTC",
+        "Could go back to": "; ".join(_candidates(plan)) or "nothing else",
+    }
+    for name, value in rows.items():
+        grid.add_row(name, Text(printable(value)))
+    return grid
+
+
+def _candidates(plan: Plan) -> Iterator[str]:
+    for one in plan.candidates:
+        mark = " (withdrawn before)" if one.marked_bad else ""
+        good = ", known good" if one.known_good else ""
+        yield f"{one.release} [{one.detail}{good}]{mark}"
+
+
+def _steps(plan: Plan) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title="Steps", title_justify="left", expand=False)
+    table.add_column("#", justify="right")
+    table.add_column("What, and the same by hand")
+    table.add_column("About", justify="right")
+    for number, step in enumerate(plan.steps, start=1):
+        about = Text(spoken(step.estimate_seconds))
+        table.add_row(Text(str(number)), _step(step), about)
+    return table
+
+
+def _step(step: Step) -> Group:
+    notes = [] if step.changes else ["changes nothing"]
+    if step.changes and step.inverse is None:
+        notes.append("cannot be taken back")
+    if step.milestone:
+        notes.append(_MILESTONES[step.milestone])
+    lines = [Text(printable(step.title))]
+    if notes:
+        lines.append(Text(f"({'; '.join(notes)})", style="dim"))
+    lines.append(Text(printable(step.command), style="cyan", overflow="fold"))
+    return Group(*lines)
+
+
+def _preflights(plan: Plan) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title="Preflights", title_justify="left", expand=False)
+    table.add_column("Verdict", no_wrap=True)
+    table.add_column("Check", no_wrap=True)
+    table.add_column("Finding", overflow="fold")
+    order = list(_VERDICTS)
+    for one in sorted(plan.preflights, key=lambda preflight: order.index(preflight.verdict)):
+        said, style = _VERDICTS[one.verdict]
+        table.add_row(
+            Text(said, style=style), Text(printable(one.name)), Text(printable(one.sentence))
+        )
+    return table
+
+
+def _what_stays(plan: Plan) -> Iterator[Text]:
+    for text in plan.not_reversible:
+        yield Text(printable(f"Cannot be taken back: {text}"), style="yellow")
+    for text in plan.not_restored:
+        yield Text(printable(f"Stays as it is: {text}"), style="dim")
