@@ -418,3 +418,26 @@ async def test_a_broken_kubeconfig_is_a_configuration_error(tmp_path: Path) -> N
     path.write_text("clusters: []\ncontexts: []\ncurrent-context: nowhere\nusers: []\n")
     with pytest.raises(ConfigurationError, match=r"cannot be used.*nowhere"):
         await connect_cluster({"KUBECONFIG": str(path)})
+
+
+async def test_deleting_takes_the_object_that_was_meant_and_no_successor_of_its_name(
+    server: Cluster, cluster: KubernetesCluster
+) -> None:
+    uid = (await cluster.get(SERVICES, SHOP, "checkout"))["metadata"]["uid"]
+    with pytest.raises(WorldMovedError):
+        await cluster.delete(SERVICES, SHOP, "checkout", uid="0b6e1f5c-another")
+    await cluster.delete(SERVICES, SHOP, "checkout", uid=uid)
+    with pytest.raises(NotFoundError):
+        await cluster.delete(SERVICES, SHOP, "checkout", uid=uid)
+
+
+async def test_a_lost_answer_to_a_deletion_is_never_taken_for_a_success(
+    server: Cluster, cluster: KubernetesCluster
+) -> None:
+    uid = (await cluster.get(SERVICES, SHOP, "checkout"))["metadata"]["uid"]
+    server.server.faults.disconnect(verb="delete", after_effect=True)
+    # aiohttp itself repeats an idempotent request whose kept connection was cut: then it is gone.
+    with pytest.raises((OutcomeUnknownError, NotFoundError)):
+        await cluster.delete(SERVICES, SHOP, "checkout", uid=uid)
+    with pytest.raises(NotFoundError):
+        await cluster.get(SERVICES, SHOP, "checkout")
