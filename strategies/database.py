@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.config.catalog import ServiceEntry
-from bot.config.targets.database import SqlMigrationsTarget
+from bot.config.targets.database import DatabaseTarget, RestoreTarget, SqlMigrationsTarget
 from bot.domain.plan import Plan
 from bot.errors import ConfigurationError, RollbackBotError
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies.database_downs import observe_downs, plan_downs, service_line
 from strategies.database_evidence import database_evidence
+from strategies.database_restore import newest, plan_restore, read
 from strategies.database_sql import SqlSource
+from strategies.postgres.client import Session
 from strategies.postgres.history import Source
-
-TARGETS = (SqlMigrationsTarget,)
+from strategies.postgres.versions import read_applied
 
 
 class Database:
@@ -24,7 +25,16 @@ class Database:
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """The applied migrations and how far one could go down."""
-        history, options = await observe_downs(_source(service), world)
+        target = _target(service)
+        if isinstance(target, RestoreTarget):
+            archives = await read(target, world)
+            return Observation(
+                live_release=archives.live,
+                candidates=tuple(one.candidate for one in archives.options()),
+                summary=f"Database {target.database} is at {archives.live}; "
+                f"{len(archives.good)} archives can be restored.",
+            )
+        history, options = await observe_downs(_source(target), world)
         return Observation(
             live_release=history.links[0].release,
             candidates=tuple(one.candidate for one in options),
@@ -41,9 +51,19 @@ class Database:
         marked_bad: frozenset[str],
         known_good: Sequence[str],
     ) -> Plan:
-        """Assess, stop the writers, go down one migration at a time, verify, start the writers."""
+        """By down migrations one at a time, or by an archive; assessed first, verified after."""
+        entry = _target(service)
+        if isinstance(entry, RestoreTarget):
+            return await plan_restore(
+                entry,
+                name,
+                world,
+                wanted=target,
+                marked_bad=marked_bad,
+                known_good=known_good,
+            )
         return await plan_downs(
-            _source(service),
+            _source(entry),
             name,
             world,
             target=target,
@@ -53,33 +73,36 @@ class Database:
 
     async def instances(self, service: ServiceEntry, world: World) -> tuple[Instance, ...]:
         """The database itself, which has no replica that could be at another version."""
-        source = _source(service)
-        database = source.target.database
+        target = _target(service)
+        session = Session(database=target.database, connection=target.connection)
+        found = Instance(
+            namespace="postgresql", name=target.database, release="unknown", ready=False
+        )
         try:
-            history = await source.history(world)
+            if isinstance(target, RestoreTarget):
+                applied = await read_applied(session, target.version, world)
+                release = f"schema {newest(applied.stored)}"
+            else:
+                release = (await _source(target).history(world)).links[0].release
         except RollbackBotError as error:
-            return (
-                Instance(
-                    namespace="postgresql",
-                    name=database,
-                    release="unknown",
-                    ready=False,
-                    problem=error.what,
-                ),
-            )
-        release = history.links[0].release
-        return (Instance(namespace="postgresql", name=database, release=release, ready=True),)
+            return (found.model_copy(update={"problem": error.what}),)
+        return (found.model_copy(update={"release": release, "ready": True}),)
 
     async def evidence(
         self, service: ServiceEntry, world: World, *, release: str
     ) -> tuple[Evidence, ...]:
         """The schema, the version table, sizes and sessions; never the data themselves."""
-        source = _source(service)
-        return await database_evidence(source.session, source.target.version, world)
+        target = _target(service)
+        session = Session(database=target.database, connection=target.connection)
+        return await database_evidence(session, target.version, world)
 
 
-def _source(service: ServiceEntry) -> Source:
-    target = next((one for one in service.rollback if isinstance(one, TARGETS)), None)
+def _target(service: ServiceEntry) -> DatabaseTarget:
+    target = next((one for one in service.rollback if one.strategy == "database"), None)
     if target is None:
         raise ConfigurationError("The catalog names no database target for this service.")
+    return target
+
+
+def _source(target: SqlMigrationsTarget) -> Source:
     return SqlSource(target=target)

@@ -21,11 +21,13 @@ from strategies.steps.await_no_pods import AwaitNoPods
 from strategies.steps.await_rollout import AwaitRollout
 from strategies.steps.check_feature import CheckFeature
 from strategies.steps.check_ready import CheckReady
+from strategies.steps.compare_restored import CompareRestored
 from strategies.steps.delete_broken_pods import DeleteBrokenPods
 from strategies.steps.elbv2_await_drain import Elbv2AwaitDrain
 from strategies.steps.elbv2_await_healthy import Elbv2AwaitHealthy
 from strategies.steps.elbv2_forward import Elbv2Forward
 from strategies.steps.measure_downtime import MeasureDowntime
+from strategies.steps.restore_archive import KeepDatabase, RestoreArchive
 from strategies.steps.revert_template import RevertTemplate
 from strategies.steps.run_migration import RunMigration
 from strategies.steps.scale import Scale
@@ -33,6 +35,7 @@ from strategies.steps.scale_writers import ScaleWriters
 from strategies.steps.set_fields import SetFields
 from strategies.steps.set_paused import SetPaused
 from strategies.steps.suspend_gitops import SuspendGitOps
+from strategies.steps.swap_databases import SwapDatabases
 from strategies.steps.switch_flag import SwitchFlag
 from strategies.steps.switch_service import SwitchService
 from strategies.steps.verify_database import VerifyDatabase
@@ -62,11 +65,14 @@ STEP_KINDS: dict[str, StepKind] = {
         AwaitRollout(),
         CheckFeature(),
         CheckReady(),
+        CompareRestored(),
         DeleteBrokenPods(),
         Elbv2AwaitDrain(),
         Elbv2AwaitHealthy(),
         Elbv2Forward(),
         MeasureDowntime(),
+        KeepDatabase(),
+        RestoreArchive(),
         RevertTemplate(),
         RunMigration(),
         Scale(),
@@ -74,6 +80,7 @@ STEP_KINDS: dict[str, StepKind] = {
         SetFields(),
         SetPaused(),
         SuspendGitOps(),
+        SwapDatabases(),
         SwitchFlag(),
         SwitchService(),
         VerifyDatabase(),

@@ -185,5 +185,5 @@ class RestoreTarget(_Database):
     restore_timeout: Duration = timedelta(hours=2)
 
 
-DatabaseTarget = SqlMigrationsTarget
-"""The way to roll a database back."""
+DatabaseTarget = Annotated[SqlMigrationsTarget | RestoreTarget, Field(discriminator="method")]
+"""One way to roll a database back; ``method`` tells which."""

@@ -121,7 +121,7 @@ async def test_a_process_killed_in_the_middle_of_a_script_leaves_nothing_behind(
     task = asyncio.create_task(kind.act(step, shop.world))
     sleeping = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(20)%' AND pid <> "
     async with asyncio.timeout(10):
-        while not shop.sql(f"{sleeping} pg_backend_pid()"):
+        while not shop.sql(f"{sleeping} pg_backend_pid()"):  # noqa: ASYNC110 - no event to await
             await asyncio.sleep(0.02)
     task.cancel()  # ends psql, as the death of the bot does
     await asyncio.gather(task, return_exceptions=True)
