@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import (
     ArgoRolloutsCanary,
+    FlaggerCanary,
     GatewayApiCanary,
     IstioCanary,
     NginxCanary,
@@ -19,13 +20,22 @@ from bot.errors import ConfigurationError, RefusedError
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies import evidence
 from strategies.canary_argo import ArgoCanary
+from strategies.canary_flagger import FlaggerCommand
 from strategies.canary_pair import read_pair
 from strategies.canary_plan import CanaryPlan
 from strategies.history import current, live_since, revisions
 from strategies.targets import choose, rated
 
-_TARGETS = (ArgoRolloutsCanary, GatewayApiCanary, IstioCanary, NginxCanary, ReplicasCanary)
+_TARGETS = (
+    ArgoRolloutsCanary,
+    FlaggerCanary,
+    GatewayApiCanary,
+    IstioCanary,
+    NginxCanary,
+    ReplicasCanary,
+)
 _ARGO = ArgoCanary()
+_FLAGGER = FlaggerCommand()
 
 
 class Canary:
@@ -38,6 +48,8 @@ class Canary:
         chosen = _target(service)
         if isinstance(chosen, ArgoRolloutsCanary):
             return await _ARGO.observe(chosen, service, world)
+        if isinstance(chosen, FlaggerCanary):
+            return await _FLAGGER.observe(chosen, service, world)
         pair = await read_pair(chosen, service, world)
         live = pair.canary if pair.serves else pair.stable
         history = await revisions(world, pair.target.namespace, live.deployment)
@@ -64,6 +76,16 @@ class Canary:
         chosen = _target(service)
         if isinstance(chosen, ArgoRolloutsCanary):
             return await _ARGO.plan(
+                name,
+                chosen,
+                service,
+                world,
+                wanted=target,
+                marked_bad=marked_bad,
+                known_good=known_good,
+            )
+        if isinstance(chosen, FlaggerCanary):
+            return await _FLAGGER.plan(
                 name,
                 chosen,
                 service,
@@ -106,6 +128,8 @@ class Canary:
         chosen = _target(service)
         if isinstance(chosen, ArgoRolloutsCanary):
             return await _ARGO.instances(chosen, service, world)
+        if isinstance(chosen, FlaggerCanary):
+            return await _FLAGGER.instances(chosen, service, world)
         pair = await read_pair(chosen, service, world)
         sides = (pair.stable, pair.canary) if pair.serves else (pair.stable,)
         pods = [pod for side in sides for pod in side.pods if not is_terminating(pod)]
@@ -118,6 +142,8 @@ class Canary:
         chosen = _target(service)
         if isinstance(chosen, ArgoRolloutsCanary):
             return await _ARGO.evidence(chosen, service, world, release=release)
+        if isinstance(chosen, FlaggerCanary):
+            return await _FLAGGER.evidence(chosen, service, world, release=release)
         pair = await read_pair(chosen, service, world)
         sides = (pair.stable, pair.canary)
         label = service.version_label
@@ -132,7 +158,7 @@ class Canary:
         )
 
 
-def _target(service: ServiceEntry) -> PairCanary | ArgoRolloutsCanary:
+def _target(service: ServiceEntry) -> PairCanary | ArgoRolloutsCanary | FlaggerCanary:
     for one in service.rollback:
         if isinstance(one, _TARGETS):
             return one

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from bot.config.catalog import ServiceEntry
-from bot.config.targets.canary import PairCanary
+from bot.config.targets.canary import FlaggerCanary, PairCanary
 from bot.domain.plan import Candidate, Preflight
 from bot.domain.rollouts import own_pods
 from bot.domain.workloads import (
@@ -72,7 +72,7 @@ class Side:
 class Pair:
     """Both sides and what splits the traffic between them."""
 
-    target: PairCanary
+    target: PairCanary | FlaggerCanary
     stable: Side
     canary: Side
     traffic: Traffic | None
@@ -117,8 +117,8 @@ class Pair:
 async def read_pair(target: PairCanary, service: ServiceEntry, world: World) -> Pair:
     """Read both Deployments, their pods and scalers, and the splitting object."""
     stable, canary, traffic = await asyncio.gather(
-        _side(target.stable, target, service, world),
-        _side(target.canary, target, service, world),
+        read_side(target.stable, target.namespace, service, world),
+        read_side(target.canary, target.namespace, service, world),
         read_traffic(target, world.cluster),
     )
     return Pair(target=target, stable=stable, canary=canary, traffic=traffic)
@@ -172,12 +172,13 @@ def check_owner(pair: Pair) -> Preflight:
     return passed(OWNER, "No canary controller owns the objects.")
 
 
-async def _side(name: str, target: PairCanary, service: ServiceEntry, world: World) -> Side:
-    deployment = await world.cluster.get(DEPLOYMENTS, target.namespace, name)
+async def read_side(name: str, namespace: str, service: ServiceEntry, world: World) -> Side:
+    """One Deployment with its pods and scalers; raises NotFoundError."""
+    deployment = await world.cluster.get(DEPLOYMENTS, namespace, name)
     history, pods, scalers = await asyncio.gather(
-        revisions(world, target.namespace, deployment),
-        world.cluster.list(PODS, target.namespace, labels=selector_of(deployment)),
-        find_scalers(world.cluster, target.namespace, name),
+        revisions(world, namespace, deployment),
+        world.cluster.list(PODS, namespace, labels=selector_of(deployment)),
+        find_scalers(world.cluster, namespace, name),
     )
     mine = own_pods(pods, history, deployment)
     return Side(

@@ -39,7 +39,7 @@ class CanarySteps:
         scaler = pair.canary.scalers.scaled_object
         pause = (pause_step(self._namespace, scaler),) if scaler and not scaler.paused else ()
         if pair.traffic is None:
-            return (self._ready_step(), *pause, self._down_step(), self._gone_step())
+            return (self.ready_step(), *pause, self._down_step(), self.gone_step())
         weight = (self._weight_step(pair.traffic),) if pair.traffic.fields else ()
         drain = drain_step(
             self.service,
@@ -49,13 +49,14 @@ class CanarySteps:
             release=pair.canary.release,
             timeout=pair.target.drain_timeout.total_seconds(),
         )
-        return (self._ready_step(), *weight, drain, *pause, self._down_step())
+        return (self.ready_step(), *weight, drain, *pause, self._down_step())
 
     @property
     def _namespace(self) -> str:
         return self.pair.target.namespace
 
-    def _ready_step(self) -> Step:
+    def ready_step(self) -> Step:
+        """The stable side can carry all traffic."""
         pair = self.pair
         params = CheckReadyParams(
             namespace=self._namespace,
@@ -158,7 +159,8 @@ class CanarySteps:
             milestone=Milestone.SWITCHED if replicas_are_weight else None,
         )
 
-    def _gone_step(self) -> Step:
+    def gone_step(self) -> Step:
+        """The canary has no pod any more."""
         side = self.pair.canary
         params = AwaitNoPodsParams.model_validate(
             {

@@ -29,6 +29,7 @@ from strategies.steps.elbv2_forward import Elbv2Forward
 from strategies.steps.measure_downtime import MeasureDowntime
 from strategies.steps.restore_archive import KeepDatabase, RestoreArchive
 from strategies.steps.revert_template import RevertTemplate
+from strategies.steps.rollback_gate import RollbackGate
 from strategies.steps.run_migration import RunMigration
 from strategies.steps.scale import Scale
 from strategies.steps.scale_writers import ScaleWriters
@@ -70,10 +71,11 @@ STEP_KINDS: dict[str, StepKind] = {
         Elbv2AwaitDrain(),
         Elbv2AwaitHealthy(),
         Elbv2Forward(),
-        MeasureDowntime(),
         KeepDatabase(),
+        MeasureDowntime(),
         RestoreArchive(),
         RevertTemplate(),
+        RollbackGate(),
         RunMigration(),
         Scale(),
         ScaleWriters(),

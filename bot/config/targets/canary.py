@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AnyHttpUrl, Field
 
 from bot.config.durations import Duration
 from bot.domain.values import Value
@@ -69,10 +69,25 @@ class ArgoRolloutsCanary(_Canary):
     rollout: str
 
 
+class FlaggerCanary(_Canary):
+    """A Canary of Flagger, which is told to roll back through its rollback gate."""
+
+    traffic: Literal["flagger"]
+    canary: str
+    gate: AnyHttpUrl | None = None
+    """Base address of the service that keeps the gate (Flagger's load tester); default: that of
+    the Canary's own ``rollback`` webhook."""
+
+
 PairCanary: TypeAlias = ReplicasCanary | NginxCanary | GatewayApiCanary | IstioCanary
 """The bot changes the traffic itself."""
 CanaryTarget: TypeAlias = Annotated[
-    ArgoRolloutsCanary | GatewayApiCanary | IstioCanary | NginxCanary | ReplicasCanary,
+    ArgoRolloutsCanary
+    | FlaggerCanary
+    | GatewayApiCanary
+    | IstioCanary
+    | NginxCanary
+    | ReplicasCanary,
     Field(discriminator="traffic"),
 ]
 """One way to send no more traffic to a canary; ``traffic`` tells which."""
