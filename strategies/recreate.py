@@ -22,6 +22,7 @@ from bot.errors import ConfigurationError, RefusedError
 from bot.ports.cluster import DEPLOYMENTS, PODS, Manifest
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies import evidence
+from strategies.gitops import guard_against_gitops
 from strategies.history import current, live_since, revisions
 from strategies.recreate_change import RecreateChange, outcome_of
 from strategies.recreate_plan import RecreatePlan
@@ -104,9 +105,13 @@ class Recreate:
             to_release=choice.option.candidate.release,
         )
         plan = RecreatePlan(name=name, change=change)
+        guard = await guard_against_gitops(
+            world.cluster, live.deployment, f"Deployment {live.target.deployment}"
+        )
         preflights = await plan.preflights(world)
         candidates = tuple(option.candidate for option in options)
         return plan.build(
+            guard=guard,
             preflights=(choice.preflight, *preflights),
             candidates=rated(candidates, marked_bad=marked_bad, known_good=known_good),
             observed_at=world.clock.now(),

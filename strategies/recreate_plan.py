@@ -11,9 +11,9 @@ from bot.domain.values import spoken
 from bot.domain.workloads import is_complete, progress_of
 from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, EVENTS, PODS, REPLICA_SETS
 from bot.ports.world import World
+from strategies.gitops import GitOpsGuard
 from strategies.preflights.configuration import NAME as REFERENCES
 from strategies.preflights.configuration import check_references
-from strategies.preflights.gitops import check_gitops
 from strategies.preflights.rights import POD_PROXY, Right, check_rights
 from strategies.preflights.scaling import AUTOSCALER, BUDGET, check_budget
 from strategies.preflights.verdicts import blocked, or_unknown, passed, warned
@@ -48,13 +48,12 @@ class RecreatePlan:
     async def preflights(self, world: World) -> tuple[Preflight, ...]:
         """Everything that can be known before."""
         change, cluster = self.change, world.cluster
-        namespace, name = change.target.namespace, change.target.deployment
+        namespace = change.target.namespace
         rights = (*_RIGHTS, *(_KEDA_RIGHTS if change.scalers.scaled_object else ()))
         checks = await asyncio.gather(
             check_rights(cluster, namespace, rights),
             or_unknown(REFERENCES, check_references(cluster, namespace, change.outcome.template)),
             or_unknown(BUDGET, check_budget(cluster, namespace, change.deployment)),
-            check_gitops(cluster, change.deployment, f"Deployment {name}"),
         )
         return (
             self._downtime_preflight(),
@@ -67,6 +66,7 @@ class RecreatePlan:
     def build(
         self,
         *,
+        guard: GitOpsGuard,
         preflights: tuple[Preflight, ...],
         candidates: tuple[Candidate, ...],
         observed_at: datetime,
@@ -78,12 +78,12 @@ class RecreatePlan:
             strategy="recreate",
             from_release=change.from_release,
             to_release=change.to_release,
-            steps=RecreateSteps(change=change).all(),
-            preflights=preflights,
+            steps=(*guard.steps, *RecreateSteps(change=change).all()),
+            preflights=(*preflights, guard.preflight),
             not_reversible=(
                 "the running pods: what they hold in memory and in emptyDir volumes is lost",
             ),
-            not_restored=self._not_restored(),
+            not_restored=(*self._not_restored(), *guard.not_restored),
             downtime=f"About {spoken(downtime_seconds(change))}: all pods end before the first "
             "new one starts; it is measured",
             candidates=candidates,
