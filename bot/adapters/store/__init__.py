@@ -10,7 +10,7 @@ from bot.adapters.store.untouched import UntouchedSqlite
 from bot.errors import ConfigurationError
 from bot.ports.store import Store
 
-__all__ = ["SqliteStore", "open_store", "open_untouched"]
+__all__ = ["SqliteStore", "UntouchedSqlite", "open_store", "open_untouched"]
 
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql", "postgres")

@@ -48,8 +48,13 @@ class UntouchedSqlite(Untouched, SqliteStore):
         SqliteStore.__init__(self, path)
         self._seen: list[ScrapePoint] = []
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the file exists."""
+        return self._path.exists()
+
     def _open(self) -> None:
-        if not self._path.exists():
+        if not self.is_there:
             connection = sqlite3.connect(":memory:", isolation_level=None)
             self._database = Database(connection, execute_plugins=False)
             self._transaction("BEGIN", lambda s: migrate(s, blob="BLOB", where="memory"))

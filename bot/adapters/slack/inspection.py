@@ -1,0 +1,91 @@
+"""Look whether Slack takes the tokens, and what they may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.adapters.slack.client import call, make_client
+from bot.adapters.slack.scopes import OPTIONAL, REQUIRED
+from bot.config.settings import Settings
+from bot.domain.findings import Finding, failed, passed, warned
+from bot.errors import ConfigurationError, PermanentError, RollbackBotError
+
+_TOKEN, _SCOPES, _TRANSPORT = "Slack token", "Slack scopes", "Slack requests"
+
+
+async def inspect_slack(settings: Settings) -> list[Finding]:
+    """The bot token, its scopes, and the way in which Slack's requests come."""
+    found = []
+    if settings.slack_bot_token is None:
+        missing = ConfigurationError(
+            "SLACK_BOT_TOKEN is not set.", "Only plan, run and the like work without Slack."
+        )
+        found.append(failed(_TOKEN, missing))
+    else:
+        token = settings.slack_bot_token.get_secret_value()
+        found += await _bot_token(make_client(token, settings.slack_api_url))
+    return [*found, await _transport(settings)]
+
+
+async def _bot_token(client: AsyncWebClient) -> list[Finding]:
+    headers: dict[str, str] = {}
+
+    async def ask(**arguments: Any) -> Any:
+        response = await client.auth_test(**arguments)
+        headers.update({name.lower(): str(value) for name, value in response.headers.items()})
+        return response
+
+    try:
+        answer = await call(ask, subject="checking SLACK_BOT_TOKEN")
+    except RollbackBotError as error:
+        return [failed(_TOKEN, error)]
+    known = passed(_TOKEN, f"{answer.get('user', 'The bot')} of {answer.get('team', 'the team')}.")
+    return [known, _scopes(headers.get("x-oauth-scopes", ""))]
+
+
+def _scopes(header: str) -> Finding:
+    """Compare the scopes that Slack names in its answer with those of the manifest."""
+    granted = {scope.strip() for scope in header.split(",") if scope.strip()}
+    if not granted:
+        return warned(_SCOPES, "Slack did not say which scopes the token has.")
+    remedy = "Update the app from manifest.yml and reinstall it to the workspace."
+    missing = sorted(REQUIRED - granted)
+    if missing:
+        lacking = PermanentError(f"Missing: {', '.join(missing)}.", remedy)
+        return failed(_SCOPES, lacking)
+    without = [f"{scope} ({what})" for scope, what in OPTIONAL.items() if scope not in granted]
+    if without:
+        return warned(_SCOPES, f"Missing, optional: {', '.join(without)}.", remedy)
+    return passed(_SCOPES, f"All {len(REQUIRED) + len(OPTIONAL)} are granted.")
+
+
+async def _transport(settings: Settings) -> Finding:
+    if settings.slack_app_token is None:
+        if settings.slack_signing_secret is None:
+            missing = ConfigurationError(
+                "Neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set.",
+                "Set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP.",
+            )
+            return failed(_TRANSPORT, missing)
+        return warned(
+            _TRANSPORT,
+            "Over HTTP; whether Slack reaches the bot and signs with this secret, only a request "
+            "can tell.",
+            "Type /rollback help in Slack while the bot serves.",
+        )
+    client = make_client(settings.slack_app_token.get_secret_value(), settings.slack_api_url)
+    try:
+        # The answer is a ticket that nobody uses: no connection is made.
+        await call(
+            client.apps_connections_open,
+            subject="opening Socket Mode with SLACK_APP_TOKEN",
+            app_token=client.token,
+        )
+    except RollbackBotError as error:
+        if isinstance(error, PermanentError):
+            remedy = "Check SLACK_APP_TOKEN (xapp-…, scope connections:write)."
+            return failed(_TRANSPORT, PermanentError(error.what, remedy))
+        return failed(_TRANSPORT, error)
+    return passed(_TRANSPORT, "Socket Mode opens.")
