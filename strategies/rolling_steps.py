@@ -229,7 +229,7 @@ class RollingChange:
         labels = f"{selector_of(self.workload)},{REVISION_LABEL} in ({','.join(revisions)})"
         pods = kubectl(namespace, "get", "pods", "-l", labels, "--no-headers")
         unready = shlex.quote('{split($2, ready, "/"); if (ready[1] != ready[2]) print $1}')
-        delete = kubectl(namespace, "delete", "pod", "--ignore-not-found")
+        delete = kubectl(namespace, "delete", "pod", "--wait=false")
         return f"{pods} | awk {unready} | xargs -r {delete}"
 
     def _rollout_step(self) -> Step:

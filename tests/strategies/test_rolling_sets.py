@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,6 +90,27 @@ async def test_an_ordered_ready_set_stuck_behind_a_broken_pod_is_freed_by_a_plan
     assert any("payments-1" in one.name for one in evidence), "its log is kept before"
     await stateful.run_all(plan)
     assert stateful.changes() == ["patch statefulsets/payments", "delete pods/payments-1"]
+    assert await stateful.serving_release() == "v2.0.0"
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+async def test_the_shell_script_frees_a_stuck_set_with_kubectl_too(
+    stateful: Shop, tmp_path: Path
+) -> None:
+    await stuck_at(stateful, "v2.3.0-unready")
+    script = (await stateful.plan()).script()
+    kubeconfig = stateful.cluster.write_kubeconfig(tmp_path / "person", user="person")
+    shell = await asyncio.create_subprocess_exec(
+        "sh",
+        "-c",
+        script,
+        env={**os.environ, "KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await shell.communicate()
+    assert shell.returncode == 0, output.decode()
+    assert 'pod "payments-1" deleted' in output.decode()
     assert await stateful.serving_release() == "v2.0.0"
 
 
