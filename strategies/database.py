@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.config.catalog import ServiceEntry
-from bot.config.targets.database import DatabaseTarget, RestoreTarget, SqlMigrationsTarget
+from bot.config.targets.database import (
+    AlembicTarget,
+    DatabaseTarget,
+    RestoreTarget,
+    SqlMigrationsTarget,
+)
 from bot.domain.plan import Plan
 from bot.errors import ConfigurationError, RollbackBotError
 from bot.ports.world import Evidence, Instance, Observation, World
+from strategies.database_alembic import AlembicSource
 from strategies.database_downs import observe_downs, plan_downs, service_line
 from strategies.database_evidence import database_evidence
 from strategies.database_restore import newest, plan_restore, read
@@ -104,5 +110,7 @@ def _target(service: ServiceEntry) -> DatabaseTarget:
     return target
 
 
-def _source(target: SqlMigrationsTarget) -> Source:
+def _source(target: SqlMigrationsTarget | AlembicTarget) -> Source:
+    if isinstance(target, AlembicTarget):
+        return AlembicSource(target=target)
     return SqlSource(target=target)

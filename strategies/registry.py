@@ -30,6 +30,7 @@ from strategies.steps.measure_downtime import MeasureDowntime
 from strategies.steps.restore_archive import KeepDatabase, RestoreArchive
 from strategies.steps.revert_template import RevertTemplate
 from strategies.steps.rollback_gate import RollbackGate
+from strategies.steps.run_alembic import RunAlembic
 from strategies.steps.run_migration import RunMigration
 from strategies.steps.scale import Scale
 from strategies.steps.scale_writers import ScaleWriters
@@ -76,6 +77,7 @@ STEP_KINDS: dict[str, StepKind] = {
         RestoreArchive(),
         RevertTemplate(),
         RollbackGate(),
+        RunAlembic(),
         RunMigration(),
         Scale(),
         ScaleWriters(),

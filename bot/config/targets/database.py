@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from bot.config.durations import Duration
 from bot.domain.values import Fraction, Value
@@ -163,6 +163,12 @@ class AlembicTarget(_Database):
         table="alembic_version", column="version_num", keeps="latest"
     )
 
+    @model_validator(mode="after")
+    def _url_by_name(self) -> AlembicTarget:
+        if bool(self.url_variable) != bool(self.url_secret):
+            raise ValueError("url_variable and url_secret belong together")
+        return self
+
 
 class RestoreTarget(_Database):
     """A ``pg_dump`` archive, restored into a new database that then takes the old one's name."""
@@ -185,5 +191,7 @@ class RestoreTarget(_Database):
     restore_timeout: Duration = timedelta(hours=2)
 
 
-DatabaseTarget = Annotated[SqlMigrationsTarget | RestoreTarget, Field(discriminator="method")]
+DatabaseTarget = Annotated[
+    SqlMigrationsTarget | AlembicTarget | RestoreTarget, Field(discriminator="method")
+]
 """One way to roll a database back; ``method`` tells which."""

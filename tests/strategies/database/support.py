@@ -99,11 +99,12 @@ class Shop:
             "method": "sql-migrations",
             "database": self.database,
             "connection": {"environment": {"PGHOST": str(self.host), "PGUSER": "postgres"}},
-            "directory": str(self.folder),
-            "checks": CHECKS,
-            **self.changes,
+            **(self.changes if "method" in self.changes else self._plain_sql()),
         }
         return ServiceEntry.model_validate({"rollback": [target]})
+
+    def _plain_sql(self) -> dict[str, Any]:
+        return {"directory": str(self.folder), "checks": CHECKS, **self.changes}
 
     async def plan(
         self,

@@ -1,0 +1,103 @@
+"""Alembic by its command: ``history``, ``downgrade``, ``upgrade``, and ``--sql`` to see before."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+
+from bot.domain.values import Value
+from bot.errors import PermanentError
+from bot.ports.world import World
+from strategies.postgres.client import Session
+from strategies.postgres.migrations import ScriptFile
+
+_LINE = re.compile(
+    r"^(?P<down>\S+(?:, \S+)*) -> (?P<revision>[^\s,]+)(?: \([^)]*\))*(?:, (?P<name>.*))?$",
+    re.MULTILINE,
+)
+_TRANSACTION = re.compile(r"^\s*(BEGIN|COMMIT);\s*$", re.MULTILINE)
+_SECONDS = 60.0
+
+
+class Revision(Value):
+    """A line of ``alembic history``."""
+
+    revision: str
+    down: tuple[str, ...]
+    """Empty for the first, several for a merge."""
+    name: str
+
+
+class Alembic(Value):
+    """How it is called."""
+
+    program: str
+    folder: str
+    environment: dict[str, str]
+    url_variable: str
+    url_secret: str
+    version_table: str
+
+    async def history(self, session: Session, world: World) -> dict[str, Revision]:
+        """All revisions. Raises PermanentError when Alembic cannot tell."""
+        text = await self.run(session, world, "history")
+        return {
+            match["revision"]: Revision(
+                revision=match["revision"],
+                down=tuple(one for one in match["down"].split(", ") if one != "<base>"),
+                name=(match["name"] or "").strip(),
+            )
+            for match in _LINE.finditer(text)
+        }
+
+    async def offline(
+        self, session: Session, world: World, verb: str, start: str, goal: str
+    ) -> ScriptFile:
+        """The SQL of a way, without transactions and the version's own update."""
+        text = await self.run(session, world, verb, f"{start}:{goal}", "--sql")
+        text = _TRANSACTION.sub("", text)
+        update = re.compile(
+            rf"^(UPDATE|DELETE FROM|INSERT INTO) \"?{re.escape(self.version_table)}\"? [^;]*;",
+            re.MULTILINE,
+        )
+        text = update.sub("", text)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return ScriptFile(path=f"{verb} {start}:{goal}", sha256=digest, text=text)
+
+    async def run(
+        self, session: Session, world: World, *arguments: str, seconds: float = _SECONDS
+    ) -> str:
+        """Run it in its folder. Raises PermanentError with its last words."""
+        url = {self.url_variable: world.secrets.read(self.url_secret)} if self.url_secret else {}
+        finished = await world.commands.run(
+            (self.program, *arguments),
+            environment={
+                **session.environment(world),
+                "PGDATABASE": session.database,
+                **self.environment,
+                **url,
+            },
+            timeout_seconds=seconds,
+            folder=self.folder,
+        )
+        if finished.status != 0:
+            # A traceback of SQLAlchemy may quote the URL with its password.
+            last = finished.errors.strip().splitlines()[-1:] or ["no reason given"]
+            said = re.sub(r"://[^@\s]*@", "://…@", last[0])[:300]
+            for secret in url.values():
+                said = said.replace(secret, "…")
+            raise PermanentError(
+                f"{self.program} {' '.join(arguments)} failed: {said}.",
+                "Run it by hand where the bot runs to see more.",
+            )
+        return finished.output
+
+    def command(self, session: Session, *arguments: str) -> str:
+        """The same in a shell."""
+        words = [f"{key}={shlex.quote(text)}" for key, text in sorted(self.environment.items())]
+        if self.url_secret:
+            words.append(f'{self.url_variable}="${self.url_secret}"')
+        words.append(f"PGDATABASE={session.database}")
+        call = " ".join([*words, session.command(self.program, *arguments)])
+        return f"(cd {shlex.quote(self.folder)} && {call})"
