@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +19,9 @@ Query = Sequence[tuple[str, str]]
 CALL_SECONDS = 15.0
 """Longest wait for a complete answer."""
 CONNECT_SECONDS = 5.0
+
+
+TLS_FAREWELL_SECONDS = 0.25
 
 
 class Answer(Value):
@@ -37,6 +41,10 @@ class Api:
     async def close(self) -> None:
         """End all connections."""
         await self._client.close()  # type: ignore[no-untyped-call]  # partly typed library
+        if self._client.configuration.host.startswith("https:"):
+            # TLS connections of abandoned watches still say goodbye, and aiohttp offers nothing
+            # to wait for (its documentation, "Graceful Shutdown").
+            await asyncio.sleep(TLS_FAREWELL_SECONDS)
 
     async def ask(
         self,
