@@ -28,8 +28,9 @@ def witness(context: Context, incident: Incident, *, operator: Actor, name: str)
         return _first_of_a_lone_decision(operator, name)
     found = named(name, managers=people.release_managers, leads=people.on_call_leads)
     if found is None:
+        unknown = f"“{name.strip()}” is not a name under which the catalog knows an approver."
         raise RefusedError(
-            f"“{name.strip()}” is not a name under which the catalog knows an approver.",
+            unknown if name.strip() else "Nobody was named, and somebody's approval is wanted.",
             f"It knows: {', '.join(_known(context))}.",
         )
     if not alone and may_be_same(found.actor, incident.declared.by):

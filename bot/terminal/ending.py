@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
-from bot.pipeline import approve, conclude
+from bot.pipeline import approve, conclude, undo
 from bot.terminal.seat import Seat, request_id
 
 _RAN = frozenset({Phase.STOPPED, Phase.NOT_RECOVERED, Phase.INCONCLUSIVE})
@@ -15,6 +15,8 @@ async def ask_what_next(seat: Seat, incident: Incident, *, target: str | None) -
     choices = {"plan": "plan again"}
     if incident.phase in {Phase.NOT_RECOVERED, Phase.INCONCLUSIVE}:
         choices["verify"] = "measure and judge again"
+    if incident.phase in _RAN:
+        choices["undo"] = "take the steps back that were done"
     choices["close"] = "resolve the incident as it is"
     told = ", ".join(f"“{word}” to {meaning}" for word, meaning in choices.items())
     answer = await seat.ask(f"What next? Type {told} (Enter: leave it open):")
@@ -25,6 +27,10 @@ async def ask_what_next(seat: Seat, incident: Incident, *, target: str | None) -
             actor=seat.operator,
             target=target,
             request_id=request_id(),
+        )
+    if answer == "undo" and answer in choices:
+        return await undo.request_undo(
+            seat.context, incident.id, actor=seat.operator, request_id=request_id()
         )
     if answer == "verify" and "verify" in choices:
         return await conclude.request_verification(

@@ -72,10 +72,11 @@ async def run(
     return Ended(code=process.returncode or 0, out=out.decode(), err=err.decode())
 
 
-_ONE_AFTER_THE_OTHER = """
+_MANY = """
 import io, json, os, sys
 from contextlib import redirect_stderr, redirect_stdout
 from bot.cli import main
+pipes = []
 for words, changes in json.load(sys.stdin):
     readable, writable = os.pipe()
     if os.fork() == 0:
@@ -92,20 +93,21 @@ for words, changes in json.load(sys.stdin):
         os.write(writable, json.dumps([code, out.getvalue(), err.getvalue()]).encode())
         os._exit(0)
     os.close(writable)
+    pipes.append(readable)
+for readable in pipes:
     with open(readable) as pipe:
         print(pipe.read(), flush=True)
-    os.wait()
 """
 
 
 async def run_all(
     company: Company, commands: Sequence[tuple[Sequence[str], dict[str, str]]]
 ) -> list[Ended]:
-    """Run many commands, each in a process of its own that need not import everything again."""
+    """Run many commands at once, each in a process of its own that need not import everything."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        _ONE_AFTER_THE_OTHER,
+        _MANY,
         env=environment(company),
         cwd=company.folder,
         stdin=asyncio.subprocess.PIPE,
