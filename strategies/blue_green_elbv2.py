@@ -82,6 +82,7 @@ class BlueGreenElbv2:
                 name=target.name,
                 release=group.release,
                 ready=target.healthy,
+                askable=False,
                 problem=target.problem,
             )
             for group in balancing.serving

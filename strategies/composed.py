@@ -155,6 +155,7 @@ def _joined(plans: Sequence[Plan], notes: Sequence[Preflight]) -> Plan:
         data_loss=_said(plan.data_loss for plan in plans),
         downtime=_said(plan.downtime for plan in plans),
         candidates=main.candidates,
+        version_after=main.version_after,
         approvers=max(plan.approvers for plan in plans),
         typed_confirmation=next((p.typed_confirmation for p in plans if p.typed_confirmation), ""),
         observed={plan.strategy: plan.observed for plan in plans},

@@ -82,7 +82,11 @@ class Database:
         target = _target(service)
         session = Session(database=target.database, connection=target.connection)
         found = Instance(
-            namespace="postgresql", name=target.database, release="unknown", ready=False
+            namespace="postgresql",
+            name=target.database,
+            release="unknown",
+            ready=False,
+            askable=False,
         )
         try:
             if isinstance(target, RestoreTarget):

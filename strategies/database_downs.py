@@ -189,6 +189,7 @@ def _built(
         strategy="database",
         from_release=history.links[0].release,
         to_release=below.release,
+        version_after="",
         steps=steps.all(),
         preflights=preflights,
         not_reversible=_not_reversible(downs, bool(gone)),

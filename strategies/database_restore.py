@@ -114,6 +114,7 @@ async def plan_restore(
         strategy="database",
         from_release=archives.live,
         to_release=choice.option.candidate.release,
+        version_after="",
         steps=steps,
         preflights=(choice.preflight, *found),
         not_reversible=("after an undo: what was written to the restored database since the swap",),

@@ -146,6 +146,7 @@ class FlagChange:
             strategy="feature-flag",
             from_release=self.from_release,
             to_release=self.to_release,
+            version_after="",
             steps=self.steps(),
             preflights=preflights,
             not_reversible=self.service.caveats(self.flag),

@@ -86,6 +86,8 @@ class InstanceCheck(Value):
     ready: bool
     version: str | None
     """What the replica itself reports; None when it did not answer."""
+    askable: bool = True
+    """Whether the replica can be asked at all; a target behind a load balancer cannot."""
     problem: str = ""
 
 

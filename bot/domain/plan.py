@@ -98,6 +98,9 @@ class Plan(Value):
     candidates: tuple[Candidate, ...] = ()
     approvers: int = Field(default=1, ge=1)
     """So many different people must approve, whatever the policy's quorum."""
+    version_after: str | None = None
+    """What replicas report afterwards: None for ``to_release``, empty when it tells nothing (a
+    flag or a schema changes no version)."""
     undoes: bool = False
     """Whether this plan takes an earlier rollback of the incident back."""
     typed_confirmation: str = ""
@@ -110,6 +113,11 @@ class Plan(Value):
     def expected_seconds(self) -> float:
         """Sum of the steps' estimates."""
         return sum(step.estimate_seconds for step in self.steps)
+
+    @property
+    def expected_version(self) -> str:
+        """What replicas should report afterwards; empty when their version tells nothing."""
+        return self.to_release if self.version_after is None else self.version_after
 
     @property
     def blocks(self) -> tuple[Preflight, ...]:

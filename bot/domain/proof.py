@@ -10,7 +10,8 @@ from bot.domain.workloads import same_release
 def doubts(checked: InstancesChecked | None, target: str, *, versions_known: bool) -> list[str]:
     """Why the replicas do not prove that ``target`` serves everywhere; empty when they do.
 
-    ``versions_known`` says whether replicas have a version path at all.
+    ``versions_known`` says whether replicas have a version path at all. An empty ``target``
+    means that the rollback changes no version, so that versions prove nothing.
     """
     if checked is None:
         return ["the replicas have not been checked"]
@@ -20,13 +21,15 @@ def doubts(checked: InstancesChecked | None, target: str, *, versions_known: boo
     for instance in checked.instances:
         if not instance.ready:
             found.append(f"{instance.name} is not ready{_because(instance.problem)}")
-        elif instance.version is None and versions_known:
+        elif not target:
+            continue
+        elif instance.version is None and versions_known and instance.askable:
             found.append(f"{instance.name} does not tell its version{_because(instance.problem)}")
         elif instance.version is not None and not same_release(instance.version, target):
             found.append(f"{instance.name} serves {instance.version}, not {target}")
     if checked.health_ok is False:
         found.append("the service's health check fails")
-    if checked.version is not None and not same_release(checked.version, target):
+    if target and checked.version is not None and not same_release(checked.version, target):
         found.append(f"the service answers as {checked.version}, not {target}")
     return found
 

@@ -59,7 +59,7 @@ async def _check_instance(
 ) -> e.InstanceCheck:
     port = entry.instance_port or (entry.metrics.port if entry.metrics else None)
     version, problem = None, instance.problem
-    if port is not None and instance.ready and entry.version_path is not None:
+    if port is not None and instance.ready and instance.askable and entry.version_path is not None:
         try:
             answer = await context.world.cluster.ask_pod(
                 instance.namespace, instance.name, port, entry.version_path
@@ -69,7 +69,11 @@ async def _check_instance(
         except RollbackBotError as error:
             problem = error.what
     return e.InstanceCheck(
-        name=instance.name, ready=instance.ready, version=version, problem=problem
+        name=instance.name,
+        ready=instance.ready,
+        version=version,
+        askable=instance.askable,
+        problem=problem,
     )
 
 
@@ -150,7 +154,7 @@ async def _judge(context: Context, incident: Incident, lease: Lease) -> None:
 
 def _doubts(context: Context, incident: Incident) -> list[str]:
     entry = context.service(incident.declared.service)
-    target = incident.plan.to_release if incident.plan else ""
+    target = incident.plan.expected_version if incident.plan else ""
     return doubts(incident.instances, target, versions_known=entry.version_path is not None)
 
 

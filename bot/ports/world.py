@@ -86,6 +86,8 @@ class Instance(Value):
     name: str
     release: str
     ready: bool
+    askable: bool = True
+    """Whether it can be asked for its version through the cluster."""
     problem: str = ""
 
 

@@ -42,9 +42,11 @@ def possible_causes(incident: Incident) -> tuple[str, ...]:
 
 
 def _deployed(incident: Incident) -> str:
-    checked, target = incident.instances, incident.plan.to_release if incident.plan else None
+    checked, target = incident.instances, incident.plan.expected_version if incident.plan else None
     if checked is None or not checked.instances:
         return "The bot could not ask the replicas: check by hand which release they run."
+    if not target:
+        return "This rollback changes no version: the steps' findings say what took effect."
     right = sum(i.ready and i.version == target for i in checked.instances)
     count = len(checked.instances)
     if right == count:

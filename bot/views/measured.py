@@ -114,7 +114,7 @@ def replicas(incident: Incident) -> tuple[str, ...]:
     checked, plan = incident.instances, incident.plan
     if checked is None:
         return ("• Replicas: not checked yet",)
-    target = plan.to_release if plan else None
+    target = plan.expected_version if plan else None
     told = [f"• Replicas: {_counted(checked.instances, target)}"]
     told += [f"• Health check: {_health(checked.health_ok)}"]
     told += [f"• The service answers as: {figures.release(checked.version)}"]
@@ -122,7 +122,7 @@ def replicas(incident: Incident) -> tuple[str, ...]:
     odd = [
         i
         for i in checked.instances
-        if not i.ready or i.problem or (telling and i.version != target)
+        if not i.ready or i.problem or (telling and target and i.version != target)
     ]
     told += [f"• {_odd(instance)}" for instance in odd[:8]]
     if len(odd) > 8:
@@ -137,6 +137,8 @@ def _counted(instances: Sequence[InstanceCheck], target: str | None) -> str:
     ready = f"{sum(i.ready for i in instances)} of {count} ready"
     if all(i.version is None for i in instances):
         return f"{ready}, none tells its version"
+    if not target:
+        return f"{ready}; this kind of rollback changes no version"
     right = sum(i.version == target for i in instances)
     return f"{ready}, {right} of {count} say that they run {figures.release(target)}"
 
