@@ -145,6 +145,8 @@ class Bot:
             if entry.metrics:
                 job = partial(scrape, recorder, name)
                 scheduler.every(f"scrape {name}", entry.metrics.every, job)
+                # What is normal begins to be known with the first reading, not a round later.
+                scheduler.at(f"first scrape {name}", context.clock.now(), job)
         sending = asyncio.create_task(outbox.run(), name="outbox")
         self._resources.push_async_callback(_end, sending)
         await reconcile()

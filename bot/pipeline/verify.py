@@ -28,6 +28,8 @@ async def verify(context: Context, incident: Incident, lease: Lease) -> None:
             baseline_note=incident.baseline_note,
         )
         incident = await context.journal.add(incident.id, started, lease=lease)
+        # Evidence begins with a reading: without one now it would begin with the next round.
+        await _count(context, incident, _since(incident), context.clock.now())
     if incident.instances is None:
         checked = await _check_instances(context, incident)
         incident = await context.journal.add(incident.id, checked, lease=lease)
