@@ -42,7 +42,8 @@ def load_catalog(path: Path) -> Catalog:
             for item in error.errors(include_url=False)
         )
         raise ConfigurationError(
-            f"The catalog is wrong:\n{problems}\n", "docs/configuration.md describes every key."
+            f"The catalog is wrong:\n{problems}\n",
+            "examples/rollback.yml shows the keys, docs/strategies those of each strategy.",
         ) from None
 
 
