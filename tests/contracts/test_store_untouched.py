@@ -75,6 +75,17 @@ async def test_a_sqlite_file_that_is_not_there_is_empty_and_stays_away(tmp_path:
     assert _files(tmp_path) == {}
 
 
+async def test_a_sqlite_file_whose_tables_are_just_being_made_is_empty(tmp_path: Path) -> None:
+    file = tmp_path / "new.sqlite3"
+    file.touch()
+    store = open_untouched(f"sqlite:///{file}")
+    await store.start()
+    assert await store.incidents() == ()
+    assert await store.load("INC-2026-001") == ()
+    await store.close()
+    assert file.read_bytes() == b""
+
+
 @pytest.mark.parametrize("new_store_url", ["postgres"], indirect=True)
 async def test_a_postgresql_database_without_tables_is_refused_and_stays_empty(
     new_store_url: NewUrl,

@@ -55,9 +55,7 @@ class UntouchedSqlite(Untouched, SqliteStore):
 
     def _open(self) -> None:
         if not self.is_there:
-            connection = sqlite3.connect(":memory:", isolation_level=None)
-            self._database = Database(connection, execute_plugins=False)
-            self._transaction("BEGIN", lambda s: migrate(s, blob="BLOB", where="memory"))
+            self._open_empty()
             return
         # Without a log beside it nobody has the file open: then not even a lock is needed.
         is_open = Path(f"{self._path}-wal").exists()
@@ -68,5 +66,16 @@ class UntouchedSqlite(Untouched, SqliteStore):
             timeout=self._busy_timeout,
             isolation_level=None,
         )
-        self._database = Database(connection, execute_plugins=False)
+        database = Database(connection, execute_plugins=False)
+        if not database["events"].exists():
+            # Another process is making the tables at this very moment: there is nothing yet.
+            database.close()
+            self._open_empty()
+            return
+        self._database = database
         self._database.execute("PRAGMA query_only = ON")
+
+    def _open_empty(self) -> None:
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        self._database = Database(connection, execute_plugins=False)
+        self._transaction("BEGIN", lambda s: migrate(s, blob="BLOB", where="memory"))
