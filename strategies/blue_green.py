@@ -9,11 +9,11 @@ from bot.domain.plan import Candidate, Plan
 from bot.domain.workloads import is_terminating, release_of, selector_text
 from bot.errors import RefusedError
 from bot.ports.world import Evidence, Instance, Observation, World
-from strategies import evidence
-from strategies.blue_green_plan import BlueGreenPlan
-from strategies.blue_green_steps import BlueGreenChange
-from strategies.colours import Colour, live_colour_since, read_colours
-from strategies.gitops import guard_against_gitops
+from strategies.kubernetes import evidence
+from strategies.kubernetes.gitops import guard_against_gitops
+from strategies.planning.blue_green.colours import Colour, live_colour_since, read_colours
+from strategies.planning.blue_green.plan import BlueGreenPlan
+from strategies.planning.blue_green.steps import BlueGreenChange
 from strategies.targets import Option, choose, rated
 
 

@@ -10,11 +10,11 @@ from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Candidate, Plan
 from bot.errors import RefusedError, RollbackBotError
 from bot.ports.world import Evidence, Instance, Observation, World
-from strategies.aws_history import changes_of
-from strategies.elbv2_actions import writable
-from strategies.elbv2_groups import Balancing, Group, read_balancing
-from strategies.elbv2_plan import Elbv2Plan
-from strategies.elbv2_steps import Elbv2Change
+from strategies.planning.elbv2.actions import writable
+from strategies.planning.elbv2.groups import Balancing, Group, read_balancing
+from strategies.planning.elbv2.history import changes_of
+from strategies.planning.elbv2.plan import Elbv2Plan
+from strategies.planning.elbv2.steps import Elbv2Change
 from strategies.targets import Option, choose, rated
 
 

@@ -18,12 +18,12 @@ from bot.domain.plan import Plan
 from bot.domain.workloads import is_terminating, release_of
 from bot.errors import ConfigurationError, RefusedError
 from bot.ports.world import Evidence, Instance, Observation, World
-from strategies import evidence
-from strategies.canary_argo import ArgoCanary
-from strategies.canary_flagger import FlaggerCommand
-from strategies.canary_pair import read_pair
-from strategies.canary_plan import CanaryPlan
-from strategies.history import current, live_since, revisions
+from strategies.kubernetes import evidence
+from strategies.kubernetes.history import current, live_since, revisions
+from strategies.planning.canary.argo import ArgoCanary
+from strategies.planning.canary.flagger import FlaggerCommand
+from strategies.planning.canary.pair import read_pair
+from strategies.planning.canary.plan import CanaryPlan
 from strategies.targets import choose, rated
 
 _TARGETS = (

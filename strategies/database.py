@@ -14,11 +14,11 @@ from bot.config.targets.database import (
 from bot.domain.plan import Plan
 from bot.errors import ConfigurationError, RollbackBotError
 from bot.ports.world import Evidence, Instance, Observation, World
-from strategies.database_alembic import AlembicSource
-from strategies.database_downs import observe_downs, plan_downs, service_line
-from strategies.database_evidence import database_evidence
-from strategies.database_restore import newest, plan_restore, read
-from strategies.database_sql import SqlSource
+from strategies.planning.database.alembic import AlembicSource
+from strategies.planning.database.downs import observe_downs, plan_downs, service_line
+from strategies.planning.database.evidence import database_evidence
+from strategies.planning.database.restore import newest, plan_restore, read
+from strategies.planning.database.sql import SqlSource
 from strategies.postgres.client import Session
 from strategies.postgres.history import Source
 from strategies.postgres.versions import read_applied

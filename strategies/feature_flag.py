@@ -12,9 +12,9 @@ from bot.domain.workloads import is_finished, is_terminating
 from bot.errors import ConfigurationError, RefusedError
 from bot.ports.cluster import PODS, Manifest
 from bot.ports.world import Evidence, Instance, Observation, World
-from strategies import evidence
-from strategies.feature_flag_plan import FlagChange
 from strategies.flags.providers import flag_service
+from strategies.kubernetes import evidence
+from strategies.planning.feature_flag.plan import FlagChange
 from strategies.targets import Option, choose, rated
 
 

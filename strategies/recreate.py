@@ -21,13 +21,13 @@ from bot.domain.workloads import (
 from bot.errors import ConfigurationError, RefusedError
 from bot.ports.cluster import DEPLOYMENTS, PODS, Manifest
 from bot.ports.world import Evidence, Instance, Observation, World
-from strategies import evidence
-from strategies.gitops import guard_against_gitops
-from strategies.history import current, live_since, revisions
-from strategies.recreate_change import RecreateChange, outcome_of
-from strategies.recreate_plan import RecreatePlan
-from strategies.recreate_sources import Source, read_sources
-from strategies.scalers import find_scalers
+from strategies.kubernetes import evidence
+from strategies.kubernetes.gitops import guard_against_gitops
+from strategies.kubernetes.history import current, live_since, revisions
+from strategies.kubernetes.scalers import find_scalers
+from strategies.planning.recreate.change import RecreateChange, outcome_of
+from strategies.planning.recreate.plan import RecreatePlan
+from strategies.planning.recreate.sources import Source, read_sources
 from strategies.targets import choose, rated
 
 

@@ -12,12 +12,12 @@ from bot.domain.workloads import doomed_reason, is_ready, name_of, release_of, s
 from bot.errors import ConfigurationError, RefusedError
 from bot.ports.cluster import PODS, Manifest
 from bot.ports.world import Evidence, Instance, Observation, World
-from strategies import evidence
-from strategies.gitops import guard_against_gitops
-from strategies.history import current, live_since, revisions
-from strategies.rolling_plan import RollingPlan
-from strategies.rolling_steps import RollingChange
-from strategies.rolling_targets import Destination, LiveWorkload, by_image, by_revision
+from strategies.kubernetes import evidence
+from strategies.kubernetes.gitops import guard_against_gitops
+from strategies.kubernetes.history import current, live_since, revisions
+from strategies.planning.rolling.plan import RollingPlan
+from strategies.planning.rolling.steps import RollingChange
+from strategies.planning.rolling.targets import Destination, LiveWorkload, by_image, by_revision
 from strategies.steps.rollout import WORKLOADS
 from strategies.targets import choose, rated
 

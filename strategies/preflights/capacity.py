@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.domain.plan import Preflight
 from bot.domain.workloads import doomed_reason, name_of, release_of, selector_text, selects
-from strategies.colours import Colour
+from strategies.planning.blue_green.colours import Colour
 from strategies.preflights.verdicts import blocked, passed, warned
 
 CAPACITY = "Capacity"

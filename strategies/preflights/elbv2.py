@@ -8,9 +8,9 @@ from typing import Any
 
 from bot.domain.plan import Preflight
 from bot.ports.outside import Aws
-from strategies.elbv2_actions import Forward, forward_of, other_kinds
-from strategies.elbv2_groups import Balancing
-from strategies.elbv2_steps import Elbv2Change
+from strategies.planning.elbv2.actions import Forward, forward_of, other_kinds
+from strategies.planning.elbv2.groups import Balancing
+from strategies.planning.elbv2.steps import Elbv2Change
 from strategies.preflights.verdicts import blocked, passed, warned
 
 HEALTH = "Target health"

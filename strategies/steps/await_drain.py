@@ -9,7 +9,7 @@ from bot.domain.values import Value, spoken
 from bot.domain.workloads import is_finished, name_of, selector_text
 from bot.ports.cluster import PODS
 from bot.ports.world import Observed, StepState, World
-from strategies.probing import RequestCounter, served
+from strategies.kubernetes.probing import RequestCounter, served
 
 _QUIET_READINGS = 3
 """Consecutive equal readings that make a drain."""

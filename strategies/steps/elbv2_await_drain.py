@@ -9,7 +9,7 @@ from bot.domain.plan import Step
 from bot.domain.values import Value, spoken
 from bot.errors import ForbiddenError
 from bot.ports.world import Observed, StepState, World
-from strategies.elbv2_targets import read_targets
+from strategies.planning.elbv2.targets import read_targets
 
 _MINUTE = timedelta(minutes=1)
 """An Application Load Balancer publishes its figures for whole minutes."""

@@ -8,7 +8,7 @@ from bot.domain.plan import Step
 from bot.domain.values import Value, spoken
 from bot.errors import PermanentError
 from bot.ports.world import Observed, StepState, World
-from strategies.elbv2_targets import Target, read_targets
+from strategies.planning.elbv2.targets import Target, read_targets
 
 
 class Elbv2AwaitHealthyParams(Value):

@@ -14,7 +14,7 @@ from bot.domain.workloads import KEPT_ANNOTATIONS, annotations_of, same_template
 from bot.errors import WorldMovedError
 from bot.ports.cluster import DAEMON_SETS, DEPLOYMENTS, PODS, STATEFUL_SETS, Kind, Manifest
 from bot.ports.world import World
-from strategies.history import revision_kind
+from strategies.kubernetes.history import revision_kind
 from strategies.waiting import Selection
 
 WORKLOADS: Mapping[WorkloadKind, Kind] = {

@@ -13,7 +13,7 @@ from bot.domain.values import Value, spoken
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import Kind, Manifest
 from bot.ports.world import Observed, StepState, World
-from strategies.probing import await_release
+from strategies.kubernetes.probing import await_release
 from strategies.waiting import Objects, Pending, Selection, wait_until
 
 _ATTEMPTS = 5

@@ -9,7 +9,7 @@ from bot.domain.workloads import is_terminating, name_of, ready_names, selector_
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import ENDPOINT_SLICES, PODS, SERVICES, Manifest
 from bot.ports.world import Observed, StepState, World
-from strategies.probing import await_release
+from strategies.kubernetes.probing import await_release
 from strategies.waiting import Objects, Pending, Selection, wait_until
 
 

@@ -12,7 +12,7 @@ from bot.domain.workloads import is_finished, is_ready, name_of
 from bot.errors import PermanentError
 from bot.ports.cluster import Manifest
 from bot.ports.world import Observed, StepState, World
-from strategies.probing import wrong_versions
+from strategies.kubernetes.probing import wrong_versions
 from strategies.steps.rollout import RolloutParams, has_template, moved, read, selections
 from strategies.waiting import Objects, Pending, wait_until
 

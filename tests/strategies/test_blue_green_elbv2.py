@@ -25,7 +25,7 @@ from bot.errors import (
 )
 from bot.ports.cluster import Cluster
 from bot.ports.world import StepState, World
-from strategies.elbv2_actions import same
+from strategies.planning.elbv2.actions import same
 from strategies.preflights.iam import check_actions
 from strategies.preflights.ownership import check_ownership
 from strategies.registry import step_kind, strategy

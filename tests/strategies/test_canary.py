@@ -17,7 +17,7 @@ from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.resources import DEPLOYMENTS, INGRESSES
 from sandbox.cluster.types import GVR, Manifest
 from sandbox.shop import delivery, manifests
-from strategies.canary_routes import gateway_rules, istio_routes
+from strategies.planning.canary.routes import gateway_rules, istio_routes
 from strategies.registry import step_kind, strategy
 from tests.strategies.custom_resources import define
 from tests.strategies.support import NAMESPACE, Shop, checkout, preflight

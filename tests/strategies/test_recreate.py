@@ -28,8 +28,8 @@ from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.resources import DEPLOYMENTS, HPAS, PODS, SECRETS
 from sandbox.cluster.types import GVR, Manifest
 from sandbox.shop import delivery, manifests
+from strategies.kubernetes.scalers import Scaler, Scalers, check_scalers
 from strategies.registry import step_kind, strategy
-from strategies.scalers import Scaler, Scalers, check_scalers
 from tests.strategies.custom_resources import define
 from tests.strategies.support import NAMESPACE, Shop, payments, preflight
 

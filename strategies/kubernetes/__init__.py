@@ -1,0 +1,1 @@
+"""What several strategies read of a cluster: owners, scalers, drains, evidence."""

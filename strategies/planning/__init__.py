@@ -1,0 +1,1 @@
+"""How an observed service becomes a plan: one package a strategy."""

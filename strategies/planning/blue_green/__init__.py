@@ -1,0 +1,1 @@
+"""Plans for two Deployments behind one Service."""

@@ -1,0 +1,1 @@
+"""Plans for taking traffic from a canary, by what splits it."""

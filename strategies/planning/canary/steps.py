@@ -1,0 +1,198 @@
+"""The steps that take a canary of two Deployments out of service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.config.catalog import ServiceEntry
+from bot.domain.plan import Milestone, Step, StepSpec
+from bot.domain.values import Value
+from bot.domain.workloads import bare_template, selector_text
+from strategies.commands import json_patch, kubectl
+from strategies.kubernetes.drains import drain_step
+from strategies.kubernetes.scaler_steps import pause_step
+from strategies.planning.canary.pair import Pair
+from strategies.planning.canary.traffic import Traffic
+from strategies.planning.rolling.estimates import grace_seconds
+from strategies.steps.await_no_pods import AwaitNoPods, AwaitNoPodsParams
+from strategies.steps.check_ready import CheckReady, CheckReadyParams
+from strategies.steps.scale import Scale, ScaleParams
+from strategies.steps.set_fields import FieldChange, SetFields, SetFieldsParams, guarded
+
+_READY_SECONDS = 30.0
+"""Patience for a stable side that was ready when the plan was made."""
+_ARRIVAL_SECONDS = 60.0
+"""Patience for gateways and proxies to follow."""
+_MARGIN_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CanarySteps:
+    """Stable ready, weight 0, drained, scaler paused, scaled to 0: always in this order."""
+
+    service: ServiceEntry
+    pair: Pair
+
+    def all(self) -> tuple[Step, ...]:
+        """In order; a step that has nothing to do is left out."""
+        pair = self.pair
+        scaler = pair.canary.scalers.scaled_object
+        pause = (pause_step(self._namespace, scaler),) if scaler and not scaler.paused else ()
+        if pair.traffic is None:
+            return (self.ready_step(), *pause, self._down_step(), self.gone_step())
+        weight = (self._weight_step(pair.traffic),) if pair.traffic.fields else ()
+        drain = drain_step(
+            self.service,
+            self._namespace,
+            labels=pair.canary.labels,
+            name=pair.canary.name,
+            release=pair.canary.release,
+            timeout=pair.target.drain_timeout.total_seconds(),
+        )
+        return (self.ready_step(), *weight, drain, *pause, self._down_step())
+
+    @property
+    def _namespace(self) -> str:
+        return self.pair.target.namespace
+
+    def ready_step(self) -> Step:
+        """The stable side can carry all traffic."""
+        pair = self.pair
+        params = CheckReadyParams(
+            namespace=self._namespace,
+            live=pair.canary.labels,
+            target=pair.stable.labels,
+            colour=pair.stable.name,
+            at_least=pair.needed,
+            patience_seconds=_READY_SECONDS,
+        )
+        return Step(
+            title=f"Check that {pair.needed} pods of {pair.stable.name} ({pair.stable.release}) "
+            "are ready for all traffic",
+            action=_spec(CheckReady.name, params),
+            expects={"ready": pair.needed},
+            inverse=None,
+            command=kubectl(
+                self._namespace,
+                "wait",
+                "--for=condition=Ready",
+                "pod",
+                "-l",
+                selector_text(pair.stable.labels),
+                f"--timeout={_READY_SECONDS:.0f}s",
+            ),
+            estimate_seconds=1.0,
+            changes=False,
+        )
+
+    def _weight_step(self, traffic: Traffic) -> Step:
+        url, path = self.service.url, self.service.version_path
+        params = SetFieldsParams(
+            namespace=self._namespace,
+            kind=traffic.kind,
+            name=traffic.name,
+            what=traffic.what,
+            fields=traffic.fields,
+            done=f"{traffic.what} sends nothing to {self.pair.canary.release} any more.",
+            accepted=traffic.accepted,
+            release=self.pair.stable.release,
+            url=f"{str(url).rstrip('/')}/{path.lstrip('/')}" if url and path else "",
+            patience_seconds=_ARRIVAL_SECONDS,
+        )
+        back = tuple(FieldChange(path=one.path, old=one.new, new=one.old) for one in traffic.fields)
+        inverse = params.model_copy(
+            update={
+                "fields": back,
+                "done": f"{traffic.what} splits the traffic as before.",
+                "release": "",
+                "url": "",
+            }
+        )
+        also = f", and the canary's {traffic.always}" if traffic.always else ""
+        group = traffic.kind.api_version.partition("/")[0]
+        return Step(
+            title=f"Give the canary 0 % instead of {traffic.share:.0%} in {traffic.what}{also}",
+            action=_spec(SetFields.name, params),
+            expects={".".join(one.path): one.old for one in traffic.fields},
+            inverse=_spec(SetFields.name, inverse),
+            command=json_patch(
+                self._namespace,
+                f"{traffic.kind.plural}.{group}",
+                traffic.name,
+                guarded(traffic.manifest, traffic.fields),
+            ),
+            estimate_seconds=3.0,
+            milestone=Milestone.SWITCHED,
+        )
+
+    def _scale(self, old: int, new: int, **more: object) -> StepSpec:
+        side = self.pair.canary
+        params = ScaleParams.model_validate(
+            {
+                "namespace": self._namespace,
+                "workload": side.name,
+                "template": bare_template(side.deployment["spec"]["template"]),
+                "release": side.release,
+                "recorded": old,
+                "replicas": new,
+                "exact": side.scalers.owner is None,
+                "patience_seconds": self._end_seconds,
+                **more,
+            }
+        )
+        return _spec(Scale.name, params)
+
+    @property
+    def _end_seconds(self) -> float:
+        template = self.pair.canary.deployment["spec"]["template"]
+        return grace_seconds(template) + _MARGIN_SECONDS
+
+    def _down_step(self) -> Step:
+        side, replicas_are_weight = self.pair.canary, self.pair.traffic is None
+        return Step(
+            title=f"Scale Deployment {side.name} ({side.release}) down from {side.replicas} to 0",
+            action=self._scale(side.replicas, 0, empty=not replicas_are_weight),
+            expects={"replicas": side.replicas},
+            inverse=self._scale(0, side.replicas, ready=True),
+            command=kubectl(self._namespace, "scale", f"deployment/{side.name}", "--replicas=0"),
+            estimate_seconds=2.0,
+            milestone=Milestone.SWITCHED if replicas_are_weight else None,
+        )
+
+    def gone_step(self) -> Step:
+        """The canary has no pod any more."""
+        side = self.pair.canary
+        params = AwaitNoPodsParams.model_validate(
+            {
+                "namespace": self._namespace,
+                "workload": side.name,
+                "template": bare_template(side.deployment["spec"]["template"]),
+                "release": side.release,
+                "patience_seconds": self._end_seconds,
+            }
+        )
+        labels = selector_text(side.labels)
+        wait = kubectl(
+            self._namespace,
+            "wait",
+            "--for=delete",
+            "pod",
+            "-l",
+            labels,
+            f"--timeout={self._end_seconds:.0f}s",
+        )
+        left = kubectl(self._namespace, "get", "pods", "-l", labels, "-o", "name")
+        return Step(
+            title=f"Wait until no pod of {side.release} is left",
+            action=_spec(AwaitNoPods.name, params),
+            expects={"replicas": 0},
+            inverse=None,
+            command=f'{wait} || test -z "$({left})"',
+            estimate_seconds=min(self._end_seconds - _MARGIN_SECONDS, 10.0),
+            changes=False,
+            milestone=Milestone.DRAINED,
+        )
+
+
+def _spec(kind: str, params: Value) -> StepSpec:
+    return StepSpec(kind=kind, params=params.model_dump(mode="json"))

@@ -1,0 +1,1 @@
+"""Plans for a schema or its data: down migrations, Alembic, restore."""

@@ -1,0 +1,1 @@
+"""Plans for target groups behind an AWS load balancer."""

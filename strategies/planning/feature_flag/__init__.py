@@ -1,0 +1,1 @@
+"""Plans for switching a flag off."""

@@ -1,0 +1,1 @@
+"""Plans for stopping a workload and applying its old manifest."""

@@ -1,0 +1,1 @@
+"""Plans for taking a workload back to an earlier revision."""
