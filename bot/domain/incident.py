@@ -1,18 +1,15 @@
-"""An incident's state: a pure fold over its events."""
+"""An incident's state at one moment; ``bot.domain.fold`` makes it of the events."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from pydantic import Field
 
 from bot.domain import events as e
 from bot.domain.approval import Approval
 from bot.domain.plan import Milestone, Plan
-from bot.domain.recovery import Baseline, RecoveryVerdict
+from bot.domain.recovery import Baseline
 from bot.domain.values import Actor, Instant, Value
 
 
@@ -61,6 +58,22 @@ class Sample(Value):
     def error_rate(self) -> float | None:
         """Errors per request; None without requests."""
         return self.errors / self.requests if self.requests else None
+
+
+class Relapse(Value):
+    """The service got worse again after a proven recovery."""
+
+    at: Instant
+    event: e.Relapsed
+
+
+class ActionState(Value):
+    """How a corrective action stands."""
+
+    url: str = ""
+    """Its issue; empty when none was filed."""
+    asked_at: Instant | None = None
+    done_at: Instant | None = None
 
 
 class Undoing(Value):
@@ -114,14 +127,30 @@ class Incident(Value):
     samples: tuple[Sample, ...] = ()
     judged: e.Judged | None = None
     judged_at: Instant | None = None
+    smoke: e.SmokeTested | None = None
+    causes: e.CausesChecked | None = None
+    relapses: tuple[Relapse, ...] = ()
     words: tuple[e.WordsAdded, ...] = ()
     """Words waiting for the next update."""
     updates: int = 0
     updated_at: Instant | None = None
+    external_held_by: Actor | None = None
+    """Who wants to see messages to customers before they go out."""
+    external_drafts: dict[e.ExternalMessage, str] = Field(default_factory=dict)
+    """Messages to customers that wait for a person's word."""
+    external_sent: tuple[e.ExternalMessage, ...] = ()
     conclusion: e.Conclusion | None = None
     resolved_by: Actor | None = None
     resolved_at: Instant | None = None
     report: e.ReportPublished | None = None
+    compared: e.ChangesCompared | None = None
+    post_mortem: e.PostMortemScheduled | None = None
+    post_mortem_reminded: bool = False
+    actions: dict[int, ActionState] = Field(default_factory=dict)
+    """By the action's place in the conclusion; those that nothing happened to are missing."""
+    release_plan: e.ReleasePlanUpdated | None = None
+    freeze: e.FreezeSet | None = None
+    """The deploy freeze that holds because of this incident; None once it is lifted."""
 
     @property
     def is_open(self) -> bool:
@@ -145,208 +174,3 @@ class Incident(Value):
             if record.finished_at is None:
                 return index
         return None
-
-
-def fold(incident_id: str, recorded: Iterable[e.Recorded]) -> Incident:
-    """Rebuild an incident from all its events, oldest first.
-
-    Raises ValueError when the list does not begin with a declaration.
-    """
-    incident: Incident | None = None
-    for item in recorded:
-        incident = apply(incident_id, incident, item)
-    if incident is None:
-        raise ValueError(f"{incident_id} has no events")
-    return incident
-
-
-def apply(incident_id: str, incident: Incident | None, item: e.Recorded) -> Incident:
-    """The state after one more event."""
-    event, at = item.event, item.at
-    if incident is None:
-        if not isinstance(event, e.Declared):
-            raise ValueError(f"{incident_id} begins with {event.kind}, not with its declaration")
-        return Incident(
-            id=incident_id,
-            seq=item.seq,
-            phase=Phase.PLANNING,
-            opened_at=at,
-            changed_at=at,
-            declared=event,
-            target_release=event.target_release,
-        )
-    changes = _CHANGES[type(event)](incident, event, at)
-    return incident.model_copy(update={**changes, "seq": item.seq, "changed_at": at})
-
-
-Changes = dict[str, Any]
-
-
-def _noted(incident: Incident, event: e.Noted, at: datetime) -> Changes:
-    others = tuple(n for n in incident.notes if n.subject != event.subject)
-    return {"notes": (*others, event) if event.what else others}
-
-
-def _planned(incident: Incident, event: e.PlanProposed, at: datetime) -> Changes:
-    return {
-        **_FRESH_EXECUTION,
-        "phase": Phase.AWAITING_APPROVAL,
-        "plan": event.plan,
-        "baseline": event.baseline,
-        "baseline_note": event.baseline_note,
-        "proposed_at": at,
-        "planning_failure": None,
-        "undoing": None,
-    }
-
-
-def _plan_requested(incident: Incident, event: e.PlanRequested, at: datetime) -> Changes:
-    return {
-        **_FRESH_EXECUTION,
-        "phase": Phase.PLANNING,
-        "undoing": None,
-        "target_release": event.target_release or incident.target_release,
-    }
-
-
-def _undo_requested(incident: Incident, event: e.UndoRequested, at: datetime) -> Changes:
-    done = tuple(
-        index
-        for index, record in enumerate(incident.steps)
-        if record.started_at and incident.plan and incident.plan.steps[index].changes
-    )
-    undoing = Undoing(plan=incident.plan, done=done) if incident.plan else None
-    return {**_FRESH_EXECUTION, "phase": Phase.PLANNING, "undoing": undoing}
-
-
-def _executing(incident: Incident, event: e.ExecutionStarted, at: datetime) -> Changes:
-    steps = incident.plan.steps if incident.plan else ()
-    return {
-        "phase": Phase.EXECUTING,
-        "execution_started_at": at,
-        "steps": tuple(StepRecord() for _ in steps),
-    }
-
-
-def _step(incident: Incident, index: int, **changes: Any) -> Changes:
-    steps = list(incident.steps)
-    steps[index] = steps[index].model_copy(update=changes)
-    return {"steps": tuple(steps)}
-
-
-def _step_started(incident: Incident, event: e.StepStarted, at: datetime) -> Changes:
-    # A resumed step keeps its first start: its duration includes the outage of the bot.
-    before = incident.steps[event.index].started_at
-    return _step(
-        incident,
-        event.index,
-        started_at=before or at,
-        resumed=before is not None,
-        failure="",
-        remedy="",
-    )
-
-
-def _step_finished(incident: Incident, event: e.StepFinished, at: datetime) -> Changes:
-    changes = _step(
-        incident, event.index, finished_at=at, outcome=event.outcome, summary=event.summary
-    )
-    milestone = incident.plan.steps[event.index].milestone if incident.plan else None
-    if milestone:
-        changes["milestones"] = {**incident.milestones, milestone: at}
-    return changes
-
-
-def _finished(incident: Incident, event: e.ExecutionFinished, at: datetime) -> Changes:
-    succeeded = event.outcome is e.ExecutionOutcome.SUCCEEDED
-    return {
-        "phase": Phase.VERIFYING if succeeded else Phase.STOPPED,
-        "execution": event,
-        "execution_finished_at": at,
-        "evidence_from": incident.milestones.get(Milestone.DRAINED, at),
-        "paused_by": None,
-    }
-
-
-def _sampled(incident: Incident, event: e.SampleTaken, at: datetime) -> Changes:
-    sample = Sample(at=at, **event.model_dump(exclude={"kind"}))
-    return {"samples": (*incident.samples, sample)}
-
-
-_PHASE_OF_VERDICT = {
-    RecoveryVerdict.RECOVERED: Phase.RECOVERED,
-    RecoveryVerdict.NOT_RECOVERED: Phase.NOT_RECOVERED,
-    RecoveryVerdict.INCONCLUSIVE: Phase.INCONCLUSIVE,
-}
-
-
-def _judged(incident: Incident, event: e.Judged, at: datetime) -> Changes:
-    phase = _PHASE_OF_VERDICT[event.judgement.verdict]
-    return {"phase": phase, "judged": event, "judged_at": at}
-
-
-_FRESH_VERIFICATION: Changes = {
-    "verification": None,
-    "instances": None,
-    "samples": (),
-    "judged": None,
-    "judged_at": None,
-}
-_FRESH_EXECUTION: Changes = {
-    **_FRESH_VERIFICATION,
-    "approvals": (),
-    "escalated_at": None,
-    "approved_at": None,
-    "rejection": None,
-    "execution_started_at": None,
-    "steps": (),
-    "milestones": {},
-    "paused_by": None,
-    "abort_by": None,
-    "execution": None,
-    "execution_finished_at": None,
-    "evidence_from": None,
-}
-
-_CHANGES: dict[type[e.Event], Callable[[Incident, Any, datetime], Changes]] = {
-    e.ChannelOpened: lambda i, ev, at: {"channel": ev},
-    e.TeamAssigned: lambda i, ev, at: {"team": ev.roles},
-    e.Noted: _noted,
-    e.EvidenceSaved: lambda i, ev, at: {"evidence": (*i.evidence, *ev.names)},
-    e.PlanProposed: _planned,
-    e.PlanningFailed: lambda i, ev, at: {"phase": Phase.PLANNING_FAILED, "planning_failure": ev},
-    e.PlanRequested: _plan_requested,
-    e.UndoRequested: _undo_requested,
-    e.ApprovalGiven: lambda i, ev, at: {"approvals": (*i.approvals, ev.approval)},
-    e.BreakGlassUsed: lambda i, ev, at: {"break_glass": (*i.break_glass, ev)},
-    e.PlanApproved: lambda i, ev, at: {"phase": Phase.APPROVED, "approved_at": at},
-    e.PlanRejected: lambda i, ev, at: {"phase": Phase.REJECTED, "rejection": ev},
-    e.ApprovalEscalated: lambda i, ev, at: {"escalated_at": at},
-    e.PlanExpired: lambda i, ev, at: {"phase": Phase.PLANNING, "approvals": ()},
-    e.ExecutionStarted: _executing,
-    e.StepStarted: _step_started,
-    e.StepFinished: _step_finished,
-    e.StepFailed: lambda i, ev, at: _step(i, ev.index, failure=ev.what, remedy=ev.remedy),
-    e.PauseRequested: lambda i, ev, at: {"paused_by": ev.by},
-    e.ResumeRequested: lambda i, ev, at: {"paused_by": None},
-    e.AbortRequested: lambda i, ev, at: {"abort_by": ev.by, "paused_by": None},
-    e.ExecutionFinished: _finished,
-    e.VerificationStarted: lambda i, ev, at: {"verification": ev},
-    e.InstancesChecked: lambda i, ev, at: {"instances": ev},
-    e.SampleTaken: _sampled,
-    e.Judged: _judged,
-    e.VerificationRequested: lambda i, ev, at: {
-        **_FRESH_VERIFICATION,
-        "phase": Phase.VERIFYING,
-        "evidence_from": at,
-    },
-    e.WordsAdded: lambda i, ev, at: {"words": (*i.words, ev)},
-    e.UpdatePosted: lambda i, ev, at: {"updates": ev.number, "updated_at": at, "words": ()},
-    e.Resolved: lambda i, ev, at: {
-        "phase": Phase.RESOLVED,
-        "conclusion": ev.conclusion,
-        "resolved_by": ev.by,
-        "resolved_at": at,
-    },
-    e.ReportPublished: lambda i, ev, at: {"report": ev},
-}

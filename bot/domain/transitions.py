@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.domain import events as e
-from bot.domain.incident import Incident, Phase, apply
+from bot.domain.fold import apply
+from bot.domain.incident import Incident, Phase
 from bot.errors import RefusedError
 
 _ALL = frozenset(Phase)
@@ -62,6 +63,23 @@ ALLOWED: dict[type[e.Event], frozenset[Phase]] = {
     e.UpdatePosted: _OPEN,
     e.Resolved: _QUIET,
     e.ReportPublished: frozenset({Phase.RESOLVED}),
+    e.SmokeTested: frozenset({Phase.VERIFYING}),
+    e.CausesChecked: frozenset({Phase.NOT_RECOVERED, Phase.INCONCLUSIVE}),
+    e.Relapsed: frozenset({Phase.RECOVERED, Phase.RESOLVED}),
+    e.ExternalHeld: _OPEN,
+    e.ExternalFreed: _OPEN,
+    e.ExternalDrafted: _ALL,
+    e.ExternalSent: _ALL,
+    e.ExternalDiscarded: _ALL,
+    e.ChangesCompared: _ALL,
+    e.PostMortemScheduled: frozenset({Phase.RESOLVED}),
+    e.PostMortemReminded: frozenset({Phase.RESOLVED}),
+    e.ActionFiled: frozenset({Phase.RESOLVED}),
+    e.ActionAsked: frozenset({Phase.RESOLVED}),
+    e.ActionDone: frozenset({Phase.RESOLVED}),
+    e.ReleasePlanUpdated: frozenset({Phase.RESOLVED}),
+    e.FreezeSet: frozenset({Phase.RECOVERED, Phase.RESOLVED}),
+    e.FreezeLifted: _ALL,
 }
 
 

@@ -11,7 +11,8 @@ from weakref import WeakValueDictionary
 import structlog
 
 from bot.domain.events import AnyEvent, Declared, Recorded
-from bot.domain.incident import Incident, apply, fold
+from bot.domain.fold import apply, fold
+from bot.domain.incident import Incident
 from bot.domain.transitions import advance
 from bot.errors import ConcurrencyError, NotFoundError
 from bot.pipeline.words import Words
@@ -28,6 +29,7 @@ class Decision:
     events: tuple[AnyEvent, ...]
     attachments: tuple[Attachment, ...] = ()
     closes: bool = False
+    reopens: bool = False
 
 
 Decide = Callable[[Incident], Decision | None]
@@ -139,6 +141,7 @@ class Journal:
                 attachments=decision.attachments,
                 request_id=request_id,
                 closes=decision.closes,
+                reopens=decision.reopens,
             )
             try:
                 await self._store.append(

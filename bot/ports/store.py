@@ -40,6 +40,9 @@ class Batch(Value):
     """Identity of the inbound request that caused it; a second one with it is refused."""
     closes: bool = False
     """Whether the incident ends its claim on the service."""
+    reopens: bool = False
+    """Whether a closed incident takes its claim on the service again; refused, naming the other,
+    while another incident of the service is open. Harmless on an open one."""
 
 
 class IncidentHead(Value):
@@ -132,7 +135,8 @@ class Store(Protocol):
         """Write a batch after event number ``expected``; returns the new last number.
 
         Raises ConcurrencyError when there are newer events, LeaseLostError when the lease's
-        fence is not the current one, DuplicateRequestError for a repeated request.
+        fence is not the current one, DuplicateRequestError for a repeated request, RefusedError
+        when the batch reopens the incident while its service has another open one.
         """
 
     async def load(self, incident_id: str, *, after: int = 0) -> tuple[Recorded, ...]:

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from bot.domain import events as e
 from bot.domain.duties import owed
-from bot.domain.incident import Incident, Phase, fold
+from bot.domain.fold import fold
+from bot.domain.incident import Incident, Phase
 from bot.domain.reporting.timeline import timeline
 from bot.errors import RefusedError
 from bot.pipeline import execute

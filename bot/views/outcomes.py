@@ -180,7 +180,7 @@ def _impact(incident: Incident) -> list[str]:
 
 
 def _concluded(conclusion: Conclusion) -> list[Block]:
-    corrective = [f"• {inline(action, 250)}" for action in conclusion.corrective_actions]
+    corrective = [f"• {inline(action.spoken, 250)}" for action in conclusion.corrective_actions]
     timeline = inline(conclusion.follow_up_timeline, 200, empty="no date yet")
     lessons = [
         f"• {title}: {inline(text, 500)}"

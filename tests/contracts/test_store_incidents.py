@@ -86,6 +86,28 @@ async def test_a_closed_incident_frees_the_service_and_can_still_be_written(stor
     assert {head.id: head.is_open for head in heads} == {first: False, second: True}
 
 
+async def test_a_closed_incident_can_be_opened_again_and_claims_its_service(store: Store) -> None:
+    first = await declare(store)
+    closing = Batch(events=(note("resolved"),), closes=True)
+    last = await store.append(first, expected=1, batch=closing, now=after(1))
+    reopening = Batch(events=(note("relapsed"),), reopens=True)
+    await store.append(first, expected=last, batch=reopening, now=after(2))
+    assert [head.id for head in await store.incidents(open_only=True)] == [first]
+    with pytest.raises(RefusedError, match=first):
+        await declare(store)
+
+
+async def test_an_incident_is_not_opened_again_beside_another_of_its_service(store: Store) -> None:
+    first = await declare(store)
+    closing = Batch(events=(note("resolved"),), closes=True)
+    last = await store.append(first, expected=1, batch=closing, now=after(1))
+    second = await declare(store)
+    reopening = Batch(events=(note("relapsed"),), reopens=True)
+    with pytest.raises(RefusedError, match=second):
+        await store.append(first, expected=last, batch=reopening, now=after(2))
+    assert len(await store.load(first)) == last
+
+
 async def test_only_one_of_many_declarations_at_once_succeeds(
     store: Store, other_store: Store
 ) -> None:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from bot.domain import events as e
 from bot.domain.approval import Approval
 from bot.domain.assessment import Assessment, Figures, Thresholds, decide
-from bot.domain.incident import Incident, fold
+from bot.domain.fold import fold
+from bot.domain.incident import Incident
 from bot.domain.plan import Candidate, Milestone, Plan, Preflight, PreflightVerdict, Step, StepSpec
 from bot.domain.recovery import Baseline, Bucket, judge
 from bot.domain.values import Actor

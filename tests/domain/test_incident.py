@@ -10,7 +10,8 @@ import pytest
 from bot.domain import events as e
 from bot.domain.approval import Approval
 from bot.domain.duties import Duty, owed
-from bot.domain.incident import Incident, Phase, StepRecord, fold
+from bot.domain.fold import fold
+from bot.domain.incident import Incident, Phase, StepRecord
 from bot.domain.plan import Milestone
 from bot.domain.recovery import Judgement, RecoveryVerdict
 from bot.domain.transitions import ALLOWED, advance, is_allowed
@@ -109,6 +110,29 @@ EVENTS: tuple[e.AnyEvent, ...] = (
     e.UpdatePosted(number=1),
     e.Resolved(by=BOB, conclusion=e.Conclusion(root_cause="Pool", follow_up=e.FollowUp.HOTFIX)),
     e.ReportPublished(files=("report.md",)),
+    e.SmokeTested(results=(e.SmokeResult(name="log in", passed=True),)),
+    e.CausesChecked(
+        checks=(
+            e.CauseCheck(
+                cause=e.Cause.SCHEMA, finding=e.CauseFinding.UNKNOWN, evidence=("No database.",)
+            ),
+        )
+    ),
+    e.Relapsed(judgement=JUDGEMENT, since=NOON),
+    e.ExternalHeld(by=BOB),
+    e.ExternalFreed(by=BOB),
+    e.ExternalDrafted(message=e.ExternalMessage.IDENTIFIED, text="We found it."),
+    e.ExternalSent(message=e.ExternalMessage.IDENTIFIED, by=BOB),
+    e.ExternalDiscarded(message=e.ExternalMessage.IDENTIFIED, by=BOB),
+    e.ChangesCompared(base="v2.0.0", head="v2.1.0", url="https://git.example.com/compare"),
+    e.PostMortemScheduled(start=NOON, minutes=60, zone="Europe/Berlin", people=(BOB,)),
+    e.PostMortemReminded(),
+    e.ActionFiled(index=0, url="https://git.example.com/issues/1"),
+    e.ActionAsked(index=0),
+    e.ActionDone(index=0, by=BOB),
+    e.ReleasePlanUpdated(where="docs/releases/v2.1.0.md"),
+    e.FreezeSet(marks=("Deployment shop/checkout",)),
+    e.FreezeLifted(by=BOB),
 )
 
 

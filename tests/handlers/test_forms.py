@@ -123,6 +123,6 @@ def test_corrective_actions_stand_one_a_line() -> None:
     option = {"type": "static_select", "selected_option": {"value": FollowUp.HOTFIX.value}}
     values: dict[str, Any] = {ids.ACTIONS: " Test it \n\n  Alert on it\n", ids.FOLLOW_UP: option}
     concluded = forms.conclusion(_view(values))
-    assert concluded.corrective_actions == ("Test it", "Alert on it")
+    assert [action.text for action in concluded.corrective_actions] == ["Test it", "Alert on it"]
     assert concluded.follow_up is FollowUp.HOTFIX
     assert concluded.root_cause == ""

@@ -15,7 +15,8 @@ from bot.domain import events as e
 from bot.domain.approval import Approval, ApprovalPolicy
 from bot.domain.assessment import Assessment, Figures, Thresholds, Verdict, decide
 from bot.domain.draft import Draft
-from bot.domain.incident import Incident, Phase, apply
+from bot.domain.fold import apply
+from bot.domain.incident import Incident, Phase
 from bot.domain.plan import (
     Candidate,
     Milestone,

@@ -161,11 +161,32 @@ async def _write(
             id=incident_id,
             now=micros(now),
         )
+    if batch.reopens:
+        await _reopen(session, incident_id, now)
     await documents.attach(session, incident_id, batch.attachments)
     await documents.put(session, batch.documents)
     # Last, because it locks the queue for everybody.
     await deliveries.owe(session, batch.deliveries, now=now)
     return last
+
+
+async def _reopen(session: Session, incident_id: str, now: datetime) -> None:
+    """Take the claim on the service again, unless another incident has it."""
+    rows = await session.rows("SELECT * FROM incidents WHERE id = :id", id=incident_id)
+    reopened = _head(rows[0])
+    if reopened.is_open:
+        return
+    # The counters' row locks out a declaration that would claim the service at the same moment.
+    await session.rows(
+        "UPDATE counters SET value = value WHERE name = :name RETURNING value",
+        name=f"incidents/{now.astimezone(UTC).year}",
+    )
+    opened = await heads(session, service=reopened.service, open_only=True, limit=1)
+    if opened:
+        raise RefusedError(
+            f"{reopened.service} already has an open incident ({opened[0].id}).", "Go on there."
+        )
+    await session.rows("UPDATE incidents SET closed_at = NULL WHERE id = :id", id=incident_id)
 
 
 async def _explain(session: Session, incident_id: str, expected: int) -> None:

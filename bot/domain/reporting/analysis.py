@@ -130,7 +130,9 @@ def corrective_actions(incident: Incident) -> Section:
     conclusion = incident.conclusion
     blocks: list[Block] = []
     if conclusion and conclusion.corrective_actions:
-        blocks.append(items(*conclusion.corrective_actions, ordered=True))
+        blocks.append(
+            items(*(action.spoken for action in conclusion.corrective_actions), ordered=True)
+        )
     else:
         blocks.append(paragraph("Nobody has entered a corrective action yet."))
     if conclusion:

@@ -1,0 +1,282 @@
+"""An incident's state as a pure fold over its events: one change an event kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from bot.domain import events as e
+from bot.domain.incident import (
+    ActionState,
+    Incident,
+    Phase,
+    Relapse,
+    Sample,
+    StepRecord,
+    Undoing,
+)
+from bot.domain.plan import Milestone
+from bot.domain.recovery import RecoveryVerdict
+
+
+def fold(incident_id: str, recorded: Iterable[e.Recorded]) -> Incident:
+    """Rebuild an incident from all its events, oldest first.
+
+    Raises ValueError when the list does not begin with a declaration.
+    """
+    incident: Incident | None = None
+    for item in recorded:
+        incident = apply(incident_id, incident, item)
+    if incident is None:
+        raise ValueError(f"{incident_id} has no events")
+    return incident
+
+
+def apply(incident_id: str, incident: Incident | None, item: e.Recorded) -> Incident:
+    """The state after one more event."""
+    event, at = item.event, item.at
+    if incident is None:
+        if not isinstance(event, e.Declared):
+            raise ValueError(f"{incident_id} begins with {event.kind}, not with its declaration")
+        return Incident(
+            id=incident_id,
+            seq=item.seq,
+            phase=Phase.PLANNING,
+            opened_at=at,
+            changed_at=at,
+            declared=event,
+            target_release=event.target_release,
+        )
+    changes = _CHANGES[type(event)](incident, event, at)
+    return incident.model_copy(update={**changes, "seq": item.seq, "changed_at": at})
+
+
+Changes = dict[str, Any]
+
+
+def _noted(incident: Incident, event: e.Noted, at: datetime) -> Changes:
+    others = tuple(n for n in incident.notes if n.subject != event.subject)
+    return {"notes": (*others, event) if event.what else others}
+
+
+def _planned(incident: Incident, event: e.PlanProposed, at: datetime) -> Changes:
+    return {
+        **_FRESH_EXECUTION,
+        "phase": Phase.AWAITING_APPROVAL,
+        "plan": event.plan,
+        "baseline": event.baseline,
+        "baseline_note": event.baseline_note,
+        "proposed_at": at,
+        "planning_failure": None,
+        "undoing": None,
+    }
+
+
+def _plan_requested(incident: Incident, event: e.PlanRequested, at: datetime) -> Changes:
+    return {
+        **_FRESH_EXECUTION,
+        "phase": Phase.PLANNING,
+        "undoing": None,
+        "target_release": event.target_release or incident.target_release,
+    }
+
+
+def _undo_requested(incident: Incident, event: e.UndoRequested, at: datetime) -> Changes:
+    done = tuple(
+        index
+        for index, record in enumerate(incident.steps)
+        if record.started_at and incident.plan and incident.plan.steps[index].changes
+    )
+    undoing = Undoing(plan=incident.plan, done=done) if incident.plan else None
+    return {**_FRESH_EXECUTION, "phase": Phase.PLANNING, "undoing": undoing}
+
+
+def _executing(incident: Incident, event: e.ExecutionStarted, at: datetime) -> Changes:
+    steps = incident.plan.steps if incident.plan else ()
+    return {
+        "phase": Phase.EXECUTING,
+        "execution_started_at": at,
+        "steps": tuple(StepRecord() for _ in steps),
+    }
+
+
+def _step(incident: Incident, index: int, **changes: Any) -> Changes:
+    steps = list(incident.steps)
+    steps[index] = steps[index].model_copy(update=changes)
+    return {"steps": tuple(steps)}
+
+
+def _step_started(incident: Incident, event: e.StepStarted, at: datetime) -> Changes:
+    # A resumed step keeps its first start: its duration includes the outage of the bot.
+    before = incident.steps[event.index].started_at
+    return _step(
+        incident,
+        event.index,
+        started_at=before or at,
+        resumed=before is not None,
+        failure="",
+        remedy="",
+    )
+
+
+def _step_finished(incident: Incident, event: e.StepFinished, at: datetime) -> Changes:
+    changes = _step(
+        incident, event.index, finished_at=at, outcome=event.outcome, summary=event.summary
+    )
+    milestone = incident.plan.steps[event.index].milestone if incident.plan else None
+    if milestone:
+        changes["milestones"] = {**incident.milestones, milestone: at}
+    return changes
+
+
+def _finished(incident: Incident, event: e.ExecutionFinished, at: datetime) -> Changes:
+    succeeded = event.outcome is e.ExecutionOutcome.SUCCEEDED
+    return {
+        "phase": Phase.VERIFYING if succeeded else Phase.STOPPED,
+        "execution": event,
+        "execution_finished_at": at,
+        "evidence_from": incident.milestones.get(Milestone.DRAINED, at),
+        "paused_by": None,
+    }
+
+
+def _sampled(incident: Incident, event: e.SampleTaken, at: datetime) -> Changes:
+    sample = Sample(at=at, **event.model_dump(exclude={"kind"}))
+    return {"samples": (*incident.samples, sample)}
+
+
+_PHASE_OF_VERDICT = {
+    RecoveryVerdict.RECOVERED: Phase.RECOVERED,
+    RecoveryVerdict.NOT_RECOVERED: Phase.NOT_RECOVERED,
+    RecoveryVerdict.INCONCLUSIVE: Phase.INCONCLUSIVE,
+}
+
+
+def _judged(incident: Incident, event: e.Judged, at: datetime) -> Changes:
+    phase = _PHASE_OF_VERDICT[event.judgement.verdict]
+    return {"phase": phase, "judged": event, "judged_at": at}
+
+
+def _relapsed(incident: Incident, event: e.Relapsed, at: datetime) -> Changes:
+    return {
+        "phase": Phase.NOT_RECOVERED,
+        "relapses": (*incident.relapses, Relapse(at=at, event=event)),
+        # What was concluded and reported before stays in the events; it is to be done anew.
+        "conclusion": None,
+        "resolved_by": None,
+        "resolved_at": None,
+        "report": None,
+    }
+
+
+def _external_drafted(incident: Incident, event: e.ExternalDrafted, at: datetime) -> Changes:
+    return {"external_drafts": {**incident.external_drafts, event.message: event.text}}
+
+
+def _without_draft(incident: Incident, message: e.ExternalMessage) -> Changes:
+    kept = {name: text for name, text in incident.external_drafts.items() if name is not message}
+    return {"external_drafts": kept}
+
+
+def _external_sent(incident: Incident, event: e.ExternalSent, at: datetime) -> Changes:
+    return {
+        **_without_draft(incident, event.message),
+        "external_sent": (*incident.external_sent, event.message),
+    }
+
+
+def _resolved(incident: Incident, event: e.Resolved, at: datetime) -> Changes:
+    return {
+        "phase": Phase.RESOLVED,
+        "conclusion": event.conclusion,
+        "resolved_by": event.by,
+        "resolved_at": at,
+        "actions": {},
+    }
+
+
+def _action(incident: Incident, index: int, **changes: Any) -> Changes:
+    state = incident.actions.get(index, ActionState()).model_copy(update=changes)
+    return {"actions": {**incident.actions, index: state}}
+
+
+_FRESH_VERIFICATION: Changes = {
+    "verification": None,
+    "instances": None,
+    "samples": (),
+    "judged": None,
+    "judged_at": None,
+    "smoke": None,
+    "causes": None,
+}
+_FRESH_EXECUTION: Changes = {
+    **_FRESH_VERIFICATION,
+    "approvals": (),
+    "escalated_at": None,
+    "approved_at": None,
+    "rejection": None,
+    "execution_started_at": None,
+    "steps": (),
+    "milestones": {},
+    "paused_by": None,
+    "abort_by": None,
+    "execution": None,
+    "execution_finished_at": None,
+    "evidence_from": None,
+}
+
+_CHANGES: dict[type[e.Event], Callable[[Incident, Any, datetime], Changes]] = {
+    e.ChannelOpened: lambda i, ev, at: {"channel": ev},
+    e.TeamAssigned: lambda i, ev, at: {"team": ev.roles},
+    e.Noted: _noted,
+    e.EvidenceSaved: lambda i, ev, at: {"evidence": (*i.evidence, *ev.names)},
+    e.PlanProposed: _planned,
+    e.PlanningFailed: lambda i, ev, at: {"phase": Phase.PLANNING_FAILED, "planning_failure": ev},
+    e.PlanRequested: _plan_requested,
+    e.UndoRequested: _undo_requested,
+    e.ApprovalGiven: lambda i, ev, at: {"approvals": (*i.approvals, ev.approval)},
+    e.BreakGlassUsed: lambda i, ev, at: {"break_glass": (*i.break_glass, ev)},
+    e.PlanApproved: lambda i, ev, at: {"phase": Phase.APPROVED, "approved_at": at},
+    e.PlanRejected: lambda i, ev, at: {"phase": Phase.REJECTED, "rejection": ev},
+    e.ApprovalEscalated: lambda i, ev, at: {"escalated_at": at},
+    e.PlanExpired: lambda i, ev, at: {"phase": Phase.PLANNING, "approvals": ()},
+    e.ExecutionStarted: _executing,
+    e.StepStarted: _step_started,
+    e.StepFinished: _step_finished,
+    e.StepFailed: lambda i, ev, at: _step(i, ev.index, failure=ev.what, remedy=ev.remedy),
+    e.PauseRequested: lambda i, ev, at: {"paused_by": ev.by},
+    e.ResumeRequested: lambda i, ev, at: {"paused_by": None},
+    e.AbortRequested: lambda i, ev, at: {"abort_by": ev.by, "paused_by": None},
+    e.ExecutionFinished: _finished,
+    e.VerificationStarted: lambda i, ev, at: {"verification": ev},
+    e.InstancesChecked: lambda i, ev, at: {"instances": ev},
+    e.SampleTaken: _sampled,
+    e.Judged: _judged,
+    e.VerificationRequested: lambda i, ev, at: {
+        **_FRESH_VERIFICATION,
+        "phase": Phase.VERIFYING,
+        "evidence_from": at,
+    },
+    e.WordsAdded: lambda i, ev, at: {"words": (*i.words, ev)},
+    e.UpdatePosted: lambda i, ev, at: {"updates": ev.number, "updated_at": at, "words": ()},
+    e.Resolved: _resolved,
+    e.ReportPublished: lambda i, ev, at: {"report": ev},
+    e.SmokeTested: lambda i, ev, at: {"smoke": ev},
+    e.CausesChecked: lambda i, ev, at: {"causes": ev},
+    e.Relapsed: _relapsed,
+    e.ExternalHeld: lambda i, ev, at: {"external_held_by": ev.by},
+    e.ExternalFreed: lambda i, ev, at: {"external_held_by": None},
+    e.ExternalDrafted: _external_drafted,
+    e.ExternalSent: _external_sent,
+    e.ExternalDiscarded: lambda i, ev, at: _without_draft(i, ev.message),
+    e.ChangesCompared: lambda i, ev, at: {"compared": ev},
+    e.PostMortemScheduled: lambda i, ev, at: {"post_mortem": ev, "post_mortem_reminded": False},
+    e.PostMortemReminded: lambda i, ev, at: {"post_mortem_reminded": True},
+    e.ActionFiled: lambda i, ev, at: _action(i, ev.index, url=ev.url),
+    e.ActionAsked: lambda i, ev, at: _action(i, ev.index, asked_at=at),
+    e.ActionDone: lambda i, ev, at: _action(i, ev.index, done_at=at),
+    e.ReleasePlanUpdated: lambda i, ev, at: {"release_plan": ev},
+    e.FreezeSet: lambda i, ev, at: {"freeze": ev},
+    e.FreezeLifted: lambda i, ev, at: {"freeze": None},
+}
