@@ -1,7 +1,10 @@
-"""The slash command: ``/rollback [service | help | status | history]``."""
+"""The slash command: ``/rollback [service | help | status | history …]``."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -9,15 +12,32 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 
 from bot.domain.incident import Incident
-from bot.errors import RollbackBotError
+from bot.errors import RollbackBotError, TemporaryError
 from bot.pipeline import assess
 from bot.views import ids, modals, replies
 from bot.views.message import Message
-from handlers.desk import Ack, Body, Desk, actor_of
+from handlers.desk import ACK_SECONDS, Ack, Body, Desk, actor_of, reply_ephemeral
 
 log = structlog.get_logger()
 
 SHOWN_IN_HISTORY = 10
+
+Answer = Callable[[Desk, Body, list[str]], Awaitable[Message]]
+"""Carries out a subcommand; the list has the words behind it.
+
+A RollbackBotError is explained to the person; ``command_id`` is the request's identity.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subcommand:
+    """One word that can follow the command."""
+
+    answer: Answer
+    usage: str
+    """How it is typed, behind the command."""
+    what: str
+    """What it does, in a clause for the help text."""
 
 
 def register(app: AsyncApp, desk: Desk) -> None:
@@ -32,12 +52,48 @@ def register(app: AsyncApp, desk: Desk) -> None:
             await ack()
             await open_assessment(desk, body, word, asked_in=str(body["channel_id"]))
             return
-        answers = {"help": _help, "status": _status, "history": _history, "": _choose}
-        answer = answers.get(word)
-        if answer is None:
+        if not words:
+            await ack(**_ephemeral(replies.choose_service(sorted(services))))
+            return
+        subcommand = SUBCOMMANDS.get(word)
+        if subcommand is None:
             await ack(**_ephemeral(replies.unknown_service(words[0], sorted(services))))
             return
-        await ack(**_ephemeral(await answer(desk)))
+        await _answer_in_time(ack, desk, body, subcommand.answer(desk, body, words[1:]))
+
+
+async def _answer_in_time(ack: Ack, desk: Desk, body: Body, answer: Awaitable[Message]) -> None:
+    """Answer with the acknowledgement, or after it when the answer takes long.
+
+    Slack shows an error after three seconds, however slow the store is.
+    """
+    task = asyncio.ensure_future(_said(answer))
+    done, _ = await asyncio.wait({task}, timeout=ACK_SECONDS)
+    if done:
+        await ack(**_ephemeral(task.result()))
+        return
+    await ack()
+    await reply_ephemeral(desk, body, await task)
+
+
+async def _said(answer: Awaitable[Message]) -> Message:
+    """The answer, or why there is none."""
+    try:
+        return await answer
+    except RollbackBotError as error:
+        log.info("refused", error=str(error))
+        return replies.refusal(error)
+    except Exception as error:
+        log.exception("a command failed unexpectedly")
+        what = f"Something unexpected went wrong ({type(error).__name__})."
+        return replies.refusal(
+            TemporaryError(what, "Try again; the bot's log has the details if it stays.")
+        )
+
+
+def command_id(body: Body) -> str:
+    """The identity of a typed command: Slack redelivers it unchanged, typing it again differs."""
+    return f"command/{body['trigger_id']}/{body['user_id']}"
 
 
 async def open_assessment(desk: Desk, body: Body, service: str, *, asked_in: str) -> None:
@@ -75,19 +131,15 @@ async def _fill(
         log.info("the modal could not be filled", error=str(error.response.get("error")))
 
 
-async def _help(desk: Desk) -> Message:
-    return replies.help_reply()
+async def _help(desk: Desk, body: Body, words: list[str]) -> Message:
+    return replies.help_reply([(known.usage, known.what) for known in SUBCOMMANDS.values()])
 
 
-async def _choose(desk: Desk) -> Message:
-    return replies.choose_service(sorted(desk.context.catalog.services))
-
-
-async def _status(desk: Desk) -> Message:
+async def _status(desk: Desk, body: Body, words: list[str]) -> Message:
     return replies.status_reply(await _incidents(desk, open_only=True), desk.context.clock.now())
 
 
-async def _history(desk: Desk) -> Message:
+async def _history(desk: Desk, body: Body, words: list[str]) -> Message:
     return replies.history_reply(await _incidents(desk, open_only=False), desk.context.clock.now())
 
 
@@ -98,3 +150,11 @@ async def _incidents(desk: Desk, *, open_only: bool) -> list[Incident]:
 
 def _ephemeral(message: Message) -> dict[str, Any]:
     return {**message.payload(), "response_type": "ephemeral"}
+
+
+SUBCOMMANDS: dict[str, Subcommand] = {
+    "status": Subcommand(answer=_status, usage="status", what="open incidents"),
+    "history": Subcommand(answer=_history, usage="history", what="incidents of the past"),
+    "help": Subcommand(answer=_help, usage="help", what="this text"),
+}
+"""By the word itself; the help text lists them in this order. A service's name comes first."""

@@ -20,22 +20,21 @@ from bot.views.markup import channel, code, day, escape, inline, with_channels
 from bot.views.message import Message
 from bot.views.state import eta, headline
 
-_HELP = (
+_BEGIN = (
     f"• `{ids.COMMAND}` — choose a service",
     f"• `{ids.COMMAND} SERVICE` — assess a service; from there to a rollback or a watch",
-    f"• `{ids.COMMAND} status` — open incidents",
-    f"• `{ids.COMMAND} history` — incidents of the past",
-    f"• `{ids.COMMAND} help` — this text",
 )
 MOST_CHOICES = 20
 """Buttons in one answer; more would have to be searched through."""
 _SAFETY = "Assessing changes nothing. A rollback runs only after its plan was approved."
 
 
-def help_reply() -> Message:
-    """What can be typed."""
-    blocks = [*listing("What you can type", _HELP), context(_SAFETY)]
-    return compose("\n".join(("What you can type:", *_HELP)), blocks)
+def help_reply(subcommands: Sequence[tuple[str, str]]) -> Message:
+    """What can be typed: of every subcommand its usage, and what it does in a clause."""
+    more = (f"• `{ids.COMMAND} {usage}` — {what}" for usage, what in subcommands)
+    typed = (*_BEGIN, *more)
+    blocks = [*listing("What you can type", typed), context(_SAFETY)]
+    return compose("\n".join(("What you can type:", *typed)), blocks)
 
 
 def choose_service(known: Sequence[str]) -> Message:

@@ -41,7 +41,7 @@ def posts_of(incident: Incident, frame: Frame) -> Iterator[Message]:
 
 def other_messages(draft: Draft, words: str) -> Iterator[Message]:
     """Messages outside any incident."""
-    yield replies.help_reply()
+    yield replies.help_reply([("status", "open incidents")])
     yield replies.choose_service([f"{draft.service[:30]}-{n}" for n in range(300)])
     yield replies.choose_service([])
     yield replies.unknown_service(words, [draft.service, "billing"])

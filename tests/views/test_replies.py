@@ -22,8 +22,8 @@ NOW = T0 + timedelta(hours=1)
 
 
 def test_help_lists_what_can_be_typed() -> None:
-    said = shown(replies.help_reply())
-    for command in ("`/rollback SERVICE`", "`/rollback status`", "`/rollback history`"):
+    said = shown(replies.help_reply([("history [SERVICE]", "incidents of the past")]))
+    for command in ("`/rollback SERVICE`", "`/rollback history [SERVICE]` — incidents of the"):
         assert command in said
     assert "Assessing changes nothing." in said
 
