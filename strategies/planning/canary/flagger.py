@@ -5,34 +5,33 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import FlaggerCanary
 from bot.domain.plan import Milestone, Plan, Preflight, Step, StepSpec
 from bot.domain.workloads import is_terminating, release_of
-from bot.errors import ConfigurationError, PermanentError, RefusedError, TemporaryError
-from bot.ports.cluster import DEPLOYMENTS, PODS, REPLICA_SETS, Manifest
+from bot.errors import PermanentError, RefusedError, TemporaryError
+from bot.ports.cluster import DEPLOYMENTS, PODS, REPLICA_SETS
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies.kubernetes import evidence
 from strategies.kubernetes.history import current, live_since, revisions
-from strategies.planning.canary.pair import Pair, check_capacity, read_side
+from strategies.planning.canary.flagger_analysis import (
+    ROLLBACK_CHECK,
+    Analysis,
+    read_analysis,
+)
+from strategies.planning.canary.pair import check_capacity
 from strategies.planning.canary.steps import CanarySteps
-from strategies.planning.canary.traffic import Traffic
-from strategies.preflights.gitops import go_seconds
 from strategies.preflights.rights import Right, check_rights
 from strategies.preflights.verdicts import blocked, passed, warned
 from strategies.steps.rollback_gate import (
     CANARIES,
-    IN_PROGRESS,
     RollbackGate,
     RollbackGateParams,
     gate_is_open,
-    phase_of,
 )
 from strategies.targets import choose, rated
 
-_CHECK = "/rollback/check"
 _RIGHTS = (
     Right(verb="get", kind=CANARIES),
     Right(verb="watch", kind=CANARIES),
@@ -46,43 +45,6 @@ _INTERVALS = 3
 _MARGIN_SECONDS = 30.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Analysis:
-    target: FlaggerCanary
-    canary: Manifest
-    pair: Pair
-
-    @property
-    def phase(self) -> str:
-        return phase_of(self.canary)
-
-    @property
-    def in_progress(self) -> bool:
-        return self.phase in IN_PROGRESS
-
-    @property
-    def settings(self) -> Manifest:
-        spec = self.canary["spec"]
-        return dict(spec.get("analysis") or spec.get("canaryAnalysis") or {})
-
-    @property
-    def interval(self) -> float:
-        """Seconds between two looks of Flagger; it takes a minute unless told otherwise."""
-        return go_seconds(str(self.settings.get("interval") or "")) or 60.0
-
-    @property
-    def gate(self) -> str:
-        """Base address of the gate; empty when the Canary has none that can be opened."""
-        hooks = [
-            str(one.get("url") or "")
-            for one in self.settings.get("webhooks") or []
-            if one.get("type") == "rollback"
-        ]
-        if self.target.gate is not None:
-            return str(self.target.gate).rstrip("/") if hooks else ""
-        return next((url.removesuffix(_CHECK) for url in hooks if url.endswith(_CHECK)), "")
-
-
 class FlaggerCommand:
     """The part of ``strategies.canary.Canary`` that commands Flagger."""
 
@@ -90,7 +52,7 @@ class FlaggerCommand:
         self, target: FlaggerCanary, service: ServiceEntry, world: World
     ) -> Observation:
         """The canary's release while it is analysed, else the primary's."""
-        found = await _read(target, service, world)
+        found = await read_analysis(target, service, world)
         pair = found.pair
         live = pair.canary if found.in_progress else pair.stable
         history = await revisions(world, target.namespace, live.deployment)
@@ -114,7 +76,7 @@ class FlaggerCommand:
         known_good: Sequence[str],
     ) -> Plan:
         """Open the gate, wait for Flagger and for the last pod, close the gate."""
-        found = await _read(target, service, world)
+        found = await read_analysis(target, service, world)
         if not found.in_progress:
             raise RefusedError(
                 f"Canary {target.canary} is {found.phase or 'new'}: Flagger has nothing in "
@@ -158,7 +120,7 @@ class FlaggerCommand:
         self, target: FlaggerCanary, service: ServiceEntry, world: World
     ) -> tuple[Instance, ...]:
         """The primary's pods, and the canary's while it is analysed."""
-        found = await _read(target, service, world)
+        found = await read_analysis(target, service, world)
         pair = found.pair
         sides = (pair.stable, pair.canary) if found.in_progress else (pair.stable,)
         pods = [pod for side in sides for pod in side.pods if not is_terminating(pod)]
@@ -168,7 +130,7 @@ class FlaggerCommand:
         self, target: FlaggerCanary, service: ServiceEntry, world: World, *, release: str
     ) -> tuple[Evidence, ...]:
         """Of the pods with this release on either side, their Deployments and the Canary."""
-        found = await _read(target, service, world)
+        found = await read_analysis(target, service, world)
         sides = (found.pair.stable, found.pair.canary)
         label = service.version_label
         return await evidence.collect(
@@ -182,39 +144,12 @@ class FlaggerCommand:
         )
 
 
-async def _read(target: FlaggerCanary, service: ServiceEntry, world: World) -> _Analysis:
-    canary = await world.cluster.get(CANARIES, target.namespace, target.canary)
-    reference = canary["spec"]["targetRef"]
-    if reference.get("kind") != "Deployment":
-        raise ConfigurationError(
-            f"Canary {target.canary} is about a {reference.get('kind')}; only Deployments are "
-            "supported.",
-        )
-    name = str(reference["name"])
-    weight = float((canary.get("status") or {}).get("canaryWeight", 0))
-    traffic = Traffic(
-        kind=CANARIES,
-        name=target.canary,
-        what=f"Canary {target.canary}",
-        manifest=canary,
-        share=weight / 100,
-        fields=(),
-    )
-    pair = Pair(
-        target=target,
-        stable=await read_side(f"{name}-primary", target.namespace, service, world),
-        canary=await read_side(name, target.namespace, service, world),
-        traffic=traffic,
-    )
-    return _Analysis(target=target, canary=canary, pair=pair)
-
-
-async def _check_gate(found: _Analysis, world: World) -> Preflight:
+async def _check_gate(found: Analysis, world: World) -> Preflight:
     target = found.target
     if not found.gate:
         return blocked(
             "Rollback gate",
-            f"Canary {target.canary} has no webhook of type rollback with {_CHECK}: Flagger "
+            f"Canary {target.canary} has no webhook of type rollback with {ROLLBACK_CHECK}: Flagger "
             "cannot be told to roll back. Add one, or state gate in rollback.yml.",
         )
     try:
@@ -226,7 +161,7 @@ async def _check_gate(found: _Analysis, world: World) -> Preflight:
     return passed("Rollback gate", f"{found.gate} keeps the gate, and it is closed.")
 
 
-def _steps(found: _Analysis, service: ServiceEntry) -> tuple[Step, ...]:
+def _steps(found: Analysis, service: ServiceEntry) -> tuple[Step, ...]:
     usual = CanarySteps(service=service, pair=found.pair)
     return (
         usual.ready_step(),
@@ -236,7 +171,7 @@ def _steps(found: _Analysis, service: ServiceEntry) -> tuple[Step, ...]:
     )
 
 
-def _gate_step(found: _Analysis, *, opening: bool) -> Step:
+def _gate_step(found: Analysis, *, opening: bool) -> Step:
     target = found.target
     params = RollbackGateParams(
         namespace=target.namespace,

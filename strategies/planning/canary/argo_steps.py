@@ -1,0 +1,136 @@
+"""The steps that take an Argo Rollout back to its stable release."""
+
+from __future__ import annotations
+
+import json
+
+from bot.config.catalog import ServiceEntry
+from bot.domain.plan import Milestone, Step, StepSpec
+from strategies.commands import json_patch, kubectl
+from strategies.kubernetes.drains import drain_step
+from strategies.planning.canary.argo_update import POD_HASH, Update
+from strategies.steps.abort_rollout import ROLLOUTS, AbortRollout, AbortRolloutParams
+from strategies.steps.check_ready import CheckReady, CheckReadyParams
+from strategies.steps.set_fields import FieldChange, SetFields, SetFieldsParams, guarded
+
+_READY_SECONDS = 30.0
+_CONTROLLER_SECONDS = 60.0
+
+
+def steps_of(update: Update, service: ServiceEntry) -> tuple[Step, ...]:
+    """Stable ready, abort, drain, and the bad template taken away."""
+    target = update.target
+    drain = drain_step(
+        service,
+        target.namespace,
+        labels={POD_HASH: update.hashes[1]},
+        name="the canary",
+        release=update.release(update.canary),
+        timeout=target.drain_timeout.total_seconds(),
+    )
+    ready = (_ready_step(update),) if update.routed else ()
+    back = (_template_step(update),) if "template" in update.rollout["spec"] else ()
+    return (*ready, _abort_step(update), drain, *back)
+
+
+def _ready_step(update: Update) -> Step:
+    stable, canary = update.hashes
+    needed = update.target.full_replicas or update.replicas
+    params = CheckReadyParams(
+        namespace=update.target.namespace,
+        live={POD_HASH: canary},
+        target={POD_HASH: stable},
+        colour="the stable side",
+        at_least=needed,
+        patience_seconds=_READY_SECONDS,
+    )
+    return Step(
+        title=f"Check that {needed} stable pods ({update.release(update.stable)}) are ready",
+        action=StepSpec(kind=CheckReady.name, params=params.model_dump(mode="json")),
+        expects={"ready": needed},
+        inverse=None,
+        command=kubectl(
+            update.target.namespace,
+            "wait",
+            "--for=condition=Ready",
+            "pod",
+            "-l",
+            f"{POD_HASH}={stable}",
+            f"--timeout={_READY_SECONDS:.0f}s",
+        ),
+        estimate_seconds=1.0,
+        changes=False,
+    )
+
+
+def _abort_step(update: Update) -> Step:
+    stable, canary = update.hashes
+    target = update.target
+    params = AbortRolloutParams(
+        namespace=target.namespace,
+        rollout=target.rollout,
+        stable=stable,
+        canary=canary,
+        abort=True,
+        routed=update.routed,
+        patience_seconds=_CONTROLLER_SECONDS,
+    )
+    undo = params.model_copy(update={"abort": False})
+    patch = json.dumps({"status": {"abort": True}})
+    return Step(
+        title=f"Abort the update of Rollout {target.rollout} to {update.release(update.canary)}",
+        action=StepSpec(kind=AbortRollout.name, params=params.model_dump(mode="json")),
+        expects={"stableRS": stable, "currentPodHash": canary, "abort": False},
+        inverse=StepSpec(kind=AbortRollout.name, params=undo.model_dump(mode="json")),
+        command=kubectl(
+            target.namespace,
+            "patch",
+            "rollouts.argoproj.io",
+            target.rollout,
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            patch,
+        ),
+        estimate_seconds=5.0,
+        milestone=Milestone.SWITCHED,
+    )
+
+
+def _template_step(update: Update) -> Step:
+    target, change = update.target, template_change(update)
+    release = update.release(update.stable)
+    params = SetFieldsParams(
+        namespace=target.namespace,
+        kind=ROLLOUTS,
+        name=target.rollout,
+        what=f"Rollout {target.rollout}",
+        fields=(change,),
+        done=f"Rollout {target.rollout} has the template of {release} again.",
+        patience_seconds=_CONTROLLER_SECONDS,
+    )
+    back = FieldChange(path=change.path, old=change.new, new=change.old)
+    inverse = params.model_copy(
+        update={"fields": (back,), "done": f"Rollout {target.rollout} has its bad template again."}
+    )
+    return Step(
+        title=f"Give Rollout {target.rollout} the template of {release} again, or leaving the "
+        "aborted state would start the canary anew",
+        action=StepSpec(kind=SetFields.name, params=params.model_dump(mode="json")),
+        expects={"template": change.old},
+        inverse=StepSpec(kind=SetFields.name, params=inverse.model_dump(mode="json")),
+        command=json_patch(
+            target.namespace,
+            "rollouts.argoproj.io",
+            target.rollout,
+            guarded(update.rollout, [change]),
+        ),
+        estimate_seconds=2.0,
+    )
+
+
+def template_change(update: Update) -> FieldChange:
+    """From the bad template to the stable one."""
+    return FieldChange(
+        path=("spec", "template"), old=update.rollout["spec"]["template"], new=update.template
+    )
