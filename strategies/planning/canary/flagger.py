@@ -149,8 +149,8 @@ async def _check_gate(found: Analysis, world: World) -> Preflight:
     if not found.gate:
         return blocked(
             "Rollback gate",
-            f"Canary {target.canary} has no webhook of type rollback with {ROLLBACK_CHECK}: Flagger "
-            "cannot be told to roll back. Add one, or state gate in rollback.yml.",
+            f"Canary {target.canary} has no webhook of type rollback with {ROLLBACK_CHECK}: "
+            "Flagger cannot be told to roll back. Add one, or state gate in rollback.yml.",
         )
     try:
         is_open = await gate_is_open(found.gate, target.namespace, target.canary, world)
