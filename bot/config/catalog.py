@@ -4,40 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, AnyHttpUrl, Field, model_validator
+from pydantic import AnyHttpUrl, Field, model_validator
 
+from bot.config.alerts import Alerts
 from bot.config.durations import Duration
+from bot.config.references import ChannelRef, PersonRef
 from bot.config.targets import RollbackTarget
 from bot.domain.approval import ApprovalPolicy
 from bot.domain.assessment import Thresholds
 from bot.domain.events import Role
 from bot.domain.recovery import JudgePolicy
 from bot.domain.values import Fraction, Value
-
-_PERSON = re.compile(r"[UWS][A-Z0-9]{2,}|[^@\s]+@[^@\s]+\.[^@\s]+")
-_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,}|#?[a-z0-9][a-z0-9_-]{0,79}")
-
-
-def _person(value: str) -> str:
-    if not _PERSON.fullmatch(value):
-        raise ValueError(
-            f"“{value}” is neither a Slack user id (U…), a user group id (S…) nor an e-mail address"
-        )
-    return value
-
-
-def _channel(value: str) -> str:
-    if not _CHANNEL.fullmatch(value):
-        raise ValueError(f"“{value}” is neither a Slack channel id (C…) nor a channel name")
-    return value.removeprefix("#")
-
-
-PersonRef = Annotated[str, AfterValidator(_person)]
-"""A Slack user id (U…, W…), a user group id (S…) or an e-mail address."""
-ChannelRef = Annotated[str, AfterValidator(_channel)]
-"""A Slack channel id (C…, G…) or a channel's name."""
 
 
 class PodMetrics(Value):
@@ -158,6 +137,7 @@ class Catalog(Value):
     people: People
     approval: ApprovalPolicy = ApprovalPolicy()
     updates: Updates = Updates()
+    alerts: Alerts = Alerts()
     verification: Verification = Verification()
     tripwire_for: Duration = timedelta(days=7)
     """So long after a recovery the bot says when the withdrawn release comes back."""
@@ -170,6 +150,13 @@ class Catalog(Value):
                     f"service name “{name}”: use up to 40 lower-case letters, digits and hyphens, "
                     "because it becomes part of a channel name"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _alerts_speak_of_known_services(self) -> Catalog:
+        for label, name in self.alerts.services.items():
+            if name not in self.services:
+                raise ValueError(f"alerts.services: “{label}” leads to “{name}”, no service here")
         return self
 
     def approval_of(self, service: str) -> ApprovalPolicy:

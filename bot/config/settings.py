@@ -15,6 +15,7 @@ SECRET_VARIABLES = (
     "SLACK_APP_TOKEN",
     "SLACK_SIGNING_SECRET",
     "ROLLBACK_DATABASE_URL",
+    "ROLLBACK_ALERTS_TOKEN",
 )
 
 
@@ -38,6 +39,8 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default="sqlite:///rollback-bot.sqlite3", validation_alias="ROLLBACK_DATABASE_URL"
     )
+    alerts_token: SecretStr | None = Field(default=None, validation_alias="ROLLBACK_ALERTS_TOKEN")
+    """What senders of alerts must show; without it they are not listened to."""
     host: str = Field(default="127.0.0.1", validation_alias="ROLLBACK_HOST")
     port: int = Field(default=8080, ge=0, le=65535, validation_alias="ROLLBACK_PORT")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
