@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 from pydantic import AnyHttpUrl, Field, model_validator
 
 from bot.config.alerts import Alerts
+from bot.config.destinations import Destination
 from bot.config.durations import Duration
 from bot.config.references import ChannelRef, PersonRef
 from bot.config.targets import RollbackTarget
 from bot.domain.approval import ApprovalPolicy
-from bot.domain.assessment import Thresholds
+from bot.domain.assessment import Severity, Thresholds
 from bot.domain.events import Role
 from bot.domain.recovery import JudgePolicy
 from bot.domain.values import Fraction, Value
@@ -80,6 +82,8 @@ class ServiceEntry(Value):
     """One service."""
 
     description: str = ""
+    public_name: str = ""
+    """How customers know the service; empty for its name in the catalog."""
     url: AnyHttpUrl | None = None
     """Where users reach it; used for the health and version checks."""
     health_path: str | None = "/health"
@@ -137,6 +141,12 @@ class Catalog(Value):
     people: People
     approval: ApprovalPolicy = ApprovalPolicy()
     updates: Updates = Updates()
+    company: str = ""
+    """Who signs messages to customers: “The <company> team”."""
+    destinations: dict[str, Destination] = Field(default_factory=dict)
+    """Who is told beside the Slack channels of ``updates``, by a name of your choice."""
+    texts: Path | None = None
+    """Folder with texts that replace the built-in ones, relative to this file."""
     alerts: Alerts = Alerts()
     verification: Verification = Verification()
     tripwire_for: Duration = timedelta(days=7)
@@ -158,6 +168,35 @@ class Catalog(Value):
             if name not in self.services:
                 raise ValueError(f"alerts.services: “{label}” leads to “{name}”, no service here")
         return self
+
+    @model_validator(mode="after")
+    def _destinations_fit(self) -> Catalog:
+        for name, destination in self.destinations.items():
+            if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
+                raise ValueError(
+                    f"destination “{name}”: use up to 40 lower-case letters, digits, - and _"
+                )
+            unknown = sorted(set(destination.services) - set(self.services))
+            if unknown:
+                raise ValueError(
+                    f"destinations.{name}.services names {', '.join(unknown)}, which “services” "
+                    "does not have"
+                )
+        return self
+
+    def public_name(self, service: str) -> str:
+        """How customers know a service."""
+        entry = self.services.get(service)
+        return (entry.public_name if entry else "") or service
+
+    def destinations_of(self, service: str, severity: Severity) -> dict[str, Destination]:
+        """The destinations that are told about an incident of this service and severity."""
+        return {
+            name: destination
+            for name, destination in self.destinations.items()
+            if severity in destination.severities
+            and (not destination.services or service in destination.services)
+        }
 
     def approval_of(self, service: str) -> ApprovalPolicy:
         """The approval policy that holds for a service, or did before it left the catalog."""

@@ -35,7 +35,7 @@ def load_catalog(path: Path) -> Catalog:
     if not isinstance(content, dict) or tree is None:
         raise ConfigurationError(f"{path} holds no mapping.", "Start from examples/rollback.yml.")
     try:
-        return Catalog.model_validate(content)
+        catalog = Catalog.model_validate(content)
     except ValidationError as error:
         problems = "\n".join(
             f"  {path}:{_line(tree, item['loc'])}: {_key(item['loc'])}: {_said(item)}"
@@ -45,6 +45,9 @@ def load_catalog(path: Path) -> Catalog:
             f"The catalog is wrong:\n{problems}\n",
             "examples/rollback.yml shows the keys, docs/strategies those of each strategy.",
         ) from None
+    if catalog.texts is None:
+        return catalog
+    return catalog.model_copy(update={"texts": path.parent / catalog.texts})
 
 
 def _place(error: yaml.YAMLError) -> str:
