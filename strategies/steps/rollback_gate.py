@@ -55,7 +55,7 @@ class RollbackGate:
     name = "rollback-gate"
 
     async def observe(self, step: Step, world: World) -> Observed:
-        """Opening: by the Canary's phase. Closing: by the gate."""
+        """Opening: by the Canary's phase and the gate. Closing: by the gate."""
         params = RollbackGateParams.model_validate(step.action.params)
         if not params.open:
             is_open = await gate_is_open(params.gate, params.namespace, params.canary, world)
@@ -68,7 +68,10 @@ class RollbackGate:
         if phase == "Failed":
             return Observed(state=StepState.AFTER, summary=summary)
         if phase in IN_PROGRESS:
-            return Observed(state=StepState.BEFORE, summary=summary)
+            is_open = await gate_is_open(params.gate, params.namespace, params.canary, world)
+            waits = " Its gate is open; Flagger has yet to ask it." if is_open else ""
+            state = StepState.AFTER if is_open else StepState.BEFORE
+            return Observed(state=state, summary=f"{summary}{waits}")
         return Observed(
             state=StepState.OTHER, summary=summary, changed_by=last_writer(canary, "spec")
         )

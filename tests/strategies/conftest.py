@@ -20,7 +20,45 @@ from sandbox.cluster.kubelet import QUICK, ImageRegistry
 from sandbox.shop import delivery, manifests
 from sandbox.shop.server import push_releases
 from tests.strategies import sets
+from tests.strategies.argo_shop import argo, stuck
+from tests.strategies.canary_shop import canary, gateway, istio, nginx, replicas, route
+from tests.strategies.elbv2_fixtures import (
+    account,
+    aws_world,
+    boto,
+    either_place,
+    hasty_clock,
+    listener_shop,
+    opened,
+    premises,
+    rule_shop,
+)
+from tests.strategies.flagger_shop import flagger, gate, idle
 from tests.strategies.support import NAMESPACE, Shop, checkout, payments, rules_of_the_bot
+
+# Fixtures of other modules that the tests here share.
+__all__ = [
+    "account",
+    "argo",
+    "aws_world",
+    "boto",
+    "canary",
+    "either_place",
+    "flagger",
+    "gate",
+    "gateway",
+    "hasty_clock",
+    "idle",
+    "istio",
+    "listener_shop",
+    "nginx",
+    "opened",
+    "premises",
+    "replicas",
+    "route",
+    "rule_shop",
+    "stuck",
+]
 
 BOT_TOKEN = "bot-token"
 

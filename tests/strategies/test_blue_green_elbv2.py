@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from bot.adapters.aws import BotoAws
-from bot.adapters.commands import EnvironmentSecrets, LocalCommands
-from bot.adapters.http import HttpClient
 from bot.config.targets import Elbv2Target
 from bot.domain.plan import Milestone, Plan, PreflightVerdict
 from bot.errors import (
@@ -23,20 +20,16 @@ from bot.errors import (
     RefusedError,
     WorldMovedError,
 )
-from bot.ports.cluster import Cluster
-from bot.ports.world import StepState, World
+from bot.ports.world import StepState
 from strategies.planning.elbv2.actions import same
 from strategies.preflights.iam import check_actions
 from strategies.preflights.ownership import check_ownership
 from strategies.registry import step_kind, strategy
-from tests.strategies.elbv2_aws import REGION, SOMEBODY, Aws, HastyClock, serve
+from tests.strategies.elbv2_aws import REGION, SOMEBODY
 from tests.strategies.elbv2_shop import (
     COGNITO,
     OIDC,
     AwsShop,
-    Premises,
-    deploy,
-    open_shop,
     weighted,
 )
 from tests.strategies.support import preflight
@@ -46,87 +39,16 @@ BLOCK, WARN, PASS = PreflightVerdict.BLOCK, PreflightVerdict.WARN, PreflightVerd
 ATTACH, HEALTHY, SWITCH, DRAIN = range(4)
 
 
-@pytest.fixture(scope="module")
-def account() -> Iterator[Aws]:
-    yield from serve()
-
-
-@pytest.fixture(scope="module")
-def boto(account: Aws) -> Iterator[BotoAws]:
-    """The bot's client, configured as in production by the environment."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in account.environment.items():
-            patch.setenv(name, value)
-        yield BotoAws()
-
-
-@pytest.fixture(scope="module")
-def premises(account: Aws) -> Premises:
-    found = deploy(account)
-    account.keep()
-    return found
-
-
 @pytest.fixture
-def clock() -> HastyClock:
-    return HastyClock()
-
-
-@pytest.fixture
-def world(boto: BotoAws, clock: HastyClock) -> World:
-    return World(
-        cluster=cast(Cluster, None),  # there is none: whatever reached for it would fail
-        http=HttpClient(),
-        aws=boto,
-        commands=LocalCommands(),
-        secrets=EnvironmentSecrets(),
-        clock=clock,
-    )
-
-
-@pytest.fixture
-def opened(
-    account: Aws, world: World, clock: HastyClock, premises: Premises
-) -> Callable[[str], AwsShop]:
-    """Opens the shop anew."""
-
-    def opening(kind: str) -> AwsShop:
-        account.reset()
-        shop = open_shop(account, world, clock, premises, cast(Literal["listener", "rule"], kind))
-        clock.meanwhile.append(figures_of(shop))
-        return shop
-
-    return opening
-
-
-def figures_of(shop: AwsShop) -> Callable[[datetime], None]:
-    published: set[datetime] = set()
-
-    def arrive(now: datetime) -> None:
-        """Every minute so far, some time after its end: everything goes to blue."""
-        minute = now.replace(second=0, microsecond=0) - timedelta(minutes=2)
-        if minute not in published:
-            shop.aws.publish(shop.groups["blue"], minute, 20)
-        published.add(minute)
-
-    return arrive
-
-
-@pytest.fixture(params=["listener", "rule"])
-def either(request: pytest.FixtureRequest, opened: Callable[[str], AwsShop]) -> AwsShop:
-    """Green is live, by a listener's default action or by a rule."""
-    return opened(request.param)
-
-
-@pytest.fixture
-def shop(opened: Callable[[str], AwsShop]) -> AwsShop:
+def shop(listener_shop: AwsShop) -> AwsShop:
     """Green is live by a listener's default action."""
-    return opened("listener")
+    return listener_shop
 
 
 @pytest.fixture
-def rule_shop(opened: Callable[[str], AwsShop]) -> AwsShop:
-    return opened("rule")
+def either(either_place: AwsShop) -> AwsShop:
+    """Green is live, by a listener's default action or by a rule."""
+    return either_place
 
 
 def reloaded(plan: Plan) -> Plan:
@@ -140,17 +62,6 @@ def sabotage(shop: AwsShop) -> None:
 
 
 # What every strategy promises
-
-
-async def test_observing_planning_and_saving_evidence_change_nothing(either: AwsShop) -> None:
-    chosen, before = strategy("blue-green-elbv2"), either.aws.actions()
-    either.aws.calls.clear()
-    await chosen.observe(either.service, either.world)
-    await either.plan()
-    await chosen.instances(either.service, either.world)
-    await chosen.evidence(either.service, either.world, release="v2.1.0")
-    assert either.aws.writes() == []
-    assert either.aws.actions() == before
 
 
 async def test_the_live_release_and_where_one_can_go_are_observed(shop: AwsShop) -> None:
@@ -182,49 +93,6 @@ async def test_running_the_plan_sends_all_requests_to_the_target(either: AwsShop
     assert f"{either.aws.beside}/version answers with v2.0.0" in said[SWITCH]
     instances = await strategy("blue-green-elbv2").instances(either.service, either.world)
     assert [(one.release, one.ready) for one in instances] == [("v2.0.0", True)] * 3
-
-
-async def test_running_the_plan_twice_changes_nothing_more(rule_shop: AwsShop) -> None:
-    plan = await rule_shop.plan()
-    await rule_shop.run_all(plan)
-    changes = rule_shop.aws.writes()
-    assert len(changes) == 2
-    await rule_shop.run_all(reloaded(plan))
-    assert rule_shop.aws.writes() == changes
-
-
-async def test_a_process_killed_before_the_effect_is_resumed_to_the_same_end(
-    shop: AwsShop,
-) -> None:
-    plan = await shop.plan()
-    for number, step in enumerate(plan.steps):
-        await step_kind(step.action.kind).observe(step, shop.world)  # killed before acting
-        await shop.run(reloaded(plan).steps[number])
-    assert len(shop.aws.writes()) == 2
-    assert shop.weights() == {"green": 0, "blue": 1}
-
-
-async def test_a_process_killed_after_each_effect_is_resumed_to_the_same_end(
-    rule_shop: AwsShop,
-) -> None:
-    plan = await rule_shop.plan()
-    for number, step in enumerate(plan.steps):
-        if step.changes:
-            await step_kind(step.action.kind).act(step, rule_shop.world)  # killed before confirming
-        await rule_shop.run(reloaded(plan).steps[number])
-    assert len(rule_shop.aws.writes()) == 2
-    assert rule_shop.weights() == {"green": 0, "blue": 1}
-
-
-async def test_undo_restores_the_recorded_actions(either: AwsShop) -> None:
-    before, plan = either.aws.actions(), await either.plan()
-    await either.run_all(plan)
-    await either.undo(plan)
-    assert same(either.aws.actions(), before)
-    assert either.aws.served_release() == "v2.1.0"
-    changes = either.aws.writes()
-    await either.undo(plan)
-    assert either.aws.writes() == changes
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

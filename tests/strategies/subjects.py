@@ -1,0 +1,168 @@
+"""Every strategy with the bad release live, as the one suite over all of them sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bot.config.catalog import ServiceEntry
+from bot.domain.incident import Undoing
+from bot.domain.plan import Plan, Step
+from bot.domain.undo import undo_steps
+from bot.ports.world import World
+from sandbox.cluster.resources import DEPLOYMENTS
+from sandbox.cluster.types import Manifest
+from strategies.planning.elbv2.actions import comparable
+from strategies.registry import step_kind
+from tests.strategies import argo_shop, canary_shop, flagger_shop
+from tests.strategies.elbv2_shop import AwsShop, weighted
+from tests.strategies.flagger_shop import Gate
+from tests.strategies.support import Shop
+
+
+class Planned(Protocol):
+    """What all the shops of these tests have."""
+
+    @property
+    def world(self) -> World: ...
+    @property
+    def service(self) -> ServiceEntry: ...
+    async def plan(self) -> Plan: ...
+    async def run(self, step: Step) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A shop, and how to look at it from outside."""
+
+    shop: Planned
+    live: Callable[[], Awaitable[object]]
+    """What the strategy changes, as it is now, without what changes by itself."""
+    changes: Callable[[], int]
+    """How many requests of the bot could have changed something so far."""
+    sabotage: Callable[[], object]
+    """Somebody else changes what the plan was decided upon."""
+    rolled_back: Callable[[], Awaitable[bool]]
+    """Whether users are served by the target release."""
+    restores: bool = True
+    """Whether the plan can be taken back."""
+    settled: Callable[[], Awaitable[object]] | None = None
+    """Waits for the other side, for example a controller, after an undo."""
+
+    async def kill_and_run(self, plan: Plan) -> None:
+        """Every step is killed before its effect and after it, and run by another process."""
+        for number, step in enumerate(plan.steps):
+            kind = step_kind(step.action.kind)
+            await kind.observe(step, self.shop.world)  # killed before acting
+            if step.changes:
+                await kind.act(step, self.shop.world)  # killed before confirming
+            await self.shop.run(reloaded(plan).steps[number])
+
+    async def run_all(self, plan: Plan) -> None:
+        for step in plan.steps:
+            await self.shop.run(step)
+
+    async def undo(self, plan: Plan) -> None:
+        """As the pipeline does it."""
+        done = tuple(index for index, step in enumerate(plan.steps) if step.changes)
+        for step in undo_steps(Undoing(plan=plan, done=done)):
+            await self.shop.run(step)
+        if self.settled:
+            await self.settled()
+
+
+def reloaded(plan: Plan) -> Plan:
+    """The plan as another process reads it from the journal."""
+    return Plan.model_validate_json(plan.model_dump_json())
+
+
+def in_cluster(shop: Shop, **more: Any) -> Subject:
+    """Blue-green and rolling."""
+
+    async def rolled_back() -> bool:
+        return await shop.serving_release() == "v2.0.0"
+
+    given = {
+        "live": shop.live,
+        "changes": lambda: len(shop.changes()),
+        "sabotage": shop.sabotage,
+        "rolled_back": rolled_back,
+        **more,
+    }
+    return Subject(shop=shop, **given)
+
+
+def split_traffic(shop: Shop) -> Subject:
+    """A canary whose traffic the bot itself takes away."""
+
+    async def live() -> object:
+        return canary_shop.state(shop)
+
+    return in_cluster(shop, live=live, sabotage=lambda: canary_shop.sabotage(shop))
+
+
+def argo(shop: Shop) -> Subject:
+    """A canary that Argo Rollouts keeps."""
+
+    async def live() -> object:
+        return shop.get(argo_shop.ROLLOUTS, "checkout")["spec"]
+
+    async def begun_again() -> None:
+        await shop.cluster.until(lambda: argo_shop.status(shop)["currentPodHash"] == argo_shop.NEW)
+
+    def promoted() -> None:
+        argo_shop.ArgoRollouts(shop.cluster).report(stableRS=argo_shop.NEW)
+
+    return in_cluster(shop, live=live, sabotage=promoted, settled=begun_again)
+
+
+def flagger(shop: Shop, gate: Gate) -> Subject:
+    """A canary that Flagger analyses: the gate is all that the bot changes."""
+
+    async def live() -> object:
+        return sorted(gate.opened)
+
+    def promoted() -> None:
+        flagger_shop.report(shop.cluster, phase="Finalising")
+
+    return in_cluster(
+        shop, live=live, sabotage=promoted, restores=False, changes=lambda: gate.changes
+    )
+
+
+def load_balancer(shop: AwsShop) -> Subject:
+    """Target groups of an Application Load Balancer."""
+
+    async def live() -> object:
+        return comparable(shop.aws.actions())
+
+    async def rolled_back() -> bool:
+        return shop.weights() == {"green": 0, "blue": 1}
+
+    def split() -> None:
+        shop.modify(weighted({shop.groups["green"]: 70, shop.groups["blue"]: 30}))
+
+    return Subject(
+        shop=shop,
+        live=live,
+        changes=lambda: len(shop.aws.writes()),
+        sabotage=split,
+        rolled_back=rolled_back,
+    )
+
+
+def recreated(shop: Shop) -> Subject:
+    """A Deployment that is stopped and started with its old manifest."""
+
+    async def live() -> object:
+        spec = shop.get(DEPLOYMENTS, "payments")["spec"]
+        return [spec["replicas"], spec["template"]]
+
+    def other_image(deployment: Manifest) -> None:
+        containers = deployment["spec"]["template"]["spec"]["containers"]
+        containers[0]["image"] = "shop/payments:v1.9.0"
+
+    return in_cluster(
+        shop, live=live, sabotage=lambda: shop.edit(DEPLOYMENTS, "payments", other_image)
+    )

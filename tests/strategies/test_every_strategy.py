@@ -1,0 +1,86 @@
+"""One suite over all strategies: what each promises, whatever it changes and wherever."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import pytest
+
+from bot.errors import RefusedError, WorldMovedError
+from strategies.registry import strategy
+from tests.strategies import subjects
+from tests.strategies.subjects import Subject, reloaded
+
+SUBJECTS: dict[str, Callable[..., Subject]] = {
+    "blue_green": subjects.in_cluster,
+    "rolling": subjects.in_cluster,
+    "stateful": subjects.in_cluster,
+    "daemons": subjects.in_cluster,
+    "replicas": subjects.split_traffic,
+    "nginx": subjects.split_traffic,
+    "gateway": subjects.split_traffic,
+    "istio": subjects.split_traffic,
+    "argo": subjects.argo,
+    "flagger": subjects.flagger,
+    "listener_shop": subjects.load_balancer,
+    "rule_shop": subjects.load_balancer,
+}
+"""Fixture → how to look at it; a second argument is a fixture too."""
+
+
+@pytest.fixture(params=sorted(SUBJECTS))
+def subject(request: pytest.FixtureRequest) -> Subject:
+    """Each strategy in turn, with the bad release live."""
+    make = SUBJECTS[request.param]
+    further = list(inspect.signature(make).parameters)[1:]
+    arguments = [request.getfixturevalue(name) for name in further if name != "more"]
+    return make(request.getfixturevalue(request.param), *arguments)
+
+
+async def test_planning_changes_nothing_and_a_world_that_moves_stops_the_plan(
+    subject: Subject,
+) -> None:
+    shop, before = subject.shop, await subject.live()
+    plan = await shop.plan()
+    chosen = strategy(plan.strategy)
+    await chosen.observe(shop.service, shop.world)
+    await chosen.instances(shop.service, shop.world)
+    await chosen.evidence(shop.service, shop.world, release=plan.from_release)
+    assert plan.is_safe, plan.blocks
+    assert (await shop.plan()).hash == plan.hash == reloaded(plan).hash
+    assert (subject.changes(), await subject.live()) == (0, before)
+
+    outcome = subject.sabotage()
+    if inspect.isawaitable(outcome):
+        await outcome
+    sabotaged = await subject.live()
+    with pytest.raises((WorldMovedError, RefusedError)):
+        await subject.run_all(plan)
+    assert (subject.changes(), await subject.live()) == (0, sabotaged)
+
+
+async def test_killed_before_and_after_every_effect_it_ends_alike_and_twice_is_once(
+    subject: Subject,
+) -> None:
+    plan = await subject.shop.plan()
+    await subject.kill_and_run(plan)
+    assert await subject.rolled_back()
+    end, changes = await subject.live(), subject.changes()
+    assert 1 <= changes <= sum(step.changes for step in plan.steps)
+    await subject.run_all(reloaded(plan))
+    assert (subject.changes(), await subject.live()) == (changes, end)
+
+
+async def test_undo_restores_what_was_recorded(subject: Subject) -> None:
+    before = await subject.live()
+    plan = await subject.shop.plan()
+    if not subject.restores:
+        assert plan.not_reversible
+        assert not any(step.inverse for step in plan.steps)
+        return
+    await subject.run_all(plan)
+    assert await subject.live() != before
+    await subject.undo(reloaded(plan))
+    assert await subject.live() == before
+    assert not await subject.rolled_back()
