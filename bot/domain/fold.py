@@ -10,6 +10,8 @@ from bot.domain import events as e
 from bot.domain.incident import (
     ActionState,
     Incident,
+    OutsideMessage,
+    OutsideState,
     Phase,
     Relapse,
     Sample,
@@ -171,7 +173,28 @@ def _relapsed(incident: Incident, event: e.Relapsed, at: datetime) -> Changes:
 
 
 def _external_drafted(incident: Incident, event: e.ExternalDrafted, at: datetime) -> Changes:
-    return {"external_drafts": {**incident.external_drafts, event.message: event.text}}
+    drafted = OutsideMessage(
+        number=len(incident.outside) + 1,
+        message=event.message,
+        text=event.text,
+        state=OutsideState.WAITING,
+        at=at,
+    )
+    return {
+        "external_drafts": {**incident.external_drafts, event.message: event.text},
+        "outside": (*incident.outside, drafted),
+    }
+
+
+def _decided(incident: Incident, message: e.ExternalMessage, **changes: Any) -> Changes:
+    """The waiting draft of a message has been decided upon; nothing when there is none."""
+    found = [
+        known.model_copy(update=changes)
+        if known.message is message and known.state is OutsideState.WAITING
+        else known
+        for known in incident.outside
+    ]
+    return {"outside": tuple(found)}
 
 
 def _without_draft(incident: Incident, message: e.ExternalMessage) -> Changes:
@@ -180,10 +203,33 @@ def _without_draft(incident: Incident, message: e.ExternalMessage) -> Changes:
 
 
 def _external_sent(incident: Incident, event: e.ExternalSent, at: datetime) -> Changes:
+    changes: Changes = {"state": OutsideState.SENT, "by": event.by, "at": at}
+    if event.text:
+        changes |= {"text": event.text, "edited": True}
+    if event.message in incident.external_drafts:
+        outside = _decided(incident, event.message, **changes)
+    else:
+        number = len(incident.outside) + 1
+        sent = OutsideMessage(number=number, message=event.message, **changes)
+        outside = {"outside": (*incident.outside, sent)}
     return {
+        **outside,
         **_without_draft(incident, event.message),
         "external_sent": (*incident.external_sent, event.message),
     }
+
+
+def _external_discarded(incident: Incident, event: e.ExternalDiscarded, at: datetime) -> Changes:
+    state = OutsideState.LAPSED if event.by.is_bot else OutsideState.DISCARDED
+    return {
+        **_decided(incident, event.message, state=state, by=event.by, at=at),
+        **_without_draft(incident, event.message),
+    }
+
+
+def _told(incident: Incident, event: e.Told, at: datetime) -> Changes:
+    others = tuple(t for t in incident.told if t.destination != event.destination)
+    return {"told": (*others, event)}
 
 
 def _resolved(incident: Incident, event: e.Resolved, at: datetime) -> Changes:
@@ -269,7 +315,8 @@ _CHANGES: dict[type[e.Event], Callable[[Incident, Any, datetime], Changes]] = {
     e.ExternalFreed: lambda i, ev, at: {"external_held_by": None},
     e.ExternalDrafted: _external_drafted,
     e.ExternalSent: _external_sent,
-    e.ExternalDiscarded: lambda i, ev, at: _without_draft(i, ev.message),
+    e.ExternalDiscarded: _external_discarded,
+    e.Told: _told,
     e.ChangesCompared: lambda i, ev, at: {"compared": ev},
     e.PostMortemScheduled: lambda i, ev, at: {"post_mortem": ev, "post_mortem_reminded": False},
     e.PostMortemReminded: lambda i, ev, at: {"post_mortem_reminded": True},
@@ -277,6 +324,6 @@ _CHANGES: dict[type[e.Event], Callable[[Incident, Any, datetime], Changes]] = {
     e.ActionAsked: lambda i, ev, at: _action(i, ev.index, asked_at=at),
     e.ActionDone: lambda i, ev, at: _action(i, ev.index, done_at=at),
     e.ReleasePlanUpdated: lambda i, ev, at: {"release_plan": ev},
-    e.FreezeSet: lambda i, ev, at: {"freeze": ev},
+    e.FreezeSet: lambda i, ev, at: {"freeze": ev, "frozen_for": ev.plan_hash},
     e.FreezeLifted: lambda i, ev, at: {"freeze": None},
 }

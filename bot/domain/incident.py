@@ -67,6 +67,33 @@ class Relapse(Value):
     event: e.Relapsed
 
 
+class OutsideState(StrEnum):
+    """What became of a message to customers."""
+
+    WAITING = "waiting"
+    """Drafted: a person is to send or discard it."""
+    SENT = "sent"
+    DISCARDED = "discarded"
+    LAPSED = "lapsed"
+    """A newer message took its place before anybody decided."""
+
+
+class OutsideMessage(Value):
+    """One message to customers, and what became of it."""
+
+    number: int
+    """1 for the incident's first one."""
+    message: e.ExternalMessage
+    text: str = ""
+    """As drafted, or a person's own words; empty for what the template says when it is sent."""
+    edited: bool = False
+    """Whether the text is a person's own."""
+    state: OutsideState
+    by: Actor | None = None
+    """Who decided; None when nobody had to be asked, or nobody has decided yet."""
+    at: Instant
+
+
 class ActionState(Value):
     """How a corrective action stands."""
 
@@ -139,6 +166,10 @@ class Incident(Value):
     external_drafts: dict[e.ExternalMessage, str] = Field(default_factory=dict)
     """Messages to customers that wait for a person's word."""
     external_sent: tuple[e.ExternalMessage, ...] = ()
+    outside: tuple[OutsideMessage, ...] = ()
+    """Every message to customers, with those that were not sent."""
+    told: tuple[e.Told, ...] = ()
+    """What each destination beside Slack took last."""
     conclusion: e.Conclusion | None = None
     resolved_by: Actor | None = None
     resolved_at: Instant | None = None
@@ -151,6 +182,8 @@ class Incident(Value):
     release_plan: e.ReleasePlanUpdated | None = None
     freeze: e.FreezeSet | None = None
     """The deploy freeze that holds because of this incident; None once it is lifted."""
+    frozen_for: str = ""
+    """Hash of the plan for which deploys were frozen last, lifted or not."""
 
     @property
     def is_open(self) -> bool:

@@ -71,6 +71,7 @@ ALLOWED: dict[type[e.Event], frozenset[Phase]] = {
     e.ExternalDrafted: _ALL,
     e.ExternalSent: _ALL,
     e.ExternalDiscarded: _ALL,
+    e.Told: _ALL,
     e.ChangesCompared: _ALL,
     e.PostMortemScheduled: frozenset({Phase.RESOLVED}),
     e.PostMortemReminded: frozenset({Phase.RESOLVED}),

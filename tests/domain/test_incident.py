@@ -124,6 +124,7 @@ EVENTS: tuple[e.AnyEvent, ...] = (
     e.ExternalDrafted(message=e.ExternalMessage.IDENTIFIED, text="We found it."),
     e.ExternalSent(message=e.ExternalMessage.IDENTIFIED, by=BOB),
     e.ExternalDiscarded(message=e.ExternalMessage.IDENTIFIED, by=BOB),
+    e.Told(destination="statuspage:public", what="identified", reference="p31zjtct2jer"),
     e.ChangesCompared(base="v2.0.0", head="v2.1.0", url="https://git.example.com/compare"),
     e.PostMortemScheduled(start=NOON, minutes=60, zone="Europe/Berlin", people=(BOB,)),
     e.PostMortemReminded(),

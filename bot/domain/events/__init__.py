@@ -18,6 +18,7 @@ from bot.domain.events.communication import (
     ExternalHeld,
     ExternalMessage,
     ExternalSent,
+    Told,
     UpdatePosted,
     WordsAdded,
 )
@@ -130,6 +131,7 @@ AnyEvent = Annotated[
     | ExternalDrafted
     | ExternalSent
     | ExternalDiscarded
+    | Told
     | Resolved
     | ReportPublished
     | ChangesCompared
@@ -223,6 +225,7 @@ __all__ = [
     "StepOutcome",
     "StepStarted",
     "TeamAssigned",
+    "Told",
     "UndoRequested",
     "UpdatePosted",
     "VerificationRequested",

@@ -73,3 +73,17 @@ class ExternalDiscarded(Event):
     kind: Literal["external_discarded"] = "external_discarded"
     message: ExternalMessage
     by: Actor
+
+
+class Told(Event):
+    """A destination beside Slack took a message."""
+
+    kind: Literal["told"] = "told"
+    destination: str
+    """``statuspage:public``: the kind, and the name that the catalog gives it."""
+    what: str
+    """What it was, in a word or two: ``identified``, ``update 3``."""
+    reference: str = ""
+    """The destination's receipt: an incident's id there, a mail's Message-ID."""
+    note: str = ""
+    """What did not work although the message arrived, such as a refused recipient."""
