@@ -12,13 +12,20 @@ from pydantic import AnyHttpUrl, Field, model_validator
 from bot.config.alerts import Alerts
 from bot.config.destinations import Destination
 from bot.config.durations import Duration
+from bot.config.paperwork import (
+    GitHubSettings,
+    PaperworkSettings,
+    PostMortemSettings,
+    ReleasePlanSettings,
+)
 from bot.config.references import ChannelRef, PersonRef
+from bot.config.smoke import SmokeTest
 from bot.config.targets import RollbackTarget
+from bot.config.verification import Dependency, Probes, Verification, is_address
 from bot.domain.approval import ApprovalPolicy
 from bot.domain.assessment import Severity, Thresholds
 from bot.domain.events import Role
-from bot.domain.recovery import JudgePolicy
-from bot.domain.values import Fraction, Value
+from bot.domain.values import Value
 
 
 class PodMetrics(Value):
@@ -50,34 +57,6 @@ class PodMetrics(Value):
         return self
 
 
-class Verification(Value):
-    """How recovery is proven."""
-
-    checkpoints: tuple[Duration, ...] = (
-        timedelta(minutes=2),
-        timedelta(minutes=5),
-        timedelta(minutes=10),
-    )
-    """Rows of the recovery table, counted from the end of the drain."""
-    judge: JudgePolicy = JudgePolicy()
-    baseline_window: Duration = timedelta(minutes=60)
-    """How far before the bad release normal is looked for."""
-    assumed_error_rate: Fraction | None = None
-    """What to take for normal when nothing was measured before the bad release."""
-
-    @model_validator(mode="after")
-    def _in_order_and_long_enough(self) -> Verification:
-        if not self.checkpoints or list(self.checkpoints) != sorted(set(self.checkpoints)):
-            raise ValueError("checkpoints must be one or more times in rising order")
-        needed = timedelta(seconds=self.judge.bucket_seconds * self.judge.minimum_buckets)
-        if self.checkpoints[-1] < needed:
-            raise ValueError(
-                f"the last checkpoint must leave room for {self.judge.minimum_buckets} buckets of "
-                f"{self.judge.bucket_seconds:g} s: at least {needed.total_seconds():g} s"
-            )
-        return self
-
-
 class ServiceEntry(Value):
     """One service."""
 
@@ -99,9 +78,41 @@ class ServiceEntry(Value):
     metrics: PodMetrics | None = None
     thresholds: Thresholds = Thresholds()
     verification: Verification | None = None
+    smoke_tests: tuple[SmokeTest, ...] = ()
+    """Users' tasks that must work before the service is called recovered."""
+    probes: Probes | None = None
+    """Requests of the bot's own while users' are too few to prove anything."""
+    dependencies: tuple[Dependency, ...] = ()
+    """What the service needs: names of services of this catalog, or addresses that answer 2xx."""
     approval: ApprovalPolicy | None = None
     stakeholder_channels: tuple[ChannelRef, ...] = ()
     """Told every update, beside the channels of ``updates``."""
+    github: GitHubSettings | None = None
+    """Where the service's code and releases are; None compares no changes."""
+    release_plan: ReleasePlanSettings | None = None
+    """Where the rollback summary is appended; None leaves the release plan alone."""
+
+    @model_validator(mode="after")
+    def _release_plan_has_a_place(self) -> ServiceEntry:
+        wants_github = self.release_plan is not None and self.release_plan.provider == "github"
+        if wants_github and (self.github is None or self.github.token is None):
+            raise ValueError("a release plan on GitHub needs “github” with a “token”")
+        return self
+
+    @model_validator(mode="after")
+    def _reachable_for_smoke_tests_and_probes(self) -> ServiceEntry:
+        names = [test.name for test in self.smoke_tests]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two smoke tests are called “{name}”")
+        if self.url is not None:
+            return self
+        needy = [t.name for t in self.smoke_tests if any(r.path for r in t.requests)]
+        if needy:
+            raise ValueError(f"smoke test “{needy[0]}” has paths, but the service has no url")
+        if self.probes is not None:
+            raise ValueError("probes need the service's url")
+        return self
 
 
 class People(Value):
@@ -149,8 +160,12 @@ class Catalog(Value):
     """Folder with texts that replace the built-in ones, relative to this file."""
     alerts: Alerts = Alerts()
     verification: Verification = Verification()
+    post_mortem: PostMortemSettings = PostMortemSettings()
+    paperwork: PaperworkSettings = PaperworkSettings()
     tripwire_for: Duration = timedelta(days=7)
     """So long after a recovery the bot says when the withdrawn release comes back."""
+    freeze_for: Duration = timedelta(days=7)
+    """So long after a recovery deploys are frozen, unless somebody lifts it before."""
 
     @model_validator(mode="after")
     def _names_fit_channels(self) -> Catalog:
@@ -197,6 +212,19 @@ class Catalog(Value):
             if severity in destination.severities
             and (not destination.services or service in destination.services)
         }
+
+    @model_validator(mode="after")
+    def _dependencies_are_known(self) -> Catalog:
+        for name, entry in self.services.items():
+            for needed in entry.dependencies:
+                if not is_address(needed) and needed not in self.services:
+                    raise ValueError(
+                        f"services.{name}.dependencies: there is no service “{needed}”; name a "
+                        "service of this catalog, or an address with http:// or https://"
+                    )
+                if needed == name:
+                    raise ValueError(f"services.{name}.dependencies: it cannot depend on itself")
+        return self
 
     def approval_of(self, service: str) -> ApprovalPolicy:
         """The approval policy that holds for a service, or did before it left the catalog."""

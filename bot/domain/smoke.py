@@ -1,0 +1,203 @@
+"""Smoke tests: what an answer must look like, and what is taken from it for later requests.
+
+Pure: the requests themselves are sent by ``bot.pipeline.smoke``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from pydantic import Field, JsonValue, field_validator, model_validator
+
+from bot.domain.values import Value
+
+_PLACE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+_SHOWN = 80
+"""So many characters of a wrong value are shown."""
+
+Variables = Mapping[str, JsonValue]
+"""What ``{{name}}`` stands for."""
+
+
+class Answer(Protocol):
+    """An HTTP response, as far as a smoke test looks at it."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+
+    @property
+    def text(self) -> str:
+        """The body."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """By names in lower case."""
+
+
+class Expected(Value):
+    """What an answer must look like; all of it must hold."""
+
+    status: tuple[int, ...] = (200,)
+    """Any of these; one number may stand alone."""
+    json_members: dict[str, JsonValue] = Field(default_factory=dict, alias="json")
+    """Members of the JSON body and their values; dots lead inwards: ``items.0.name``."""
+    contains: str = ""
+    """The body has this text."""
+    not_contains: str = ""
+    """The body does not have this text."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Headers and a text that each has in it, whatever the case."""
+
+    @field_validator("status", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, int) else value
+
+    @field_validator("status")
+    @classmethod
+    def _status_codes(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or any(not 100 <= code <= 599 for code in value):
+            raise ValueError("status must be one or more codes between 100 and 599")
+        return value
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether the answer needs a body."""
+        return bool(self.json_members or self.contains)
+
+
+class Capture(Value):
+    """Where a value stands in an answer; exactly one place."""
+
+    json_member: str = Field(default="", alias="json")
+    """Path into the JSON body: ``access.token``."""
+    header: str = ""
+    pattern: str = ""
+    """Regular expression for the body; its first group, or all of it without one."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Capture:
+        if sum(map(bool, (self.json_member, self.header, self.pattern))) != 1:
+            raise ValueError("name exactly one of json, header and pattern")
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ValueError(f"pattern is not a regular expression: {error}") from error
+        return self
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether the answer needs a body."""
+        return not self.header
+
+
+class NotFoundInAnswerError(LookupError):
+    """The answer has no such member, header or text; the message says which."""
+
+
+def names_in(value: Any) -> Iterator[str]:
+    """Every ``{{name}}`` in a text, or in all texts of a JSON value."""
+    if isinstance(value, str):
+        yield from _PLACE.findall(value)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from names_in(key)
+            yield from names_in(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from names_in(inner)
+
+
+def filled(text: str, variables: Variables) -> str:
+    """The text with every ``{{name}}`` replaced by its value."""
+    return _PLACE.sub(lambda found: _as_text(variables[found[1]]), text)
+
+
+def filled_address(text: str, variables: Variables) -> str:
+    """The same for a path or an address: values within it are escaped, a whole one is not."""
+    if _PLACE.fullmatch(text):
+        return filled(text, variables)
+    return _PLACE.sub(lambda found: quote(_as_text(variables[found[1]]), safe=""), text)
+
+
+def filled_json(value: JsonValue, variables: Variables) -> JsonValue:
+    """The same for a JSON value; a text that is nothing but a name keeps the value's type."""
+    if isinstance(value, str):
+        whole = _PLACE.fullmatch(value)
+        return variables[whole[1]] if whole else filled(value, variables)
+    if isinstance(value, dict):
+        return {filled(key, variables): filled_json(item, variables) for key, item in value.items()}
+    if isinstance(value, list):
+        return [filled_json(item, variables) for item in value]
+    return value
+
+
+def _as_text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def unmet(expected: Expected, answer: Answer, variables: Variables) -> list[str]:
+    """What of it does not hold, one clause each; empty when all does."""
+    found = []
+    if answer.status not in expected.status:
+        wanted = " or ".join(map(str, expected.status))
+        found.append(f"it answered {answer.status} instead of {wanted}")
+    for path, value in expected.json_members.items():
+        wanted_value = filled_json(value, variables)
+        try:
+            actual = member(answer.text, path)
+        except NotFoundInAnswerError as error:
+            found.append(str(error))
+            continue
+        if actual != wanted_value:
+            found.append(f"{path} is {_shown(actual)}, not {_shown(wanted_value)}")
+    if expected.contains and filled(expected.contains, variables) not in answer.text:
+        found.append(f"the body lacks {_shown(expected.contains)}")
+    if expected.not_contains and filled(expected.not_contains, variables) in answer.text:
+        found.append(f"the body has {_shown(expected.not_contains)}")
+    for name, part in expected.headers.items():
+        actual_header = answer.headers.get(name.lower())
+        if actual_header is None:
+            found.append(f"header {name} is missing")
+        elif filled(part, variables).lower() not in actual_header.lower():
+            found.append(f"header {name} is {_shown(actual_header)}, without {_shown(part)}")
+    return found
+
+
+def captured(capture: Capture, answer: Answer) -> JsonValue:
+    """The value at the place. Raises NotFoundInAnswerError when there is none."""
+    if capture.json_member:
+        return member(answer.text, capture.json_member)
+    if capture.header:
+        value = answer.headers.get(capture.header.lower())
+        if value is None:
+            raise NotFoundInAnswerError(f"header {capture.header} is missing")
+        return value
+    found = re.search(capture.pattern, answer.text)
+    if found is None:
+        raise NotFoundInAnswerError(f"nothing in the body matches {_shown(capture.pattern)}")
+    return found[1] if found.re.groups else found[0]
+
+
+def member(text: str, path: str) -> JsonValue:
+    """A member of a JSON document by its path. Raises NotFoundInAnswerError."""
+    try:
+        value: JsonValue = json.loads(text)
+    except ValueError as error:
+        raise NotFoundInAnswerError(f"the body is not JSON, so it has no {path}") from error
+    for part in path.split("."):
+        try:
+            value = value[int(part)] if isinstance(value, list) else value[part]  # type: ignore[index, call-overload] # whatever cannot be entered raises, and is told
+        except (LookupError, TypeError, ValueError) as error:
+            raise NotFoundInAnswerError(f"the JSON body has no {path}") from error
+    return value
+
+
+def _shown(value: JsonValue) -> str:
+    text = " ".join(_as_text(value).split())
+    return f"“{text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'}”"
