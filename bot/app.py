@@ -25,7 +25,7 @@ from bot.assembly import PHASES, make_context, owner_name
 from bot.config.catalog import Catalog
 from bot.config.settings import ServeSettings
 from bot.errors import RollbackBotError
-from bot.pipeline import tripwire, watch
+from bot.pipeline import freeze, tripwire, watch
 from bot.pipeline.beat import Beats
 from bot.pipeline.changes import Changes
 from bot.pipeline.context import Context
@@ -39,6 +39,7 @@ log = structlog.get_logger()
 RECONCILE = timedelta(seconds=15)
 """How often this process looks after incidents that another one may have left."""
 TRIPWIRE = timedelta(minutes=1)
+FREEZE = timedelta(minutes=1)
 PRUNE = timedelta(hours=1)
 KEEP_SCRAPES = timedelta(days=2)
 
@@ -140,11 +141,12 @@ class Bot:
         watching = self._catalog.assessment.watch_every
         scheduler.every("watch", watching, lambda: watch.look(context))
         scheduler.every("tripwire", TRIPWIRE, lambda: tripwire.look(context))
+        scheduler.every("freeze", FREEZE, lambda: freeze.look(context))
         scheduler.every("prune", PRUNE, lambda: prune(context))
         for name, entry in self._catalog.services.items():
-            if entry.metrics:
+            if entry.pod_metrics:
                 job = partial(scrape, recorder, name)
-                scheduler.every(f"scrape {name}", entry.metrics.every, job)
+                scheduler.every(f"scrape {name}", entry.pod_metrics.every, job)
                 # What is normal begins to be known with the first reading, not a round later.
                 scheduler.at(f"first scrape {name}", context.clock.now(), job)
         sending = asyncio.create_task(outbox.run(), name="outbox")

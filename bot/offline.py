@@ -79,7 +79,7 @@ async def workplace(settings: Settings, catalog: Catalog) -> AsyncIterator[Workp
         scheduler.start()
 
         def measure(service: str) -> None:
-            metrics = context.service(service).metrics
+            metrics = context.service(service).pod_metrics
             if metrics is None:
                 return
 

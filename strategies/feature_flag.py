@@ -77,10 +77,10 @@ class FeatureFlag:
         change = await _read(service, world)
         text = json.dumps(change.flag.document, indent=2, sort_keys=True, default=str)
         flag = Evidence(name="flag.json", text=text + "\n")
-        if service.metrics is None:
+        if service.pod_metrics is None:
             return (flag,)
         pods = await _pods(service, world)
-        kept = await evidence.collect(world, service.metrics.namespace, pods=pods, objects=[])
+        kept = await evidence.collect(world, service.pod_metrics.namespace, pods=pods, objects=[])
         return (flag, *kept)
 
 
@@ -100,7 +100,7 @@ def _option(change: FlagChange) -> Option:
 
 
 async def _pods(service: ServiceEntry, world: World) -> list[Manifest]:
-    metrics = service.metrics
+    metrics = service.pod_metrics
     if metrics is None:
         return []
     found = await world.cluster.list(PODS, metrics.namespace, labels=metrics.selector)

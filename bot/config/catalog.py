@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
 
 from pydantic import AnyHttpUrl, Field, model_validator
 
 from bot.config.alerts import Alerts
 from bot.config.destinations import Destination
 from bot.config.durations import Duration
+from bot.config.metrics import MetricsSettings, PodMetrics
 from bot.config.paperwork import (
     GitHubSettings,
     PaperworkSettings,
@@ -26,35 +26,6 @@ from bot.domain.approval import ApprovalPolicy
 from bot.domain.assessment import Severity, Thresholds
 from bot.domain.events import Role
 from bot.domain.values import Value
-
-
-class PodMetrics(Value):
-    """Counters that the service's own pods export, read through the Kubernetes API."""
-
-    provider: Literal["pods"] = "pods"
-    namespace: str
-    selector: str
-    """Label selector of all pods of the service, of every release."""
-    port: int = Field(ge=1, le=65535)
-    path: str = "/metrics"
-    requests: str = "http_requests_total"
-    """Name of the counter of requests."""
-    error_label: str = "code"
-    error_pattern: str = "5.."
-    """Regular expression: values of the label that count as errors."""
-    duration: str = "http_request_duration_seconds"
-    """Name of the histogram of request durations, in seconds."""
-    where: dict[str, str] = Field(default_factory=dict)
-    """Only series with these labels count, for example to leave out health checks."""
-    every: Duration = timedelta(seconds=15)
-
-    @model_validator(mode="after")
-    def _pattern_compiles(self) -> PodMetrics:
-        try:
-            re.compile(self.error_pattern)
-        except re.error as error:
-            raise ValueError(f"error_pattern is not a regular expression: {error}") from error
-        return self
 
 
 class ServiceEntry(Value):
@@ -75,7 +46,7 @@ class ServiceEntry(Value):
     """Port on which each pod answers the version path; default: the metrics port."""
     rollback: tuple[RollbackTarget, ...] = Field(min_length=1)
     """Ways to roll back, the preferred one first."""
-    metrics: PodMetrics | None = None
+    metrics: MetricsSettings | None = None
     thresholds: Thresholds = Thresholds()
     verification: Verification | None = None
     smoke_tests: tuple[SmokeTest, ...] = ()
@@ -113,6 +84,11 @@ class ServiceEntry(Value):
         if self.probes is not None:
             raise ValueError("probes need the service's url")
         return self
+
+    @property
+    def pod_metrics(self) -> PodMetrics | None:
+        """How the service's own pods are read; None where another system measures it, or none."""
+        return self.metrics if isinstance(self.metrics, PodMetrics) else None
 
 
 class People(Value):

@@ -59,7 +59,7 @@ async def _check_instances(context: Context, incident: Incident) -> e.InstancesC
 async def _check_instance(
     context: Context, entry: ServiceEntry, instance: Instance
 ) -> e.InstanceCheck:
-    port = entry.instance_port or (entry.metrics.port if entry.metrics else None)
+    port = entry.instance_port or (entry.pod_metrics.port if entry.pod_metrics else None)
     version, problem = None, instance.problem
     if port is not None and instance.ready and instance.askable and entry.version_path is not None:
         try:

@@ -23,7 +23,7 @@ def drain_step(
     timeout: float,
 ) -> Step:
     """Counts what the pods serve where the catalog names their metrics; else it only waits."""
-    metrics = service.metrics
+    metrics = service.pod_metrics
     counter = metrics and RequestCounter(
         port=metrics.port, path=metrics.path, name=metrics.requests, where=metrics.where
     )

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from bot.config.catalog import PodMetrics, ServiceEntry
+from bot.config.catalog import ServiceEntry
+from bot.config.metrics import PodMetrics
 from bot.domain.plan import Plan, Preflight
 from sandbox.cluster import Rule
 from sandbox.cluster.cluster import Cluster

@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from bot.config.catalog import PodMetrics
+from bot.config.metrics import PodMetrics
 from bot.domain.values import Value
 from bot.errors import PermanentError
 

@@ -8,7 +8,8 @@ from datetime import datetime
 import structlog
 
 from bot.adapters.metrics.exposition import CounterMissingError, read_counters
-from bot.config.catalog import Catalog, PodMetrics, ServiceEntry
+from bot.config.catalog import Catalog, ServiceEntry
+from bot.config.metrics import PodMetrics
 from bot.domain.workloads import release_of
 from bot.errors import PermanentError, RollbackBotError, TemporaryError
 from bot.ports.clock import Clock
@@ -32,13 +33,13 @@ class PodRecorder:
         self._running: dict[str, asyncio.Task[tuple[ScrapePoint, ...]]] = {}
 
     def metrics_of(self, name: str) -> PodMetrics:
-        """How a service is measured. Raises PermanentError when it is not."""
+        """How a service's pods are read. Raises PermanentError when they are not."""
         entry = self._catalog.services.get(name)
-        if entry is None or entry.metrics is None:
+        if entry is None or entry.pod_metrics is None:
             raise PermanentError(
-                f"Nothing measures {name}.", f"Add services.{name}.metrics to the catalog."
+                f"Nothing reads the pods of {name}.", f"Add services.{name}.metrics to the catalog."
             )
-        return entry.metrics
+        return entry.pod_metrics
 
     async def collect(self, name: str) -> tuple[ScrapePoint, ...]:
         """Read every running pod of a service once and keep what was read.

@@ -39,7 +39,7 @@ class BlueGreenPlan:
         """Everything that can be known before."""
         change, cluster = self.change, world.cluster
         namespace, name = change.target.namespace, change.target.service
-        proxy = (Right(verb="get", kind=POD_PROXY),) if self.change.service.metrics else ()
+        proxy = (Right(verb="get", kind=POD_PROXY),) if self.change.service.pod_metrics else ()
         checks = await asyncio.gather(
             check_rights(cluster, namespace, (*_RIGHTS, *proxy)),
             or_unknown(

@@ -131,7 +131,7 @@ class BlueGreenChange:
 
     def _drain_step(self) -> Step:
         timeout = self.target.drain_timeout.total_seconds()
-        metrics = self.service.metrics
+        metrics = self.service.pod_metrics
         counter = metrics and RequestCounter(
             port=metrics.port, path=metrics.path, name=metrics.requests, where=metrics.where
         )

@@ -103,7 +103,7 @@ class CanaryPlan:
         split = (Right(verb=verb, kind=traffic.kind) for verb in _CHANGES) if traffic else ()
         scaler = self.pair.canary.scalers.scaled_object
         keda = (Right(verb=verb, kind=SCALED_OBJECTS) for verb in _CHANGES) if scaler else ()
-        proxy = (Right(verb="get", kind=POD_PROXY),) if self.service.metrics else ()
+        proxy = (Right(verb="get", kind=POD_PROXY),) if self.service.pod_metrics else ()
         return (*_RIGHTS, *split, *keda, *proxy)
 
     def _always(self) -> tuple[Preflight, ...]:

@@ -263,7 +263,7 @@ class RecreateSteps:
     def _verify_step(self) -> Step:
         service, change = self.change.service, self.change
         path = service.version_path
-        port = service.instance_port or (service.metrics.port if service.metrics else None)
+        port = service.instance_port or (service.pod_metrics.port if service.pod_metrics else None)
         params = VerifyPodsParams.model_validate(
             {
                 **self._new,

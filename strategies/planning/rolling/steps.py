@@ -252,7 +252,7 @@ class RollingChange:
         )
 
     def _port(self) -> int | None:
-        metrics = self.service.metrics
+        metrics = self.service.pod_metrics
         return self.service.instance_port or (metrics.port if metrics else None)
 
     def _verify_step(self) -> Step:
