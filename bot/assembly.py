@@ -16,7 +16,7 @@ from bot.adapters.metrics.source import PodMetricsSource
 from bot.config.catalog import Catalog
 from bot.domain.duties import Duty
 from bot.domain.incident import Incident
-from bot.pipeline import conclude, declare, execute, prepare, verify
+from bot.pipeline import conclude, declare, execute, freeze, prepare, verify
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Journal
 from bot.pipeline.words import Words
@@ -24,6 +24,7 @@ from bot.ports.chat import Chat
 from bot.ports.cluster import Cluster
 from bot.ports.store import Store
 from bot.ports.world import World
+from strategies.freezing import DeployFreezer
 from strategies.registry import step_kind, strategy
 
 PHASES = {
@@ -31,6 +32,7 @@ PHASES = {
     Duty.PREPARE: prepare.prepare,
     Duty.EXECUTE: execute.execute,
     Duty.VERIFY: verify.verify,
+    Duty.FREEZE: freeze.settle,
     Duty.REPORT: conclude.report,
 }
 
@@ -68,5 +70,6 @@ def make_context(
         ),
         strategy=strategy,
         step_kind=step_kind,
+        freezer=DeployFreezer(),
     )
     return context, recorder

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from bot.domain.incident import Incident, Phase
+from bot.domain.recovery import RecoveryVerdict
 
 
 class Duty(StrEnum):
@@ -15,6 +16,8 @@ class Duty(StrEnum):
     PREPARE = "prepare"
     EXECUTE = "execute"
     VERIFY = "verify"
+    FREEZE = "freeze"
+    """Freeze deploys after a proven rollback, and free them before it is undone."""
     REPORT = "report"
 
 
@@ -38,4 +41,22 @@ def owed(incident: Incident) -> Duty | None:
         return None
     if incident.report is not None:
         return None
+    if _owes_freeze(incident):
+        return Duty.FREEZE
     return _BY_PHASE.get(incident.phase)
+
+
+def _owes_freeze(incident: Incident) -> bool:
+    """Whether the deploy freeze is not what the last rollback calls for.
+
+    A freeze that was lifted is not set again for the same plan.
+    """
+    plan, verdict = incident.plan, incident.judged.judgement.verdict if incident.judged else None
+    if plan is None:
+        return False
+    if plan.undoes:
+        # People decided that the withdrawn release was not the cause.
+        return incident.freeze is not None and incident.approved_at is not None
+    proven = verdict is RecoveryVerdict.RECOVERED
+    ended = incident.phase in {Phase.RECOVERED, Phase.RESOLVED}
+    return proven and ended and incident.frozen_for != plan.hash

@@ -169,6 +169,7 @@ def _relapsed(incident: Incident, event: e.Relapsed, at: datetime) -> Changes:
         "resolved_by": None,
         "resolved_at": None,
         "report": None,
+        "release_plan": None,
     }
 
 

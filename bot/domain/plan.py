@@ -81,6 +81,26 @@ class Step(Value):
     """What the end of this step means for the users."""
 
 
+BESIDE = frozenset({"feature-flag", "database"})
+"""Strategies that work beside the release that users reach and do not change it."""
+
+
+class PlanPart(Value):
+    """What one strategy does for one service, in a plan over several services."""
+
+    service: str
+    strategy: str
+    from_release: str
+    to_release: str
+    version_after: str | None = None
+    """As in ``Plan``."""
+
+    @property
+    def expected_version(self) -> str:
+        """What replicas should report afterwards; empty when their version tells nothing."""
+        return self.to_release if self.version_after is None else self.version_after
+
+
 class Plan(Value):
     """The ordered steps from the bad release to the target release, with their preflights."""
 
@@ -105,9 +125,28 @@ class Plan(Value):
     """Whether this plan takes an earlier rollback of the incident back."""
     typed_confirmation: str = ""
     """What an approver must type, such as the database's name; empty when a click is enough."""
+    parts: tuple[PlanPart, ...] = ()
+    """In their order, for a plan over several services; empty when it is about one."""
     observed: Facts = Field(default_factory=dict)
     """The facts about the live system on which the plan was decided."""
     observed_at: Instant
+
+    @property
+    def involved(self) -> tuple[PlanPart, ...]:
+        """What is done to which service; of a plan for one service, the plan itself."""
+        whole = PlanPart(
+            service=self.service,
+            strategy=self.strategy,
+            from_release=self.from_release,
+            to_release=self.to_release,
+            version_after=self.version_after,
+        )
+        return self.parts or (whole,)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Every service that it is about, the incident's own first."""
+        return tuple(dict.fromkeys((self.service, *(part.service for part in self.involved))))
 
     @property
     def expected_seconds(self) -> float:

@@ -11,6 +11,7 @@ from bot.errors import RefusedError
 from bot.pipeline.journal import Journal
 from bot.ports.chat import Chat
 from bot.ports.clock import Clock
+from bot.ports.freeze import Freezer
 from bot.ports.store import Store
 from bot.ports.world import Metrics, StepKind, Strategy, World
 
@@ -28,6 +29,7 @@ class Context:
     world: World
     strategy: Callable[[str], Strategy]
     step_kind: Callable[[str], StepKind]
+    freezer: Freezer
 
     def service(self, name: str) -> ServiceEntry:
         """The catalog's entry; raises RefusedError for a name that it does not have."""

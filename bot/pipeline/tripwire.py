@@ -7,6 +7,7 @@ from datetime import datetime
 import structlog
 
 from bot.domain.incident import Incident
+from bot.domain.plan import BESIDE, Plan, PlanPart
 from bot.domain.values import Instant, Value
 from bot.domain.workloads import same_release
 from bot.errors import RollbackBotError
@@ -33,22 +34,37 @@ class Tripwire(Value):
 
 
 async def set_up(context: Context, incident: Incident, channels: tuple[str, ...]) -> None:
-    """Watch for the release that a recovered incident has withdrawn; one wire a service."""
-    if incident.plan is None or incident.channel is None:
+    """Watch for the releases that a recovered incident has withdrawn; one wire a service.
+
+    An incident at a terminal has no channel: its stakeholders are told, by the bot that serves.
+    """
+    if incident.plan is None:
         return
-    wire = Tripwire(
-        service=incident.declared.service,
-        release=incident.plan.from_release,
-        strategy=incident.plan.strategy,
-        incident_id=incident.id,
-        channels=(incident.channel.channel_id, *channels),
-        until=context.clock.now() + context.catalog.tripwire_for,
-    )
-    await context.store.put(
-        Document(
-            kind=KIND, id=wire.service, body=wire.model_dump(mode="json"), expires_at=wire.until
+    own = (incident.channel.channel_id,) if incident.channel else ()
+    for part in _withdrawn(incident.plan):
+        wire = Tripwire(
+            service=part.service,
+            release=part.from_release,
+            strategy=part.strategy,
+            incident_id=incident.id,
+            channels=(*own, *channels),
+            until=context.clock.now() + context.catalog.tripwire_for,
         )
-    )
+        await context.store.put(
+            Document(
+                kind=KIND, id=wire.service, body=wire.model_dump(mode="json"), expires_at=wire.until
+            )
+        )
+
+
+def _withdrawn(plan: Plan) -> list[PlanPart]:
+    """Of each service the part that decides which release its users reach."""
+    chosen: dict[str, PlanPart] = {}
+    for part in plan.involved:
+        known = chosen.get(part.service)
+        if known is None or (known.strategy in BESIDE and part.strategy not in BESIDE):
+            chosen[part.service] = part
+    return list(chosen.values())
 
 
 async def take_down(context: Context, service: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import model_validator
 
+from bot.domain.freeze import ANNOTATION
 from bot.domain.ownership import last_writer
 from bot.domain.rollouts import WorkloadKind
 from bot.domain.values import Facts, Value
@@ -22,6 +23,10 @@ WORKLOADS: Mapping[WorkloadKind, Kind] = {
     "StatefulSet": STATEFUL_SETS,
     "DaemonSet": DAEMON_SETS,
 }
+
+
+_KEPT = KEPT_ANNOTATIONS | {ANNOTATION}
+"""A deploy freeze belongs to the Deployment as it is now, yet its ReplicaSet has a copy."""
 
 
 class RolloutParams(Value):
@@ -103,13 +108,14 @@ def has_template(workload: Manifest, template: Mapping[str, object]) -> bool:
 def restored_annotations(workload: Manifest, of_revision: Mapping[str, str]) -> dict[str, str]:
     """The Deployment's annotations after going back, as kubectl computes them.
 
-    The Deployment keeps its bookkeeping; the rest, the change-cause included, comes from the
-    ReplicaSet.
+    The Deployment keeps its bookkeeping and a deploy freeze; the rest, the change-cause included,
+    comes from the ReplicaSet.
     """
-    kept = {k: v for k, v in annotations_of(workload).items() if k in KEPT_ANNOTATIONS}
-    return {**kept, **of_revision}
+    kept = {k: v for k, v in annotations_of(workload).items() if k in _KEPT}
+    # A plan of an older bot may carry the freeze that its ReplicaSet was a copy of.
+    return {**{k: v for k, v in of_revision.items() if k not in _KEPT}, **kept}
 
 
 def portable_annotations(manifest: Manifest) -> dict[str, str]:
     """Those annotations that go back and forth with a revision."""
-    return {k: v for k, v in annotations_of(manifest).items() if k not in KEPT_ANNOTATIONS}
+    return {k: v for k, v in annotations_of(manifest).items() if k not in _KEPT}

@@ -18,7 +18,7 @@ from bot.assembly import PHASES
 from bot.config.catalog import Catalog
 from bot.domain.incident import Incident
 from bot.domain.values import Actor
-from bot.pipeline import watch
+from bot.pipeline import freeze, watch
 from bot.pipeline.beat import Beats
 from bot.pipeline.changes import Changes
 from bot.pipeline.context import Context
@@ -29,7 +29,7 @@ from bot.pipeline.words import Words
 from sandbox.slack import Channel, Message, SlackServer
 from tests.pipeline.activity import Activity
 from tests.pipeline.mortal import Life, MortalSlackClient, MortalStore
-from tests.pipeline.shop import ShopMetrics, ShopStrategy, TurnStep, world_of
+from tests.pipeline.shop import ShopFreezer, ShopMetrics, ShopStrategy, TurnStep, world_of
 from tests.pipeline.virtual_clock import VirtualClock
 from tests.pipeline.virtual_scheduler import VirtualScheduler
 
@@ -173,6 +173,7 @@ class Process:
             world=world_of(shop, clock),
             strategy=lambda _: shop,
             step_kind=lambda _: TurnStep(shop, clock),
+            freezer=ShopFreezer(shop),
         )
         self.outbox = Outbox(
             store=self.store,
@@ -196,6 +197,7 @@ class Process:
         self.changes.listen(self.beats.schedule)
         self.changes.listen(lambda _: self.outbox.wake())
         self.scheduler.every("reconcile", self._every, self.reconcile)
+        self.scheduler.every("freeze", self._every, lambda: freeze.look(self.context))
         watching = self.catalog.assessment.watch_every
         self.scheduler.every("watch", watching, lambda: watch.look(self.context))
         self.scheduler.start()

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from bot.config.catalog import ServiceEntry
+from bot.domain.freeze import ClusterObject, Freeze, MarkedObject
 from bot.domain.plan import Candidate, Milestone, Plan, Preflight, PreflightVerdict, Step, StepSpec
 from bot.domain.recovery import Bucket
 from bot.ports.clock import Clock
@@ -26,6 +27,15 @@ from bot.ports.world import (
 )
 
 BAD, GOOD = "v2.1.0", "v2.0.0"
+
+
+SHOP_OBJECT = ClusterObject(
+    kind="Deployment",
+    api_version="apps/v1",
+    plural="deployments",
+    namespace="shop",
+    name="checkout",
+)
 
 
 class Hang:
@@ -67,6 +77,8 @@ class Shop:
         """What single replicas say instead of the release that was switched to."""
         self.health = 200
         self.preflight = PreflightVerdict.PASS
+        self.mark: str | None = None
+        """Of a deploy freeze."""
 
     def calls(self, point: str) -> int:
         """How often a point was reached."""
@@ -249,6 +261,31 @@ class ShopMetrics:
         if shop.changed_at is None or moment < shop.changed_at:
             return Traffic(since=moment, per_second=10, error_rate=0.2)
         return shop.after
+
+
+class ShopFreezer:
+    """The mark of a deploy freeze on the shop's one object."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    async def objects(
+        self, service: ServiceEntry, strategy: str, world: World
+    ) -> tuple[MarkedObject, ...]:
+        """The Deployment that every strategy of this shop changes."""
+        return (SHOP_OBJECT,)
+
+    async def mark(self, marked: MarkedObject, freeze: Freeze, world: World) -> None:
+        """Write it."""
+        await self._shop.reach("mark")
+        self._shop.mark = freeze.text
+        await self._shop.reach("marked")
+
+    async def unmark(self, marked: MarkedObject, freeze: Freeze, world: World) -> None:
+        """Take it away."""
+        await self._shop.reach("unmark")
+        if self._shop.mark == freeze.text:
+            self._shop.mark = None
 
 
 class ShopDoors:

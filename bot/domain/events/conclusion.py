@@ -6,9 +6,10 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from bot.domain.events.base import Event
+from bot.domain.freeze import Freeze
 from bot.domain.values import Actor, Instant, Value
 
 
@@ -110,6 +111,14 @@ class PostMortemScheduled(Event):
     zone: str
     """Name of the time zone in which the slot was chosen."""
     people: tuple[Actor, ...]
+    addresses: dict[str, str] = Field(default_factory=dict)
+    """E-mail addresses by the id of a person, of those that are known."""
+    late: bool = False
+    """Whether it begins more than 48 hours after the resolution."""
+    by: Actor | None = None
+    """Who moved it; None when the bot chose."""
+    sequence: int = 0
+    """How often it was moved: calendars take the highest."""
 
 
 class PostMortemReminded(Event):
@@ -158,6 +167,13 @@ class FreezeSet(Event):
     """``Deployment shop/checkout``: where the annotation was written."""
     problems: tuple[str, ...] = ()
     """Where it could not be written, and why."""
+    freezes: tuple[Freeze, ...] = ()
+    """One for every service that the rollback was about."""
+
+    @property
+    def plan_hash(self) -> str:
+        """The rollback that it protects; empty in incidents of the first version."""
+        return self.freezes[0].plan_hash if self.freezes else ""
 
 
 class FreezeLifted(Event):
@@ -166,3 +182,5 @@ class FreezeLifted(Event):
     kind: Literal["freeze_lifted"] = "freeze_lifted"
     by: Actor | None = None
     """None when a new rollback or the end of its time lifted it."""
+    why: str = ""
+    """In a clause, where nobody's wish says it."""
