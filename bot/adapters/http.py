@@ -13,7 +13,7 @@ from bot.ports.outside import HttpAnswer
 LONGEST_ANSWER = 1024 * 1024
 """Bytes that are read of an answer; what we read is far shorter."""
 
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class HttpClient:
@@ -30,15 +30,22 @@ class HttpClient:
         *,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
+        form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         timeout_seconds: float = 10.0,
     ) -> HttpAnswer:
-        """One request; see ``bot.ports.outside.Http``."""
+        """One request; see ``bot.ports.outside.Http``. ``body`` is sent as it is: it was signed."""
         timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,
                 session.request(
-                    method, url, headers=headers, json=json, allow_redirects=False
+                    method,
+                    url,
+                    headers=headers,
+                    json=json,
+                    data=body if form is None else dict(form),
+                    allow_redirects=False,
                 ) as response,
             ):
                 body = await response.content.read(LONGEST_ANSWER)
@@ -46,11 +53,12 @@ class HttpClient:
                     status=response.status,
                     text=body.decode(errors="replace"),
                     headers={name.lower(): value for name, value in response.headers.items()},
+                    cookies={name: one.value for name, one in response.cookies.items()},
                 )
         except aiohttp.ClientConnectorError as error:
             raise TemporaryError(f"{url} cannot be reached.") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             what = f"{url} does not answer ({type(error).__name__})."
-            if method == "GET":
+            if method in {"GET", "HEAD"}:
                 raise TemporaryError(what) from error
             raise OutcomeUnknownError(what) from error

@@ -17,6 +17,8 @@ class HttpAnswer(Value):
     text: str
     headers: dict[str, str] = Field(default_factory=dict)
     """Names in lower case."""
+    cookies: dict[str, str] = Field(default_factory=dict)
+    """What the answer asks to be sent along later."""
 
 
 class Http(Protocol):
@@ -30,11 +32,12 @@ class Http(Protocol):
 
     async def request(
         self,
-        method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"],
+        method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
+        form: Mapping[str, str] | None = None,
         timeout_seconds: float = 10.0,
     ) -> HttpAnswer:
         """Call an API; any status is an answer. Redirects are not followed.
