@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from bot.config.catalog import Catalog
+from bot.config.paperwork import FOLDER
 from bot.errors import ConfigurationError
 
 
@@ -35,7 +36,7 @@ def load_catalog(path: Path) -> Catalog:
     if not isinstance(content, dict) or tree is None:
         raise ConfigurationError(f"{path} holds no mapping.", "Start from examples/rollback.yml.")
     try:
-        catalog = Catalog.model_validate(content)
+        catalog = Catalog.model_validate(content, context={FOLDER: str(path.parent)})
     except ValidationError as error:
         problems = "\n".join(
             f"  {path}:{_line(tree, item['loc'])}: {_key(item['loc'])}: {_said(item)}"

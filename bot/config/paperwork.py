@@ -1,0 +1,171 @@
+"""The paperwork after an incident: GitHub, the release plan, the post-mortem, the actions."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, AnyHttpUrl, Field, ValidationInfo, model_validator
+
+from bot.config.durations import Duration
+from bot.config.targets.feature_flag import SecretName
+from bot.domain.assessment import Severity
+from bot.domain.values import Value
+from bot.domain.working_hours import WorkingHours
+
+FOLDER = "folder"
+"""Key of the validation context: the folder that the catalog lies in."""
+_SPAN = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def _has_release(value: str) -> str:
+    if "{release}" not in value:
+        raise ValueError("write {release} where the release's name belongs, for example v{release}")
+    return value
+
+
+class IssueSettings(Value):
+    """Corrective actions become issues of the service's repository."""
+
+    labels: tuple[str, ...] = ("post-mortem",)
+    """GitHub leaves them out when the token may not set labels."""
+
+
+class GitHubSettings(Value):
+    """The service's repository on GitHub, or on a GitHub Enterprise Server."""
+
+    repository: str = Field(pattern=r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+    """``owner/name``."""
+    token: SecretName | None = None
+    """Needs to read contents and pull requests; to write contents for the release plan, and
+    issues for corrective actions. None reads a public repository."""
+    api_url: AnyHttpUrl = AnyHttpUrl("https://api.github.com")
+    """Of a GitHub Enterprise Server: ``https://github.example.com/api/v3``."""
+    tag: Annotated[str, AfterValidator(_has_release)] = "{release}"
+    """How a release's name becomes its tag."""
+    issues: IssueSettings | None = None
+    """None files no issues."""
+
+    @model_validator(mode="after")
+    def _writing_needs_a_token(self) -> GitHubSettings:
+        if self.issues is not None and self.token is None:
+            raise ValueError("issues need a token: name its environment variable under “token”")
+        return self
+
+    def tag_of(self, release: str) -> str:
+        """The tag of a release."""
+        return self.tag.replace("{release}", release)
+
+
+class GitHubReleasePlan(Value):
+    """The summary is appended to the withdrawn release's notes on GitHub."""
+
+    provider: Literal["github"]
+
+
+def _in_folder(value: str, info: ValidationInfo) -> str:
+    folder = (info.context or {}).get(FOLDER)
+    return str(Path(folder) / value) if folder else value
+
+
+class FileReleasePlan(Value):
+    """The summary is appended to a Markdown file."""
+
+    provider: Literal["file"]
+    path: Annotated[str, AfterValidator(_in_folder)]
+    """Relative to the catalog; ``{release}`` and ``{service}`` are filled in."""
+
+    def file_of(self, service: str, release: str) -> Path:
+        """The file for a release; its name cannot lead into another folder."""
+        names = {"{release}": release, "{service}": service}
+        path = self.path
+        for placeholder, name in names.items():
+            path = path.replace(placeholder, re.sub(r"[^\w.+-]", "-", name).lstrip("."))
+        return Path(path)
+
+
+ReleasePlanSettings = Annotated[
+    GitHubReleasePlan | FileReleasePlan, Field(discriminator="provider")
+]
+"""Where the rollback summary belongs; ``provider`` tells which kind of place it is."""
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"“{value}” is no time zone; write it like Europe/Berlin") from error
+    return value
+
+
+def _span(value: str) -> str:
+    _times(value)
+    return value
+
+
+def _times(value: str) -> tuple[time, time]:
+    found = _SPAN.fullmatch(value.strip())
+    if found is None:
+        raise ValueError(f"“{value}” is no span of a day; write it like 09:00-17:00")
+    begins, ends = time(int(found[1]), int(found[2])), time(int(found[3]), int(found[4]))
+    if begins >= ends:
+        raise ValueError(f"“{value}” ends before it begins; write it like 09:00-17:00")
+    return begins, ends
+
+
+class PostMortemSettings(Value):
+    """When the post-mortem is held, and how people are invited."""
+
+    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    hours: Annotated[str, AfterValidator(_span)] = "09:00-17:00"
+    weekdays: tuple[Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], ...] = Field(
+        default=("Mon", "Tue", "Wed", "Thu", "Fri"), min_length=1
+    )
+    holidays: tuple[date, ...] = ()
+    minutes: dict[Severity, Annotated[int, Field(ge=15, le=240)]] = Field(default_factory=dict)
+    """Length by severity. Otherwise 90 when critical, 75 when high, 60 else (procedure 6.3)."""
+    organizer: Annotated[str, Field(pattern=r"[^@\s]+@[^@\s]+\.[^@\s]+")] | None = None
+    """Address in whose name the invitation is; None takes that of the incident's lead."""
+    email: str = ""
+    """Name of the e-mail destination that carries invitations; empty sends none."""
+    remind_before: Duration = timedelta(hours=1)
+
+    @model_validator(mode="after")
+    def _meetings_fit(self) -> PostMortemSettings:
+        begins, ends = _times(self.hours)
+        # A meeting begins at a full or half hour: up to 29 minutes of the span may be lost.
+        lost = -begins.minute % 30
+        midnight = date(2000, 1, 1)
+        span = datetime.combine(midnight, ends) - datetime.combine(midnight, begins)
+        longest = max(self.length_of(severity) for severity in Severity)
+        if span < timedelta(minutes=longest + lost):
+            raise ValueError(f"a meeting of {longest} minutes does not fit into {self.hours}")
+        return self
+
+    @property
+    def calendar(self) -> WorkingHours:
+        """The working hours as the domain takes them."""
+        begins, ends = _times(self.hours)
+        days = tuple(sorted(_WEEKDAYS.index(day) for day in self.weekdays))
+        return WorkingHours(
+            zone=self.zone, begins=begins, ends=ends, weekdays=days, holidays=self.holidays
+        )
+
+    def length_of(self, severity: Severity) -> int:
+        """Minutes that the meeting takes."""
+        usual = {Severity.CRITICAL: 90, Severity.HIGH: 75}
+        return self.minutes.get(severity, usual.get(severity, 60))
+
+
+class PaperworkSettings(Value):
+    """How long the bot waits for others, and how often it asks."""
+
+    patience: Duration = timedelta(seconds=4)
+    """The report waits so long for each round of paperwork; what is missing comes later."""
+    retry_for: Duration = timedelta(days=3)
+    ask_every: Duration = timedelta(days=7)
+    """How often an open corrective action is asked after, once it is due."""
