@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import Field
 
@@ -14,7 +14,12 @@ class Action(StrEnum):
     """What a courier is asked to do at the destination."""
 
     POST = "post"
-    """Post a new message: payload ``text``, ``blocks``."""
+    """Post a new message. The payload depends on the kind of destination:
+
+    - ``slack``: ``text``, ``blocks``;
+    - ``statuspage``, ``webhook``: the fields of ``StatusMessage``;
+    - ``email``: the fields of ``Mail``.
+    """
     CARD = "card"
     """Post a message once and update it in place ever after; older pending versions lapse.
 
@@ -41,13 +46,57 @@ class Delivery(Value):
     incident_id: str = ""
     """Empty for messages outside any incident."""
     destination: str
-    """``slack:<channel or user>``: deliveries to one destination go one at a time, in order."""
+    """``slack:<channel or user>``, ``statuspage:<name>``, ``webhook:<name>``, ``email:<name>``,
+    with the catalog's names: deliveries to one destination go one at a time, in order."""
     action: Action
     card: str = ""
     """Name of the card, for CARD."""
+    series: str = ""
+    """Messages to one destination that belong together there, such as those about one trouble on a
+    status page: the courier is given the receipt of the newest one before that arrived. Every one
+    of them is sent; after one that failed for good the next stands for it."""
     payload: Facts = Field(default_factory=dict)
     optional: bool = False
     """A failure is noted on the status card and nothing waits for it."""
+
+
+class StatusMessage(Value):
+    """Payload of a POST to a status page or webhook: plain text without internals."""
+
+    incident: str
+    """The bot's id, ``INC-2026-001``."""
+    round: int = 1
+    """2 and more for trouble that came back after it was called resolved."""
+    status: Literal["investigating", "identified", "monitoring", "resolved"]
+    title: str
+    text: str
+    service: str
+    """As customers know it."""
+    severity: str
+    impact: Literal["none", "minor", "major", "critical"]
+    component_status: Literal[
+        "operational", "degraded_performance", "partial_outage", "major_outage"
+    ]
+    started_at: Instant
+    at: Instant
+    """When the message was written."""
+    resolved_at: Instant | None = None
+
+
+class Mail(Value):
+    """Payload of a POST to a mailbox."""
+
+    subject: str
+    """One line; line breaks in it become spaces."""
+    text: str
+    html: str = ""
+    """The same as HTML; empty sends plain text alone."""
+    to: tuple[str, ...] = ()
+    """Addresses that replace those of the catalog for this mail."""
+    calendar: str = ""
+    """An iCalendar object with METHOD:REQUEST, sent as an invitation."""
+    attachments: tuple[str, ...] = ()
+    """Names of files that are kept with the incident."""
 
 
 class Receipt(Value):
@@ -89,7 +138,8 @@ class Courier(Protocol):
     """Carries deliveries to one kind of destination (the part before the colon)."""
 
     async def send(self, delivery: Delivery, previous: Receipt | None) -> Receipt:
-        """Deliver; ``previous`` is the receipt of the card's last version, if any.
+        """Deliver; ``previous`` is the receipt of the card's last version or of the series' last
+        message that arrived, if any.
 
         Raises TemporaryError to be tried again, OutcomeUnknownError when it may have arrived,
         PermanentError when trying again is pointless.

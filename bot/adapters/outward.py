@@ -1,0 +1,80 @@
+"""What couriers over HTTP share: the catalog's entry of a delivery, and answers as errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from bot.adapters.http import HttpClient, Method
+from bot.errors import (
+    ForbiddenError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermanentError,
+    RollbackBotError,
+    TemporaryError,
+)
+from bot.ports.deliveries import Delivery
+from bot.ports.outside import HttpAnswer
+
+D = TypeVar("D")
+
+CALL_SECONDS = 15.0
+LONGEST_PAUSE = 3600.0
+"""A destination that asks for more than an hour is asked again sooner."""
+
+
+def entry_of(delivery: Delivery, known: Mapping[str, D]) -> tuple[str, D]:
+    """The name and the catalog's entry that a delivery goes to.
+
+    Raises PermanentError when the catalog no longer has it.
+    """
+    name = delivery.destination.partition(":")[2]
+    if name not in known:
+        raise PermanentError(
+            f"The catalog has no destination “{name}” any more.",
+            "Put it back under “destinations”, or tell its readers by hand.",
+        )
+    return name, known[name]
+
+
+async def call(
+    http: HttpClient, method: Method, url: str, *, subject: str, **options: Any
+) -> HttpAnswer:
+    """One request; any status is an answer.
+
+    Raises what the client raises, but without the address: it may contain a secret.
+    """
+    try:
+        return await http.request(method, url, timeout_seconds=CALL_SECONDS, **options)
+    except OutcomeUnknownError:
+        raise OutcomeUnknownError(f"{subject} did not answer.") from None
+    except TemporaryError:
+        raise TemporaryError(f"{subject} cannot be reached.") from None
+
+
+def error_of(
+    answer: HttpAnswer, *, subject: str, said: str, remedies: Mapping[int, str]
+) -> RollbackBotError:
+    """The error that a status of 300 and more is; ``said`` is the other side's own explanation."""
+    status = answer.status
+    why = f" ({said})" if said else ""
+    what = f"{subject} answered HTTP {status}{why}."
+    remedy = remedies.get(status, "")
+    if status in {408, 420, 425, 429}:
+        return TemporaryError(what, retry_after=_pause(answer))
+    if status >= 500:
+        return OutcomeUnknownError(what)
+    if status in {401, 403}:
+        return ForbiddenError(what, remedy)
+    if status in {404, 410}:
+        return NotFoundError(what, remedy)
+    return PermanentError(what, remedy)
+
+
+def _pause(answer: HttpAnswer) -> float | None:
+    """Seconds of ``Retry-After``; a date or nothing leaves the pause to the outbox."""
+    stated = answer.headers.get("retry-after", "")
+    if not stated.isdecimal():
+        return None
+    return min(max(1.0, float(stated)), LONGEST_PAUSE)

@@ -1,0 +1,154 @@
+"""One mail over one SMTP connection, and the server's answers as errors."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from email.message import EmailMessage
+
+from bot.config.destinations import EmailDestination
+from bot.errors import (
+    ForbiddenError,
+    OutcomeUnknownError,
+    PermanentError,
+    RollbackBotError,
+    TemporaryError,
+)
+
+STEP_SECONDS = 10.0
+"""How long the server may take for each of its answers."""
+WHOLE_SECONDS = 40.0
+"""How long a mail may take altogether: less than the outbox waits before it tries anew."""
+
+Refused = dict[str, tuple[int, bytes]]
+"""Refused recipients, each with the server's code and words."""
+
+
+def hand_over(
+    name: str,
+    entry: EmailDestination,
+    credentials: tuple[str, str] | None,
+    message: EmailMessage,
+    to: tuple[str, ...],
+) -> Refused:
+    """Give one mail to the server; returns the recipients that it refused while it took others.
+
+    Blocks, so it wants a thread. Raises TemporaryError, OutcomeUnknownError when the mail may have
+    been taken, ForbiddenError and PermanentError.
+    """
+    subject = f"Mail server “{name}”"
+    try:
+        server = _open(entry)
+    except smtplib.SMTPResponseException as error:
+        raise _answered(error, subject, name) from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise _not_reached(error, subject, name) from None
+    with _limited(server):
+        try:
+            if credentials:
+                server.login(*credentials)
+            return server.send_message(message, from_addr=entry.sender, to_addrs=list(to))
+        except smtplib.SMTPRecipientsRefused as error:
+            raise _nobody(error.recipients, subject, name) from None
+        except smtplib.SMTPResponseException as error:
+            raise _answered(error, subject, name) from None
+        except smtplib.SMTPNotSupportedError as error:
+            raise _unsupported(error, subject, name) from None
+        except (OSError, smtplib.SMTPException):
+            raise OutcomeUnknownError(f"{subject} did not answer to the end.") from None
+
+
+def _open(entry: EmailDestination) -> smtplib.SMTP:
+    """A connection, encrypted as the catalog says."""
+    context = ssl.create_default_context()
+    if entry.security == "tls":
+        return smtplib.SMTP_SSL(entry.host, entry.port, timeout=STEP_SECONDS, context=context)
+    server = smtplib.SMTP(entry.host, entry.port, timeout=STEP_SECONDS)
+    if entry.security == "starttls":
+        try:
+            server.starttls(context=context)
+        except BaseException:
+            server.close()
+            raise
+    return server
+
+
+@contextmanager
+def _limited(server: smtplib.SMTP) -> Iterator[None]:
+    """Ends the connection, at the latest after the whole time: each step alone may be slow."""
+
+    def cut() -> None:
+        if server.sock is not None:
+            with suppress(OSError):
+                server.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(WHOLE_SECONDS, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        try:
+            server.quit()
+        except (smtplib.SMTPException, OSError):
+            server.close()
+        timer.cancel()
+
+
+def _answered(error: smtplib.SMTPResponseException, subject: str, name: str) -> RollbackBotError:
+    """4xx answers pass, 5xx ones do not."""
+    what = f"{subject} answered {error.smtp_code} ({_text(error.smtp_error)})."
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return ForbiddenError(what, f"Correct the variables named in destinations.{name}.")
+    if 400 <= error.smtp_code < 500:
+        return TemporaryError(what)
+    if isinstance(error, smtplib.SMTPSenderRefused):
+        return PermanentError(what, f"Correct destinations.{name}.from.")
+    return PermanentError(what, f"Ask who keeps the mail server; see destinations.{name}.")
+
+
+def _not_reached(error: Exception, subject: str, name: str) -> RollbackBotError:
+    if isinstance(error, ssl.SSLError):
+        remedy = f"Check host, port and security of destinations.{name}, and its certificate."
+        what = f"{subject} cannot be spoken to safely ({error.reason or 'TLS failed'})."
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return PermanentError(what, remedy)
+        return TemporaryError(what, remedy)
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return _unsupported(error, subject, name)
+    return TemporaryError(f"{subject} cannot be reached ({type(error).__name__}).")
+
+
+def _unsupported(error: Exception, subject: str, name: str) -> RollbackBotError:
+    return PermanentError(
+        f"{subject} does not offer what the catalog asks for: {error}.",
+        f"Correct security, username and password of destinations.{name}.",
+    )
+
+
+def _nobody(refused: Refused, subject: str, name: str) -> RollbackBotError:
+    what = f"{subject} accepts none of the recipients: {spoken(refused)}."
+    if all(400 <= code < 500 for code, _ in refused.values()):
+        return TemporaryError(what)
+    return PermanentError(what, f"Correct destinations.{name}.to.")
+
+
+def spoken(refused: Refused) -> str:
+    """The refused recipients, each with the server's reason."""
+    told = [f"{address} ({code} {_text(why)})" for address, (code, why) in sorted(refused.items())]
+    more = f" and {len(told) - 10} more" if len(told) > 10 else ""
+    return ", ".join(told[:10]) + more
+
+
+def one_line(text: str) -> str:
+    """Without line breaks and other control characters, which could begin a header of their own."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _text(answer: bytes | str) -> str:
+    said = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+    return one_line(said)[:200]

@@ -1,0 +1,157 @@
+"""Carries messages to pages of Atlassian Statuspage.
+
+API: https://developer.statuspage.io, version 1. One trouble is one incident there: created by the
+first message that arrives, updated by all that follow. The incident's metadata name our delivery,
+so that after an unknown outcome the page is read before anything is sent again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from bot.adapters.http import HttpClient, Method
+from bot.adapters.outward import call, entry_of, error_of
+from bot.config.destinations import StatuspageDestination
+from bot.errors import NotFoundError, OutcomeUnknownError, TemporaryError
+from bot.ports.deliveries import Delivery, Receipt, StatusMessage
+from bot.ports.outside import HttpAnswer, Secrets
+
+METADATA = "rollback_bot"
+LONGEST_NAME = 200
+LONGEST_BODY = 25_000
+SEARCHED = 100
+"""Incidents that are searched for one of ours: an unknown outcome is hours old at most."""
+
+
+class StatuspageCourier:
+    """Implements ``bot.ports.deliveries.Courier`` for ``statuspage:<name>``."""
+
+    def __init__(
+        self,
+        destinations: Mapping[str, StatuspageDestination],
+        *,
+        http: HttpClient,
+        secrets: Secrets,
+    ) -> None:
+        self._destinations = destinations
+        self._http = http
+        self._secrets = secrets
+
+    async def send(self, delivery: Delivery, previous: Receipt | None) -> Receipt:
+        """Create the incident, or update the one that an earlier message has created."""
+        page = self._page(delivery)
+        message = StatusMessage.model_validate(delivery.payload)
+        body = {"incident": page.content(message, delivery)}
+        if previous is not None:
+            try:
+                changed = await page.call("PATCH", f"/incidents/{previous.reference}", json=body)
+            except NotFoundError:
+                # Somebody deleted the incident; customers still need the message.
+                pass
+            else:
+                return _receipt(changed)
+        return _receipt(await page.call("POST", "/incidents", json=body))
+
+    async def find(self, delivery: Delivery) -> Receipt | None:
+        """The incident whose metadata name this delivery, or a later one of its series.
+
+        A resolved incident is not among the unresolved ones, so the newest of all are read too.
+        """
+        page = self._page(delivery)
+        status = StatusMessage.model_validate(delivery.payload).status
+        paths = ["/incidents/unresolved"]
+        if status == "resolved":
+            paths.append(f"/incidents?limit={SEARCHED}&page=1")
+        for path in paths:
+            for incident in await page.list(path):
+                marks = (incident.get("metadata") or {}).get(METADATA) or {}
+                if marks.get("delivery") == delivery.id:
+                    return _receipt(incident)
+        return None
+
+    def _page(self, delivery: Delivery) -> _Page:
+        name, entry = entry_of(delivery, self._destinations)
+        return _Page(name, entry, self._http, self._secrets.read(entry.api_key))
+
+
+class _Page:
+    """One page, and the key to it."""
+
+    def __init__(self, name: str, entry: StatuspageDestination, http: HttpClient, key: str) -> None:
+        self._name = name
+        self._entry = entry
+        self._http = http
+        self._headers = {"Authorization": f"OAuth {key}", "Accept": "application/json"}
+
+    def content(self, message: StatusMessage, delivery: Delivery) -> dict[str, Any]:
+        """The incident as it is to be after this message."""
+        components = self._entry.components
+        marks = {"incident": message.incident, "delivery": delivery.id}
+        content: dict[str, Any] = {
+            "name": message.title[:LONGEST_NAME],
+            "status": message.status,
+            "impact_override": message.impact,
+            "body": message.text[:LONGEST_BODY],
+            "deliver_notifications": self._entry.notify,
+            "metadata": {METADATA: marks},
+        }
+        if components:
+            content["component_ids"] = list(components)
+            content["components"] = dict.fromkeys(components, message.component_status)
+        return content
+
+    async def call(self, method: Method, path: str, **options: Any) -> Any:
+        """One call; returns the parsed answer.
+
+        Raises ForbiddenError, NotFoundError, TemporaryError, OutcomeUnknownError, PermanentError.
+        """
+        subject = f"Statuspage “{self._name}”"
+        base = str(self._entry.url).rstrip("/")
+        url = f"{base}/pages/{self._entry.page_id}{path}"
+        answer = await call(
+            self._http, method, url, subject=subject, headers=self._headers, **options
+        )
+        if answer.status >= 300:
+            raise error_of(answer, subject=subject, said=_said(answer), remedies=self._remedies)
+        try:
+            return json.loads(answer.text)
+        except ValueError:
+            raise OutcomeUnknownError(f"{subject} did not answer with JSON.") from None
+
+    async def list(self, path: str) -> list[dict[str, Any]]:
+        """Incidents; raises TemporaryError where ``call`` would not know an outcome."""
+        try:
+            found = await self.call("GET", path)
+        except OutcomeUnknownError as error:
+            raise TemporaryError(error.what) from error
+        return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+    @property
+    def _remedies(self) -> dict[int, str]:
+        key, page = self._entry.api_key, self._entry.page_id
+        ours = f"destinations.{self._name}"
+        return {
+            401: f"Put a valid API key of a user of the page into {key} and start the bot anew.",
+            403: f"Give the user of {key} the right to manage incidents of page {page}.",
+            404: f"Correct page_id in {ours}: the key does not see a page {page}.",
+            422: f"Check the ids under {ours}.components; tell customers by hand meanwhile.",
+        }
+
+
+def _said(answer: HttpAnswer) -> str:
+    """``error`` of the answer: a sentence, or a list of them."""
+    try:
+        body = json.loads(answer.text)
+    except ValueError:
+        return ""
+    error = body.get("error") if isinstance(body, dict) else None
+    told = error if isinstance(error, list) else [error]
+    return "; ".join(" ".join(str(item).split())[:200] for item in told[:5] if item)
+
+
+def _receipt(incident: Any) -> Receipt:
+    if not isinstance(incident, dict) or not incident.get("id"):
+        raise OutcomeUnknownError("Statuspage answered without an incident's id.")
+    return Receipt(reference=str(incident["id"]))
