@@ -12,219 +12,214 @@ of 100 cases.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
-from enum import StrEnum
-
-from pydantic import Field, model_validator
+from dataclasses import dataclass
+from typing import Any
 
 from bot.domain.binomial import exact_bounds
-from bot.domain.values import Fraction, Instant, Value
+from bot.domain.counts import (
+    Baseline,
+    Bucket,
+    Judgement,
+    JudgePolicy,
+    RecoveryVerdict,
+    complete_buckets,
+    error_limit,
+)
+from bot.domain.probing import Evidence, ProbeBucket
+
+__all__ = [
+    "Baseline",
+    "Bucket",
+    "JudgePolicy",
+    "Judgement",
+    "RecoveryVerdict",
+    "complete_buckets",
+    "error_limit",
+    "judge",
+    "thin_baseline",
+]
 
 
-class RecoveryVerdict(StrEnum):
-    """What the evidence supports."""
-
-    RECOVERED = "RECOVERED"
-    NOT_RECOVERED = "NOT_RECOVERED"
-    INCONCLUSIVE = "INCONCLUSIVE"
-
-
-class Bucket(Value):
-    """Counts over one stretch of time."""
-
-    start: Instant
-    seconds: float = Field(gt=0)
-    requests: int = Field(ge=0)
-    errors: int = Field(ge=0)
-
-    @model_validator(mode="after")
-    def _no_more_errors_than_requests(self) -> Bucket:
-        if self.errors > self.requests:
-            raise ValueError("more errors than requests")
-        return self
-
-    @property
-    def error_rate(self) -> float | None:
-        """Errors per request; None without requests."""
-        return self.errors / self.requests if self.requests else None
+def thin_baseline(baseline: Baseline, seconds: float, policy: JudgePolicy | None = None) -> bool:
+    """Whether normal traffic over so many seconds proves nothing, even without one error."""
+    policy = policy or JudgePolicy()
+    if baseline.requests < policy.minimum_baseline_requests:
+        return True
+    expected = int(baseline.requests_per_second * seconds)
+    return exact_bounds(0, expected)[1] > error_limit(baseline.error_rate or 0.0, policy)
 
 
-class Baseline(Value):
-    """What was normal before the bad release, as counts."""
+@dataclass(frozen=True, kw_only=True)
+class _Case:
+    """What the judge weighs."""
 
-    start: Instant
-    end: Instant
-    requests: int = Field(ge=0)
-    errors: int = Field(ge=0)
-    latency_ms: float | None = None
-
-    @property
-    def error_rate(self) -> float | None:
-        """Errors per request; None without requests."""
-        return self.errors / self.requests if self.requests else None
+    baseline: Baseline
+    buckets: Sequence[Bucket]
+    probes: Sequence[ProbeBucket]
+    policy: JudgePolicy
 
     @property
-    def requests_per_second(self) -> float:
-        """Normal traffic."""
-        seconds = (self.end - self.start).total_seconds()
-        return self.requests / seconds if seconds > 0 else 0.0
-
-
-class JudgePolicy(Value):
-    """The judge's parameters; the defaults are those of the design."""
-
-    margin: Fraction = 0.005
-    """Least tolerance over the baseline; the limit is baseline + max(margin, baseline)."""
-    highest_limit: Fraction = 0.05
-    """More than this calls for an immediate rollback: whatever the baseline, it is no recovery."""
-    bucket_seconds: float = Field(default=60.0, gt=0)
-    minimum_buckets: int = Field(default=5, ge=1)
-    last_buckets: int = Field(default=3, ge=1)
-    """So many buckets at the end must each be at or under the limit."""
-    minimum_traffic: Fraction = 0.5
-    """Less than this share of the baseline's traffic proves nothing."""
-    minimum_baseline_requests: int = Field(default=100, ge=1)
-    """A baseline of fewer requests does not tell what is normal: one error would be too much."""
-
-    @model_validator(mode="after")
-    def _margin_within_the_highest_limit(self) -> JudgePolicy:
-        if self.margin > self.highest_limit:
-            raise ValueError(
-                f"margin {self.margin:g} is more than highest_limit {self.highest_limit:g}"
-            )
-        return self
-
-
-class Judgement(Value):
-    """The verdict with the figures that a reader needs to check it."""
-
-    verdict: RecoveryVerdict
-    reasons: tuple[str, ...]
-    requests: int
-    errors: int
-    limit: float | None = None
-    lower: float | None = None
-    upper: float | None = None
+    def counts_probes(self) -> bool:
+        """Whether probes stand in for users: only where there are never enough users."""
+        seconds = sum(bucket.seconds for bucket in self.buckets)
+        return bool(self.probes) and thin_baseline(self.baseline, seconds, self.policy)
 
     @property
-    def error_rate(self) -> float | None:
-        """Pooled errors per request; None without requests."""
-        return self.errors / self.requests if self.requests else None
+    def knows_normal(self) -> bool:
+        """Whether the baseline tells what is normal."""
+        return self.baseline.requests >= self.policy.minimum_baseline_requests
 
+    @property
+    def limit(self) -> float:
+        """The strictest limit where what is normal is not known but probes can show the rate."""
+        known = self.knows_normal or not self.counts_probes
+        return error_limit((self.baseline.error_rate or 0.0) if known else 0.0, self.policy)
 
-def error_limit(baseline_rate: float, policy: JudgePolicy) -> float:
-    """The highest error rate that still counts as recovered."""
-    return min(policy.highest_limit, baseline_rate + max(policy.margin, baseline_rate))
+    def over(self, buckets: Sequence[Bucket]) -> Evidence:
+        """The evidence of these buckets."""
+        starts = {bucket.start for bucket in buckets}
+        return Evidence.of(
+            sum(bucket.requests for bucket in buckets),
+            sum(bucket.errors for bucket in buckets),
+            [probe for probe in self.probes if probe.start in starts],
+        )
+
+    def counted(self, evidence: Evidence) -> tuple[int, int]:
+        """Errors and requests that a recovery is proven from."""
+        return evidence.doubtful if self.counts_probes else evidence.users_doubtful
+
+    def within(self, bucket: Bucket) -> tuple[int, int]:
+        """Errors and requests of one bucket.
+
+        Without telling probes from users where users decide: a probe at its edge may have been
+        counted in the next one.
+        """
+        if self.counts_probes:
+            return self.over([bucket]).doubtful
+        return bucket.errors, bucket.requests
 
 
 def judge(
-    baseline: Baseline | None, buckets: Sequence[Bucket], policy: JudgePolicy | None = None
+    baseline: Baseline | None,
+    buckets: Sequence[Bucket],
+    policy: JudgePolicy | None = None,
+    *,
+    probes: Sequence[ProbeBucket] = (),
 ) -> Judgement:
     """Weigh consecutive buckets, oldest first, against the baseline.
 
     NOT_RECOVERED needs proof too: the lower bound must lie above the limit. Everything that is
     neither is INCONCLUSIVE, and so are a missing baseline, missing data and thin traffic.
+
+    ``probes`` begin and end with the buckets. They can always prove that the service fails; that
+    it does not they can prove only where normal traffic is too thin to prove it (docs/proof.md).
     """
     policy = policy or JudgePolicy()
-    requests = sum(bucket.requests for bucket in buckets)
-    errors = sum(bucket.errors for bucket in buckets)
-    rate = baseline.error_rate if baseline else None
-    if baseline is None or rate is None:
+    evidence = Evidence.of(
+        sum(bucket.requests for bucket in buckets), sum(bucket.errors for bucket in buckets), probes
+    )
+    figures: dict[str, Any] = {
+        "requests": evidence.requests,
+        "errors": evidence.errors,
+        "probes": evidence.answered,
+        "failed_probes": evidence.failed,
+    }
+    if baseline is None or baseline.error_rate is None:
         reason = "there is no baseline from before the release to compare with"
-        return _inconclusive([reason], requests=requests, errors=errors)
-    limit = error_limit(rate, policy)
-    lower, upper = exact_bounds(errors, requests)
-    figures = {"limit": limit, "lower": lower, "upper": upper}
-    if requests and lower > limit:
+        return Judgement(verdict=RecoveryVerdict.INCONCLUSIVE, reasons=(reason,), **figures)
+    case = _Case(baseline=baseline, buckets=buckets, probes=probes, policy=policy)
+    limit = case.limit
+    lower, upper = _bounds(case, evidence)
+    figures |= {"limit": limit, "lower": lower, "upper": upper}
+    if lower > limit:
         reason = f"the error rate is at least {lower:.2%}, above the limit of {limit:.2%}"
-        return Judgement(
-            verdict=RecoveryVerdict.NOT_RECOVERED,
-            reasons=(reason,),
-            requests=requests,
-            errors=errors,
-            **figures,
-        )
-    doubts = _doubts(baseline, buckets, policy, limit, upper)
+        verdict = RecoveryVerdict.NOT_RECOVERED
+        return Judgement(verdict=verdict, reasons=(reason, *_synthetic(case, evidence)), **figures)
+    doubts = _doubts(case, limit, upper)
     if doubts:
-        return _inconclusive(doubts, requests=requests, errors=errors, **figures)
+        reasons = (*doubts, *_synthetic(case, evidence))
+        return Judgement(verdict=RecoveryVerdict.INCONCLUSIVE, reasons=reasons, **figures)
     reason = f"the error rate is at most {upper:.2%}, within the limit of {limit:.2%}"
     return Judgement(
         verdict=RecoveryVerdict.RECOVERED,
-        reasons=(reason,),
-        requests=requests,
-        errors=errors,
+        reasons=(reason, *_synthetic(case, evidence)),
         **figures,
     )
 
 
-def _doubts(
-    baseline: Baseline,
-    buckets: Sequence[Bucket],
-    policy: JudgePolicy,
-    limit: float,
-    upper: float,
-) -> list[str]:
+def _bounds(case: _Case, evidence: Evidence) -> tuple[float, float]:
+    """The lower bound for a proof of failure, and the upper one for a proof of recovery."""
+    if not case.probes:
+        return exact_bounds(evidence.errors, evidence.requests)
+    # What users meet proves failure by itself: probes that succeed must not dilute it.
+    lower = max(exact_bounds(*evidence.hopeful)[0], exact_bounds(*evidence.users_hopeful)[0])
+    return lower, exact_bounds(*case.counted(evidence))[1]
+
+
+def _synthetic(case: _Case, evidence: Evidence) -> tuple[str, ...]:
+    """What part the probes have in it."""
+    if not evidence.answered:
+        return ()
+    said = f"{evidence.answered} synthetic probes were sent, {evidence.failed} failed"
+    if not case.counts_probes:
+        return (f"{said}: they stand for no user, because users' traffic is normally enough",)
+    why = "normal traffic is too thin to prove anything by itself"
+    strict = (
+        ""
+        if case.knows_normal
+        else f"; {case.baseline.requests} requests before the release do not tell what is normal, "
+        "so the strictest limit holds"
+    )
+    return (f"{said}: they count beside {evidence.users} requests of users, because {why}{strict}",)
+
+
+def _doubts(case: _Case, limit: float, upper: float) -> list[str]:
     """Why the evidence does not prove recovery; empty when it does."""
     doubts = []
-    if baseline.requests < policy.minimum_baseline_requests:
+    policy, buckets = case.policy, case.buckets
+    if not case.knows_normal and not case.counts_probes:
         doubts.append(
-            f"{baseline.requests} requests before the release are too few to tell what is normal"
+            f"{case.baseline.requests} requests before the release are too few to tell what is "
+            "normal"
         )
-    measured = [bucket for bucket in buckets if bucket.requests]
-    if len(measured) < policy.minimum_buckets:
+    measured = sum(1 for bucket in buckets if case.within(bucket)[1])
+    if measured < policy.minimum_buckets:
         doubts.append(
-            f"only {len(measured)} of {policy.minimum_buckets} intervals were measured completely"
+            f"only {measured} of {policy.minimum_buckets} intervals were measured completely"
         )
-    thin = _thin_traffic(baseline, buckets, policy)
+    thin = _thin_traffic(case)
     if thin:
         doubts.append(thin)
     elif upper > limit:
         doubts.append(f"the error rate may still be {upper:.2%}, above the limit of {limit:.2%}")
     for bucket in buckets[-policy.last_buckets :]:
-        rate = bucket.error_rate
-        if rate is None:
+        errors, requests = case.within(bucket)
+        if not requests:
             doubts.append(f"nothing was measured in the interval from {bucket.start:%H:%M:%S}")
-        elif rate > limit:
+        elif errors / requests > limit:
+            rate = errors / requests
             doubts.append(f"the interval from {bucket.start:%H:%M:%S} had {rate:.2%} errors")
+    users = case.over(buckets)
+    if case.counts_probes and users.users_errors > limit * users.users:
+        doubts.append(
+            f"{users.users_errors} of {users.users} requests of users failed, whatever the "
+            "synthetic probes say"
+        )
     return doubts
 
 
-def _thin_traffic(baseline: Baseline, buckets: Sequence[Bucket], policy: JudgePolicy) -> str | None:
+def _thin_traffic(case: _Case) -> str | None:
     """What is missing where there were too few requests, overall or lately.
 
     Lately matters by itself: replicas that die count no more errors, only no more requests.
     """
+    policy, buckets = case.policy, case.buckets
     for span, where in ((buckets, ""), (buckets[-policy.last_buckets :], " at the end")):
-        requests = sum(bucket.requests for bucket in span)
-        normal = baseline.requests_per_second * sum(bucket.seconds for bucket in span)
+        _, requests = case.counted(case.over(span))
+        normal = case.baseline.requests_per_second * sum(bucket.seconds for bucket in span)
         if requests == 0 or requests < normal * policy.minimum_traffic:
             return (
                 f"{requests} requests{where} are too few: normal traffic would bring about "
                 f"{normal:.0f}"
             )
     return None
-
-
-def _inconclusive(
-    reasons: Sequence[str],
-    *,
-    requests: int,
-    errors: int,
-    limit: float | None = None,
-    lower: float | None = None,
-    upper: float | None = None,
-) -> Judgement:
-    return Judgement(
-        verdict=RecoveryVerdict.INCONCLUSIVE,
-        reasons=tuple(reasons),
-        requests=requests,
-        errors=errors,
-        limit=limit,
-        lower=lower,
-        upper=upper,
-    )
-
-
-def complete_buckets(buckets: Sequence[Bucket], now: Instant) -> tuple[Bucket, ...]:
-    """Only the buckets that have ended: a running one would look like thin traffic."""
-    return tuple(b for b in buckets if b.start + timedelta(seconds=b.seconds) <= now)

@@ -192,7 +192,7 @@ def member(text: str, path: str) -> JsonValue:
         raise NotFoundInAnswerError(f"the body is not JSON, so it has no {path}") from error
     for part in path.split("."):
         try:
-            value = value[int(part)] if isinstance(value, list) else value[part]  # type: ignore[index, call-overload] # whatever cannot be entered raises, and is told
+            value = value[int(part)] if isinstance(value, list) else value[part]  # type: ignore[index] # whatever cannot be entered raises, and is told
         except (LookupError, TypeError, ValueError) as error:
             raise NotFoundInAnswerError(f"the JSON body has no {path}") from error
     return value
