@@ -10,6 +10,8 @@ from collections.abc import Callable
 from bot.adapters.aws import BotoAws
 from bot.adapters.clock import SystemClock
 from bot.adapters.commands import EnvironmentSecrets, LocalCommands
+from bot.adapters.files import LocalFiles
+from bot.adapters.github import GitHub
 from bot.adapters.http import HttpClient
 from bot.adapters.metrics.recorder import PodRecorder
 from bot.adapters.metrics.source import PodMetricsSource
@@ -71,5 +73,7 @@ def make_context(
         strategy=strategy,
         step_kind=step_kind,
         freezer=DeployFreezer(),
+        forge=GitHub(EnvironmentSecrets()),
+        files=LocalFiles(),
     )
     return context, recorder

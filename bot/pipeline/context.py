@@ -11,6 +11,8 @@ from bot.errors import RefusedError
 from bot.pipeline.journal import Journal
 from bot.ports.chat import Chat
 from bot.ports.clock import Clock
+from bot.ports.files import TextFiles
+from bot.ports.forge import Forge
 from bot.ports.freeze import Freezer
 from bot.ports.store import Store
 from bot.ports.world import Metrics, StepKind, Strategy, World
@@ -30,6 +32,8 @@ class Context:
     strategy: Callable[[str], Strategy]
     step_kind: Callable[[str], StepKind]
     freezer: Freezer
+    forge: Forge
+    files: TextFiles
 
     def service(self, name: str) -> ServiceEntry:
         """The catalog's entry; raises RefusedError for a name that it does not have."""

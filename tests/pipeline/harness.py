@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import yaml
 
+from bot.adapters.files import LocalFiles
 from bot.adapters.slack.app import identify
 from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.courier import SlackCourier
@@ -28,6 +29,7 @@ from bot.pipeline.outbox import Outbox
 from bot.pipeline.words import Words
 from sandbox.slack import Channel, Message, SlackServer
 from tests.pipeline.activity import Activity
+from tests.pipeline.forge import CountedGitHub
 from tests.pipeline.mortal import Life, MortalSlackClient, MortalStore
 from tests.pipeline.shop import ShopFreezer, ShopMetrics, ShopStrategy, TurnStep, world_of
 from tests.pipeline.virtual_clock import VirtualClock
@@ -174,6 +176,8 @@ class Process:
             strategy=lambda _: shop,
             step_kind=lambda _: TurnStep(shop, clock),
             freezer=ShopFreezer(shop),
+            forge=CountedGitHub(company.activity),
+            files=LocalFiles(),
         )
         self.outbox = Outbox(
             store=self.store,

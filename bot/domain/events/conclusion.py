@@ -113,6 +113,10 @@ class PostMortemScheduled(Event):
     people: tuple[Actor, ...]
     addresses: dict[str, str] = Field(default_factory=dict)
     """E-mail addresses by the id of a person, of those that are known."""
+    organizer: str = ""
+    """The address in whose name people are invited; empty when none is known."""
+    email: str = ""
+    """Name of the catalog's destination that mails the invitation; empty mails none."""
     late: bool = False
     """Whether it begins more than 48 hours after the resolution."""
     by: Actor | None = None
