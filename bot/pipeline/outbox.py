@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import structlog
 
-from bot.domain.events import Noted
+from bot.domain.events import AnyEvent, Noted, Told
 from bot.domain.incident import Incident
 from bot.errors import (
     OutcomeUnknownError,
@@ -18,7 +18,15 @@ from bot.errors import (
 )
 from bot.pipeline.journal import Decision, Journal
 from bot.ports.clock import Clock
-from bot.ports.deliveries import Action, Courier, Delivery, DeliveryRow, Receipt
+from bot.ports.deliveries import (
+    Action,
+    Courier,
+    Delivery,
+    DeliveryRow,
+    DeliveryState,
+    Receipt,
+    label_of,
+)
 from bot.ports.store import Store
 
 log = structlog.get_logger()
@@ -27,6 +35,8 @@ CLAIM_TTL = timedelta(seconds=60)
 """Longer than any single call to a destination may take."""
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 300.0
+SAID_AFTER = 6
+"""Attempts, half a minute: people are told that a destination beside Slack takes nothing."""
 GIVE_UP_AFTER = 30
 """Attempts: with the back-off above, more than two hours."""
 
@@ -115,7 +125,7 @@ class Outbox:
             await self._give_up(delivery, PermanentError(what, "The bot's log has the details."))
         else:
             await self._store.settle_sent(delivery.id, receipt, now=self._clock.now())
-            await self._note(delivery, receipt.note, "")
+            await self._arrived(delivery, receipt)
 
     async def _send(self, row: DeliveryRow) -> Receipt:
         delivery = row.delivery
@@ -126,16 +136,28 @@ class Outbox:
         if row.unknown and (found := await courier.find(delivery)):
             await self._owe_pin(delivery, found)
             return found
-        previous = None
-        card = str(delivery.payload.get("card", "")) or delivery.card
-        if card:
-            previous = await self._store.card_receipt(
-                delivery.destination, card, delivery.incident_id
-            )
+        previous = await self._previous(delivery)
         receipt = await courier.send(delivery, previous)
         if receipt != previous:
             await self._owe_pin(delivery, receipt)
         return receipt
+
+    async def _previous(self, delivery: Delivery) -> Receipt | None:
+        """The receipt of what this delivery follows at its destination, if that arrived."""
+        card = str(delivery.payload.get("card", "")) or delivery.card
+        if card:
+            return await self._store.card_receipt(delivery.destination, card, delivery.incident_id)
+        if not delivery.series:
+            return None
+        rows = await self._store.deliveries(delivery.incident_id)
+        arrived = [
+            row.receipt
+            for row in rows
+            if row.state is DeliveryState.SENT
+            and row.delivery.destination == delivery.destination
+            and row.delivery.series == delivery.series
+        ]
+        return arrived[-1] if arrived else None
 
     async def _owe_pin(self, card: Delivery, receipt: Receipt) -> None:
         """Pin a card that has become a message.
@@ -166,6 +188,9 @@ class Outbox:
         if error.remedy:
             # Waiting alone will not help: a person has to do something.
             await self._note(row.delivery, error.what, error.remedy)
+        elif row.delivery.told and row.attempts >= SAID_AFTER:
+            remedy = "The bot keeps trying; tell its readers by hand if it cannot wait."
+            await self._note(row.delivery, error.what, remedy)
         unknown = row.unknown or isinstance(error, OutcomeUnknownError)
         await self._store.settle_retry(
             row.delivery.id, due_at=due, error=str(error), unknown=unknown
@@ -183,12 +208,34 @@ class Outbox:
         """
         if not delivery.incident_id or delivery.action is Action.CARD:
             return
-        subject = f"{delivery.action.value} to {delivery.destination.partition(':')[2]}"
-        noted = Noted(subject=subject, what=what, remedy=remedy)
+        await self._record(delivery, self._noted(delivery, what, remedy))
+
+    async def _arrived(self, delivery: Delivery, receipt: Receipt) -> None:
+        """Take back what was said of failures, and show what a destination beside Slack took."""
+        if not delivery.told:
+            await self._note(delivery, receipt.note, "")
+            return
+        told = Told(
+            destination=delivery.destination, what=delivery.told, reference=receipt.reference
+        )
+        await self._record(delivery, told, self._noted(delivery, receipt.note, ""))
+
+    def _noted(self, delivery: Delivery, what: str, remedy: str) -> Noted:
+        subject = f"{delivery.action.value} to {label_of(delivery.destination)}"
+        return Noted(subject=subject, what=what, remedy=remedy)
+
+    async def _record(self, delivery: Delivery, *wanted: Noted | Told) -> None:
+        """Write what the incident does not know yet: a card must not flicker."""
 
         def decide(incident: Incident) -> Decision | None:
-            known = {note.subject: note for note in incident.notes}.get(subject)
-            unchanged = known == noted if what else known is None
-            return None if unchanged else Decision(events=(noted,))
+            events: tuple[AnyEvent, ...] = tuple(w for w in wanted if _is_news(w, incident))
+            return Decision(events=events) if events else None
 
         await self._journal.record(delivery.incident_id, decide)
+
+
+def _is_news(event: Noted | Told, incident: Incident) -> bool:
+    if isinstance(event, Told):
+        return event not in incident.told
+    known = {note.subject: note for note in incident.notes}.get(event.subject)
+    return known != event if event.what else known is not None

@@ -56,8 +56,19 @@ class Delivery(Value):
     status page: the courier is given the receipt of the newest one before that arrived. Every one
     of them is sent; after one that failed for good the next stands for it."""
     payload: Facts = Field(default_factory=dict)
+    told: str = ""
+    """What to say on the status card once a destination beside Slack took it: ``identified``."""
     optional: bool = False
     """A failure is noted on the status card and nothing waits for it."""
+
+
+def label_of(destination: str) -> str:
+    """A destination as people know it: a channel by its name or id, others with their kind."""
+    kind, _, name = destination.partition(":")
+    return name if kind == "slack" else f"{_KINDS.get(kind, kind)} {name}"
+
+
+_KINDS = {"statuspage": "status page", "webhook": "webhook", "email": "e-mail"}
 
 
 class StatusMessage(Value):

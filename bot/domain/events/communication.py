@@ -85,5 +85,3 @@ class Told(Event):
     """What it was, in a word or two: ``identified``, ``update 3``."""
     reference: str = ""
     """The destination's receipt: an incident's id there, a mail's Message-ID."""
-    note: str = ""
-    """What did not work although the message arrived, such as a refused recipient."""
