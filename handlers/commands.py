@@ -17,6 +17,7 @@ from bot.pipeline import assess
 from bot.views import ids, modals, replies
 from bot.views.message import Message
 from handlers.desk import ACK_SECONDS, Ack, Body, Desk, actor_of, reply_ephemeral
+from handlers.freeze import unfreeze
 
 log = structlog.get_logger()
 
@@ -155,6 +156,9 @@ def _ephemeral(message: Message) -> dict[str, Any]:
 SUBCOMMANDS: dict[str, Subcommand] = {
     "status": Subcommand(answer=_status, usage="status", what="open incidents"),
     "history": Subcommand(answer=_history, usage="history", what="incidents of the past"),
+    "unfreeze": Subcommand(
+        answer=unfreeze, usage="unfreeze SERVICE", what="let deploys go on after a rollback"
+    ),
     "help": Subcommand(answer=_help, usage="help", what="this text"),
 }
 """By the word itself; the help text lists them in this order. A service's name comes first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from bot.cli import examining, looking, serving, working
+from bot.cli import examining, freezing, looking, serving, working
 from bot.cli.options import Ended, Exit
 from bot.errors import RollbackBotError
 from bot.terminal.printing import here, make_console
@@ -21,6 +21,7 @@ serving.register(cli)
 working.register(cli)
 looking.register(cli)
 examining.register(cli)
+freezing.register(cli)
 
 
 def main() -> None:

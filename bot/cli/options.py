@@ -47,6 +47,8 @@ class Exit(IntEnum):
     """Paused, left, or ended before the last step: “rollback-bot resume” goes on."""
     UNPROVEN = 4
     """Every step was done, but recovery is not proven."""
+    FROZEN = 5
+    """Deploys of the service are to wait."""
 
 
 class Ended(SystemExit):

@@ -11,6 +11,7 @@ from bot.domain.incident import Incident
 from bot.ports.deliveries import Action, Delivery
 from bot.views import posts
 from bot.views.frame import Frame
+from bot.views.freeze import frozen_post, lifted_post
 from bot.views.message import Message
 
 
@@ -115,6 +116,16 @@ def _resolved(event: e.Resolved, to: Speaker) -> Iterator[Delivery]:
     yield from to.everywhere("resolved", posts.resolved_post(to.incident, to.frame))
 
 
+def _frozen(event: e.FreezeSet, to: Speaker) -> Iterator[Delivery]:
+    if event.freezes:
+        yield from to.post("frozen", frozen_post(event, to.incident))
+
+
+def _unfrozen(event: e.FreezeLifted, to: Speaker) -> Iterator[Delivery]:
+    services = to.incident.plan.services if to.incident.plan else ()
+    yield from to.post("unfrozen", lifted_post(event, to.incident, services=services))
+
+
 def _report(event: e.ReportPublished, to: Speaker) -> Iterator[Delivery]:
     service = to.incident.declared.service
     payload = {
@@ -134,4 +145,6 @@ _HANDLERS: dict[type[e.Event], Callable[[Any, Speaker], Iterator[Delivery]]] = {
     e.Judged: _judged,
     e.Resolved: _resolved,
     e.ReportPublished: _report,
+    e.FreezeSet: _frozen,
+    e.FreezeLifted: _unfrozen,
 }

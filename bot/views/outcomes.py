@@ -11,6 +11,7 @@ from bot.domain.values import seconds_between, spoken
 from bot.views import figures
 from bot.views.causes import possible_causes
 from bot.views.frame import Frame
+from bot.views.freeze import freeze_blocks
 from bot.views.kit import compose, context, facts, header, listing, section
 from bot.views.markup import escape, inline, people, quote
 from bot.views.measured import judgement_lines, latest, replicas
@@ -70,6 +71,7 @@ def resolved_post(incident: Incident, frame: Frame) -> Message:
         *listing("Impact", _impact(incident)),
         *measured,
         *(_concluded(incident.conclusion) if incident.conclusion else []),
+        *freeze_blocks(incident),
         section(f"*Next:* {next_action(incident, frame)}"),
         context(f"{incident.id} · resolved by {by} · updates end here, the report follows"),
     ]

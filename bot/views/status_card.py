@@ -9,6 +9,7 @@ from bot.domain.incident import Incident
 from bot.domain.updates import next_update_at
 from bot.views import buttons, figures
 from bot.views.frame import Frame
+from bot.views.freeze import freeze_blocks
 from bot.views.kit import actions, compose, context, facts, header, listing, section
 from bot.views.markup import day, escape, inline, moment, people, quote
 from bot.views.measured import latest
@@ -35,6 +36,7 @@ def status_card(incident: Incident, frame: Frame) -> Message:
         *facts(_facts(incident)),
         section(f"*Reason*\n{quote(incident.declared.decision.reason, 800)}"),
         *listing("Figures", latest(incident, frame)),
+        *freeze_blocks(incident),
         *(listing("Prerequisites", _ticks(incident)) if incident.is_open else []),
         *_roles(incident),
         *listing("Did not work, the journey goes on", _notes(incident), limit=2_500),

@@ -1,0 +1,89 @@
+"""The deploy freeze in words: on the card, in the last post, and as an answer."""
+
+from __future__ import annotations
+
+from slack_sdk.models.blocks import Block
+
+from bot.domain.events import FreezeLifted, FreezeSet
+from bot.domain.freeze import Freeze
+from bot.domain.incident import Incident
+from bot.domain.values import Instant
+from bot.views import ids
+from bot.views.kit import compose, context, listing, section
+from bot.views.markup import code, day, inline, people
+from bot.views.message import Message
+
+
+def freeze_blocks(incident: Incident) -> list[Block]:
+    """For a card or post of the incident; nothing while deploys are free."""
+    freeze = incident.freeze
+    return listing("🧊 Deploys are frozen", _told(freeze)) if freeze and freeze.freezes else []
+
+
+def frozen_post(event: FreezeSet, incident: Incident) -> Message:
+    """Said once, when the freeze is set."""
+    said = f"🧊 Deploys of {_services(event)} are frozen after {incident.id}"
+    told = _told(event)
+    return compose(
+        f"{said}. {told[-1].removeprefix('• ')}", [section(f"*{said}*\n" + "\n".join(told))]
+    )
+
+
+def lifted_post(event: FreezeLifted, incident: Incident, *, services: tuple[str, ...]) -> Message:
+    """Said once, when deploys may go on."""
+    who = f"{people((event.by,))} lifted the freeze" if event.by else "The freeze has ended"
+    why = f" ({inline(event.why, 200)})" if event.why else ""
+    said = f"Deploys of {_names(services or (incident.declared.service,))} may go on"
+    told = f"{who}{why}. The withdrawn release stays marked as bad in the bot."
+    return compose(f"▶️ {said}. {told}", [section(f"*▶️ {said}*\n{told}")])
+
+
+def unfrozen_reply(freeze: Freeze) -> Message:
+    """To whoever lifted it."""
+    said = (
+        f"Deploys of {inline(freeze.service, 80)} may go on: the freeze of {freeze.incident_id} "
+        f"for {inline(freeze.release, 80)} is lifted."
+    )
+    small = "Marks on the live system go with it; what cannot be reached now is tried again."
+    return compose(said, [section(said), context(small)])
+
+
+def frozen_sentence(freeze: Freeze, *, command: str) -> str:
+    """For a terminal and for CI, plain text."""
+    return (
+        f"Deploys of {freeze.service} are frozen until {freeze.until:%Y-%m-%d %H:%M} UTC: "
+        f"{freeze.incident_id} withdrew {freeze.release}. To lift it: {command}"
+    )
+
+
+def is_over(freeze: Freeze, now: Instant) -> bool:
+    """Whether its time has ended, also where nobody has lifted it yet."""
+    return now >= freeze.until
+
+
+def _told(event: FreezeSet) -> list[str]:
+    first = event.freezes[0]
+    # The mark's places are for whoever wonders why a pipeline stands still.
+    marks = ", ".join(inline(mark, 120) for mark in event.marks[:6])
+    more = f" and {len(event.marks) - 6} more" if len(event.marks) > 6 else ""
+    where = (
+        f"• Marked on {marks}{more}"
+        if event.marks
+        else "• The mark stands in the bot alone: ask it with "
+        f"{code(f'rollback-bot frozen {first.service}')}"
+    )
+    return [
+        f"• {_services(event)} until {day(first.until)}, because {inline(first.release, 80)} was "
+        "withdrawn",
+        where,
+        *(f"• ⚠️ Not marked: {inline(problem, 400)}" for problem in event.problems[:5]),
+        f"• Lift it with {code(f'{ids.COMMAND} unfreeze {first.service}')}",
+    ]
+
+
+def _services(event: FreezeSet) -> str:
+    return _names(tuple(freeze.service for freeze in event.freezes))
+
+
+def _names(services: tuple[str, ...]) -> str:
+    return ", ".join(inline(service, 80) for service in services)
