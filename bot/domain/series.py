@@ -15,13 +15,14 @@ as missing requests, which prove nothing, and never as requests that nobody made
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import Field
 
+from bot.domain.histogram import quantile
 from bot.domain.recovery import Bucket
 from bot.domain.values import Value
 
@@ -61,6 +62,18 @@ class Reading(Protocol):
     def duration_count(self) -> float:
         """Requests whose duration was measured."""
 
+    @property
+    def duration_buckets(self) -> Mapping[str, float]:
+        """Upper bound in seconds, as exported → requests that took no longer."""
+
+    @property
+    def business(self) -> float | None:
+        """What the service is there for, since birth; None when it is not exported."""
+
+    @property
+    def saturation(self) -> float | None:
+        """Used share of the scarcest resource at the moment; None when it is not exported."""
+
 
 class Counts(Value):
     """What happened over a span of time."""
@@ -68,6 +81,13 @@ class Counts(Value):
     buckets: tuple[Bucket, ...]
     latency_ms: float | None = None
     """Mean duration of a request; None when no duration was measured."""
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    """Quantiles of the duration; None without a histogram."""
+    saturation: float | None = None
+    """Of the fullest instance, by its last reading within the span."""
+    business_per_minute: float | None = None
+    """Per minute of the time in which it was measured."""
     requests_by_release: dict[str, int] = Field(default_factory=dict)
 
 
@@ -82,6 +102,8 @@ class Increment:
     errors: float
     duration_sum: float
     duration_count: float
+    duration_buckets: Mapping[str, float] = field(default_factory=dict)
+    business: float | None = None
 
 
 def increments(readings: Iterable[Reading], longest: timedelta) -> Iterator[Increment]:
@@ -108,6 +130,8 @@ def _increment(earlier: Reading | None, later: Reading) -> Increment | None:
             errors=later.errors,
             duration_sum=later.duration_sum,
             duration_count=later.duration_count,
+            duration_buckets=later.duration_buckets,
+            business=later.business,
         )
     increment = Increment(
         start=earlier.at,
@@ -117,11 +141,32 @@ def _increment(earlier: Reading | None, later: Reading) -> Increment | None:
         errors=later.errors - earlier.errors,
         duration_sum=later.duration_sum - earlier.duration_sum,
         duration_count=later.duration_count - earlier.duration_count,
+        duration_buckets=_grown(earlier, later),
+        business=_difference(earlier.business, later.business),
     )
     fell = min(
         increment.requests, increment.errors, increment.duration_sum, increment.duration_count
     )
     return None if fell < 0 else increment
+
+
+def _grown(earlier: Reading, later: Reading) -> Mapping[str, float]:
+    """What every bucket grew by; nothing where the two do not have the same buckets.
+
+    A labelled histogram appears with its first observation: before it, every bucket was empty.
+    """
+    before, after = earlier.duration_buckets, later.duration_buckets
+    if before.keys() != after.keys() and (before or earlier.duration_count):
+        return {}
+    grown = {bound: count - before.get(bound, 0.0) for bound, count in after.items()}
+    return grown if min(grown.values(), default=0.0) >= 0 else {}
+
+
+def _difference(earlier: float | None, later: float | None) -> float | None:
+    """What a counter grew by; None where it is unknown, or fell."""
+    if earlier is None or later is None or later < earlier:
+        return None
+    return later - earlier
 
 
 def count(
@@ -139,27 +184,112 @@ def count(
     width = timedelta(seconds=seconds)
     number = max(0, -((start - end) // width))
     good, bad = [0.0] * number, [0.0] * number
-    by_release: dict[str, float] = defaultdict(float)
-    duration_sum = duration_count = 0.0
+    totals = _Totals()
+    readings = tuple(readings)
     for increment in increments(readings, longest):
         if increment.start < start:
             continue
+        inside = 0.0
         for index, share in _shares(increment, start, end, width):
             good[index] += max(0.0, increment.requests - increment.errors) * share
             bad[index] += increment.errors * share
-            by_release[increment.release] += increment.requests * share
-            duration_sum += increment.duration_sum * share
-            duration_count += increment.duration_count * share
-    whole_good, whole_bad = _whole(good), _whole(bad)
-    buckets = tuple(
-        Bucket(start=start + index * width, seconds=seconds, requests=fine + failed, errors=failed)
-        for index, (fine, failed) in enumerate(zip(whole_good, whole_bad, strict=True))
+            inside += share
+        totals.add(increment, inside, end)
+    buckets = buckets_of(
+        [fine + failed for fine, failed in zip(good, bad, strict=True)],
+        bad,
+        start=start,
+        seconds=seconds,
     )
-    return Counts(
-        buckets=buckets,
-        latency_ms=duration_sum / duration_count * 1000 if duration_count > 0 else None,
-        requests_by_release={r: n for r, n in ((r, round(n)) for r, n in by_release.items()) if n},
+    return Counts(buckets=buckets, saturation=_fullest(readings, start, end), **totals.figures())
+
+
+def buckets_of(
+    requests: Sequence[float | None],
+    errors: Sequence[float | None],
+    *,
+    start: datetime,
+    seconds: float,
+) -> tuple[Bucket, ...]:
+    """Consecutive buckets of whole numbers; nothing is lost by rounding.
+
+    None is unknown and counts nothing. Every error is a request: a source that tells of more
+    errors than requests (a load balancer that refuses requests before it counts them) has seen
+    at least so many.
+    """
+    failed = [part or 0.0 for part in errors]
+    fine = [max(0.0, (part or 0.0) - bad) for part, bad in zip(requests, failed, strict=True)]
+    return tuple(
+        Bucket(
+            start=start + index * timedelta(seconds=seconds),
+            seconds=seconds,
+            requests=good + bad,
+            errors=bad,
+        )
+        for index, (good, bad) in enumerate(zip(_whole(fine), _whole(failed), strict=True))
     )
+
+
+class _Totals:
+    """Everything that is added up over the whole span."""
+
+    def __init__(self) -> None:
+        self._by_release: dict[str, float] = defaultdict(float)
+        self._duration_sum = self._duration_count = 0.0
+        self._buckets: dict[str, float] = defaultdict(float)
+        self._business: float | None = None
+        self._measured: list[tuple[datetime, datetime]] = []
+
+    def add(self, increment: Increment, share: float, end: datetime) -> None:
+        """Take the share of an increment that lies within the span."""
+        self._by_release[increment.release] += increment.requests * share
+        self._duration_sum += increment.duration_sum * share
+        self._duration_count += increment.duration_count * share
+        for bound, count in increment.duration_buckets.items():
+            self._buckets[bound] += count * share
+        if increment.business is not None:
+            self._business = (self._business or 0.0) + increment.business * share
+            self._measured.append((increment.start, min(increment.end, end)))
+
+    def figures(self) -> dict[str, Any]:
+        """The fields of ``Counts`` that they make."""
+        count = self._duration_count
+        p95, p99 = (quantile(share, self._buckets) for share in (0.95, 0.99))
+        releases = ((release, round(number)) for release, number in self._by_release.items())
+        return {
+            "latency_ms": self._duration_sum / count * 1000 if count > 0 else None,
+            "p95_ms": None if p95 is None else p95 * 1000,
+            "p99_ms": None if p99 is None else p99 * 1000,
+            "business_per_minute": self._per_minute(),
+            "requests_by_release": {release: number for release, number in releases if number},
+        }
+
+    def _per_minute(self) -> float | None:
+        seconds = _covered_seconds(self._measured)
+        if self._business is None or seconds <= 0:
+            return None
+        return self._business / seconds * 60
+
+
+def _covered_seconds(spans: Iterable[tuple[datetime, datetime]]) -> float:
+    """How long at least one of the spans lasted."""
+    total, reached = 0.0, None
+    for start, end in sorted(spans):
+        begin = start if reached is None else max(start, reached)
+        if end > begin:
+            total += (end - begin).total_seconds()
+            reached = end
+    return total
+
+
+def _fullest(readings: Iterable[Reading], start: datetime, end: datetime) -> float | None:
+    """The fullest instance, each by its last reading within the span."""
+    latest = {
+        reading.instance: reading.saturation
+        for reading in sorted(readings, key=lambda reading: reading.at)
+        if start <= reading.at <= end
+    }
+    return max((share for share in latest.values() if share is not None), default=None)
 
 
 def _shares(

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from pydantic import Field
+
 from bot.domain.events import AnyEvent, Recorded
 from bot.domain.values import Facts, Instant, Value
 from bot.ports.deliveries import Delivery, DeliveryRow, Receipt
@@ -80,6 +82,12 @@ class ScrapePoint(Value):
     duration_sum: float = 0.0
     """Seconds."""
     duration_count: float = 0.0
+    duration_buckets: dict[str, float] = Field(default_factory=dict)
+    """Upper bound in seconds, as exported → requests that took no longer."""
+    business: float | None = None
+    """What the service is there for, counted since birth; None where it is not exported."""
+    saturation: float | None = None
+    """Used share of the scarcest resource; None where it is not exported."""
 
 
 class Store(Protocol):

@@ -25,7 +25,17 @@ class Series(Value):
     buckets: tuple[Bucket, ...]
     latency_ms: float | None = None
     """Mean response time over the whole span."""
+    p95_ms: float | None = None
+    """95 % of the requests took at most so long."""
+    p99_ms: float | None = None
+    """99 % of the requests took at most so long."""
+    saturation: float | None = None
+    """How full the scarcest resource is, as a share of its limit; 1 is full."""
+    business_per_minute: float | None = None
+    """What the service is there for (orders, sign-ups …) per minute of the time measured."""
     requests_by_release: dict[str, int] = Field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    """Why a figure that the catalog asks for is unknown, one sentence each."""
 
     @property
     def requests(self) -> int:
@@ -51,8 +61,14 @@ class Metrics(Protocol):
     ) -> Series:
         """Consecutive buckets of ``seconds`` from start on; a span without data has 0 requests.
 
-        Raises TemporaryError when the source does not answer, PermanentError when the service
-        has no metrics or the series do not exist.
+        A source that keeps whole minutes begins with the first whole minute after the start and
+        may return longer buckets. One that learns of requests late is waited for, so that a
+        bucket is never half full. A figure beside the counts that cannot be told is None, and
+        ``problems`` says why.
+
+        Raises TemporaryError when the source does not answer, or answers in part;
+        PermanentError when the service has no metrics, the bot may not read them, the series do
+        not exist, or no errors and a wrong query for errors cannot be told apart.
         """
 
 

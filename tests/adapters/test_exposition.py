@@ -79,3 +79,24 @@ def test_anything_else_is_refused_and_the_catalog_named(page: str) -> None:
 def test_a_counter_that_is_no_count_is_refused(value: str) -> None:
     with pytest.raises(PermanentError, match="value"):
         read_counters(f"http_requests_total {value}\n", METRICS)
+
+
+def test_histogram_business_and_saturation_are_read_where_they_are_exported() -> None:
+    page = (
+        "http_requests_total 5\n"
+        'http_request_duration_seconds_bucket{path="/a",le="0.1"} 3\n'
+        'http_request_duration_seconds_bucket{path="/b",le="0.1"} 1\n'
+        'http_request_duration_seconds_bucket{path="/a",le="+Inf"} 4\n'
+        "orders_total 12\nprocess_open_fds 256\nprocess_max_fds 1024\n"
+    )
+    counters = read_counters(page, METRICS.model_copy(update={"business": "orders_total"}))
+    assert counters.duration_buckets == {"0.1": 4, "+Inf": 4}
+    assert (counters.business, counters.saturation) == (12, 0.25)
+
+
+@pytest.mark.parametrize("page", ["", "process_open_fds 5\n", "process_max_fds 0\n"])
+def test_what_is_not_exported_is_unknown(page: str) -> None:
+    metrics = METRICS.model_copy(update={"business": "orders_total"})
+    counters = read_counters(f"http_requests_total 5\n{page}", metrics)
+    assert (counters.business, counters.saturation) == (None, None)
+    assert counters.duration_buckets == {}

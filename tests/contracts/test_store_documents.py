@@ -63,6 +63,9 @@ def reading(at: datetime, instance: str = "pod-1", service: str = "checkout") ->
         errors=0.1 + 0.2,
         duration_sum=1e-300,
         duration_count=1.0,
+        duration_buckets={"0.1": 1.0, "+Inf": 2.0**53 - 1},
+        business=0.0,
+        saturation=0.1 + 0.2,
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.histogram import quantile
 from bot.domain.series import Counts, count
 from bot.ports.store import ScrapePoint
 
@@ -167,3 +169,58 @@ def test_however_the_buckets_lie_nothing_is_lost_or_counted_twice(
     counts = counted(*readings, end=at + 1, seconds=seconds)
     assert sum(b.requests for b in counts.buckets) == requests
     assert sum(b.errors for b in counts.buckets) == errors
+
+
+def test_quantiles_are_those_of_the_span_and_not_of_the_whole_past() -> None:
+    fast = {"0.1": 900.0, "0.5": 900.0, "+Inf": 900.0}
+    slow = {"0.1": 900.0, "0.5": 1000.0, "+Inf": 1000.0}
+    counts = counted(
+        reading(0, 900).model_copy(update={"duration_buckets": fast}),
+        reading(30, 1000).model_copy(update={"duration_buckets": slow}),
+    )
+    assert counts.p95_ms == pytest.approx(480)
+    assert counts.p99_ms == pytest.approx(496)
+
+
+def test_a_reading_that_was_kept_without_its_histogram_tells_no_quantile() -> None:
+    buckets = {"0.1": 1000.0, "+Inf": 1000.0}
+    counts = counted(
+        reading(0, 900), reading(30, 1000).model_copy(update={"duration_buckets": buckets})
+    )
+    assert counts.p95_ms is None
+
+
+def test_business_is_counted_per_minute_of_the_time_in_which_it_was_measured() -> None:
+    def orders(at: float, count: float, instance: str) -> ScrapePoint:
+        return reading(at, 0, instance=instance).model_copy(update={"business": count})
+
+    counts = counted(
+        orders(0, 100, "a"), orders(30, 110, "a"), orders(0, 0, "b"), orders(30, 5, "b"), end=600
+    )
+    assert counts.business_per_minute == pytest.approx(30)
+    assert counted(reading(0, 0), reading(30, 5)).business_per_minute is None
+
+
+def test_the_fullest_instance_tells_the_saturation_as_it_was_at_the_end() -> None:
+    def full(at: float, share: float | None, instance: str) -> ScrapePoint:
+        return reading(at, 0, instance=instance).model_copy(update={"saturation": share})
+
+    counts = counted(full(0, 0.9, "a"), full(30, 0.4, "a"), full(30, 0.6, "b"), full(30, None, "c"))
+    assert counts.saturation == 0.6
+
+
+@pytest.mark.parametrize(
+    ("buckets", "expected"),
+    [
+        ({}, None),
+        ({"+Inf": 10.0}, None),
+        ({"0.1": 0.0, "+Inf": 0.0}, None),
+        ({"0.1": 100.0, "+Inf": 100.0}, 0.05),
+        ({"0.1": 50.0, "0.2": 100.0, "+Inf": 100.0}, 0.1),
+        ({"0.1": 0.0, "0.2": 0.0, "+Inf": 7.0}, 0.2),
+    ],
+)
+def test_a_quantile_lies_where_promql_sees_it(
+    buckets: dict[str, float], expected: float | None
+) -> None:
+    assert quantile(0.5, buckets) == (None if expected is None else pytest.approx(expected))

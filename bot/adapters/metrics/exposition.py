@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+from pydantic import Field
 
 from bot.config.metrics import PodMetrics
 from bot.domain.values import Value
@@ -27,13 +29,19 @@ class Counters(Value):
     duration_sum: float
     """Seconds."""
     duration_count: float
+    duration_buckets: dict[str, float] = Field(default_factory=dict)
+    """Upper bound in seconds, as exported → requests that took no longer."""
+    business: float | None = None
+    """None where the page does not know the counter."""
+    saturation: float | None = None
+    """None where the page does not know the gauges, or the limit is zero."""
 
 
 def read_counters(text: str, metrics: PodMetrics) -> Counters:
     """The configured counters of a metrics page.
 
     A counter that is declared but has no series yet is zero: client libraries create the series
-    of a labelled counter with its first increment. The histogram is optional.
+    of a labelled counter with its first increment. Everything but the requests is optional.
     Raises CounterMissingError when the page does not know the counter of requests,
     PermanentError when it is not in the text format or a counter is no count.
     """
@@ -60,7 +68,35 @@ def read_counters(text: str, metrics: PodMetrics) -> Counters:
         ),
         duration_sum=_total(s for s in durations if s.name == f"{metrics.duration}_sum"),
         duration_count=_total(s for s in durations if s.name == f"{metrics.duration}_count"),
+        duration_buckets=_buckets(s for s in durations if s.name == f"{metrics.duration}_bucket"),
+        business=_business(families, metrics.business),
+        saturation=_saturation(families, metrics.saturation),
     )
+
+
+def _buckets(samples: Iterable[Sample]) -> dict[str, float]:
+    """The histogram's buckets, over all its series."""
+    found: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        found[sample.labels.get("le", "")].append(sample)
+    return {bound: _total(group) for bound, group in found.items() if bound}
+
+
+def _business(families: Sequence[Metric], name: str | None) -> float | None:
+    if name is None or not any(_is_counter(family, name) for family in families):
+        return None
+    return _total(s for f in families if _is_counter(f, name) for s in f.samples)
+
+
+def _saturation(families: Sequence[Metric], share: str) -> float | None:
+    """A gauge, or one over another; the fullest of several series."""
+    used, _, limit = (name.strip() for name in share.partition("/"))
+    values = [s.value for f in families for s in f.samples if s.name == used]
+    if limit:
+        limits = [s.value for f in families for s in f.samples if s.name == limit]
+        values = [value / least for value in values if (least := min(limits, default=0)) > 0]
+    known = [value for value in values if math.isfinite(value) and value >= 0]
+    return max(known, default=None)
 
 
 def _is_counter(family: Metric, name: str) -> bool:

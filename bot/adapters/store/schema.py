@@ -110,10 +110,15 @@ _OWNERS = (
     "CREATE TABLE owners (name TEXT PRIMARY KEY, home TEXT NOT NULL)",
 )
 
+_READINGS = (
+    # What a reading holds beside the counters of all services: histogram, business, saturation.
+    "ALTER TABLE scrapes ADD COLUMN more TEXT NOT NULL DEFAULT '{}'",
+)
+
 Migration = Sequence[str]
 """The statements of one step; ``{blob}`` stands for the database's type for bytes."""
 
-MIGRATIONS: tuple[Migration, ...] = (_TABLES, _OWNERS)
+MIGRATIONS: tuple[Migration, ...] = (_TABLES, _OWNERS, _READINGS)
 """Migration number n stands at index n - 1."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -9,19 +10,27 @@ from bot.adapters.store.mapping import instant, micros
 from bot.adapters.store.session import Row, Session
 from bot.ports.store import ScrapePoint
 
+_MORE = {"duration_buckets", "business", "saturation"}
+"""Members of a reading that share one column."""
+
 
 async def add(session: Session, points: Sequence[ScrapePoint]) -> None:
     """Keep readings; a second one of the same instance and moment adds nothing."""
     await session.many(
         """INSERT INTO scrapes
             (service, instance, at, release, born_at, requests, errors,
-             duration_sum, duration_count)
+             duration_sum, duration_count, more)
         VALUES
             (:service, :instance, :at, :release, :born_at, :requests, :errors,
-             :duration_sum, :duration_count)
+             :duration_sum, :duration_count, :more)
         ON CONFLICT (service, instance, at) DO NOTHING""",
         [
-            {**point.model_dump(), "at": micros(point.at), "born_at": micros(point.born_at)}
+            {
+                **point.model_dump(exclude=_MORE),
+                "at": micros(point.at),
+                "born_at": micros(point.born_at),
+                "more": point.model_dump_json(include=_MORE, exclude_defaults=True),
+            }
             for point in points
         ],
     )
@@ -53,4 +62,6 @@ async def prune(session: Session, before: datetime) -> None:
 
 
 def _point(row: Row) -> ScrapePoint:
-    return ScrapePoint(**{**row, "at": instant(row["at"]), "born_at": instant(row["born_at"])})
+    counters = {key: value for key, value in row.items() if key != "more"}
+    times = {"at": instant(row["at"]), "born_at": instant(row["born_at"])}
+    return ScrapePoint(**{**counters, **times, **json.loads(row["more"])})
