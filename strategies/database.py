@@ -1,16 +1,13 @@
-"""Database: a PostgreSQL schema goes back by down migrations, or an archive takes its place."""
+"""Database: a PostgreSQL schema goes back by down migrations, or a backup takes its place."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from bot.config.catalog import ServiceEntry
-from bot.config.targets.database import (
-    AlembicTarget,
-    DatabaseTarget,
-    RestoreTarget,
-    SqlMigrationsTarget,
-)
+from bot.config.targets import DatabaseTarget
+from bot.config.targets.database import AlembicTarget, RestoreTarget, SqlMigrationsTarget
+from bot.config.targets.rds import RdsTarget
 from bot.domain.plan import Plan
 from bot.errors import ConfigurationError, RollbackBotError
 from bot.ports.world import Evidence, Instance, Observation, World
@@ -19,6 +16,8 @@ from strategies.planning.database.downs import observe_downs, plan_downs, servic
 from strategies.planning.database.evidence import database_evidence
 from strategies.planning.database.restore import newest, plan_restore, read
 from strategies.planning.database.sql import SqlSource
+from strategies.planning.rds.evidence import rds_evidence, rds_instances
+from strategies.planning.rds.plan import observe_rds, plan_rds
 from strategies.postgres.client import Session
 from strategies.postgres.history import Source
 from strategies.postgres.versions import read_applied
@@ -32,6 +31,8 @@ class Database:
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """The applied migrations and how far one could go down."""
         target = _target(service)
+        if isinstance(target, RdsTarget):
+            return await observe_rds(target, world)
         if isinstance(target, RestoreTarget):
             archives = await read(target, world)
             return Observation(
@@ -59,6 +60,10 @@ class Database:
     ) -> Plan:
         """By down migrations one at a time, or by an archive; assessed first, verified after."""
         entry = _target(service)
+        if isinstance(entry, RdsTarget):
+            return await plan_rds(
+                entry, name, world, wanted=target, marked_bad=marked_bad, known_good=known_good
+            )
         if isinstance(entry, RestoreTarget):
             return await plan_restore(
                 entry,
@@ -80,6 +85,8 @@ class Database:
     async def instances(self, service: ServiceEntry, world: World) -> tuple[Instance, ...]:
         """The database itself, which has no replica that could be at another version."""
         target = _target(service)
+        if isinstance(target, RdsTarget):
+            return await rds_instances(target, world)
         session = Session(database=target.database, connection=target.connection)
         found = Instance(
             namespace="postgresql",
@@ -103,6 +110,8 @@ class Database:
     ) -> tuple[Evidence, ...]:
         """The schema, the version table, sizes and sessions; never the data themselves."""
         target = _target(service)
+        if isinstance(target, RdsTarget):
+            return await rds_evidence(target, world)
         session = Session(database=target.database, connection=target.connection)
         return await database_evidence(session, target.version, world)
 

@@ -27,6 +27,10 @@ from strategies.steps.elbv2_await_drain import Elbv2AwaitDrain
 from strategies.steps.elbv2_await_healthy import Elbv2AwaitHealthy
 from strategies.steps.elbv2_forward import Elbv2Forward
 from strategies.steps.measure_downtime import MeasureDowntime
+from strategies.steps.rds_adjust import RdsAdjust
+from strategies.steps.rds_compare import RdsCompare, RdsVerify
+from strategies.steps.rds_rename import RdsRename
+from strategies.steps.rds_restore import RdsKeep, RdsRestore
 from strategies.steps.restore_archive import KeepDatabase, RestoreArchive
 from strategies.steps.revert_template import RevertTemplate
 from strategies.steps.rollback_gate import RollbackGate
@@ -74,6 +78,12 @@ STEP_KINDS: dict[str, StepKind] = {
         Elbv2Forward(),
         KeepDatabase(),
         MeasureDowntime(),
+        RdsAdjust(),
+        RdsCompare(),
+        RdsKeep(),
+        RdsRename(),
+        RdsRestore(),
+        RdsVerify(),
         RestoreArchive(),
         RevertTemplate(),
         RollbackGate(),

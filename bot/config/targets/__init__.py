@@ -8,10 +8,11 @@ from pydantic import Field
 
 from bot.config.targets.canary import CanaryTarget
 from bot.config.targets.composed import ComposedTarget
-from bot.config.targets.database import DatabaseTarget
+from bot.config.targets.database import AlembicTarget, RestoreTarget, SqlMigrationsTarget
 from bot.config.targets.elbv2 import Elbv2Target
 from bot.config.targets.feature_flag import FeatureFlagTarget
 from bot.config.targets.kubernetes import BlueGreenTarget, RollingTarget
+from bot.config.targets.rds import RdsTarget
 from bot.config.targets.recreate import RecreateTarget
 
 __all__ = [
@@ -25,6 +26,11 @@ __all__ = [
     "RollbackTarget",
     "RollingTarget",
 ]
+
+DatabaseTarget = Annotated[
+    SqlMigrationsTarget | AlembicTarget | RestoreTarget | RdsTarget, Field(discriminator="method")
+]
+"""One way to roll a database back; ``method`` tells which."""
 
 RollbackTarget = Annotated[
     BlueGreenTarget

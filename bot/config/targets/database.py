@@ -189,9 +189,3 @@ class RestoreTarget(_Database):
     jobs: int = Field(default=2, ge=1, le=32)
     """Parallel connections of ``pg_restore``."""
     restore_timeout: Duration = timedelta(hours=2)
-
-
-DatabaseTarget = Annotated[
-    SqlMigrationsTarget | AlembicTarget | RestoreTarget, Field(discriminator="method")
-]
-"""One way to roll a database back; ``method`` tells which."""

@@ -1,0 +1,1 @@
+"""Plans for restoring an Amazon RDS instance."""
