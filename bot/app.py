@@ -21,11 +21,13 @@ from bot.adapters.slack.courier import SlackCourier
 from bot.adapters.slack.link import SlackLink
 from bot.adapters.store import open_store
 from bot.adapters.web import WebServer
+from bot.adapters.webhooks import AlertsDoor
 from bot.assembly import PHASES, make_context, owner_name
 from bot.config.catalog import Catalog
 from bot.config.settings import ServeSettings
 from bot.errors import RollbackBotError
 from bot.pipeline import freeze, tripwire, watch
+from bot.pipeline.alerts import Inbox
 from bot.pipeline.beat import Beats
 from bot.pipeline.changes import Changes
 from bot.pipeline.context import Context
@@ -103,7 +105,7 @@ class Bot:
         desk = Desk(context=context, changes=changes, client=client)
         handlers.register(link.app, desk)
         self._resources.push_async_callback(desk.stop)
-        await self._start_receiving(link, store)
+        await self._start_receiving(link, store, Inbox(context))
 
     def _link(self) -> SlackLink:
         settings = self._settings
@@ -114,6 +116,11 @@ class Bot:
             app_token=app_token.get_secret_value() if app_token else None,
             signing_secret=secret.get_secret_value() if secret and not app_token else None,
         )
+
+    def _alerts_door(self, inbox: Inbox) -> AlertsDoor | None:
+        token = self._settings.alerts_token
+        secret = token.get_secret_value() if token else ""
+        return AlertsDoor(token=secret, receive=inbox.receive) if secret else None
 
     async def _start_work(
         self, context: Context, changes: Changes, outbox: Outbox, recorder: PodRecorder
@@ -153,7 +160,7 @@ class Bot:
         self._resources.push_async_callback(_end, sending)
         await reconcile()
 
-    async def _start_receiving(self, link: SlackLink, store: Store) -> None:
+    async def _start_receiving(self, link: SlackLink, store: Store, inbox: Inbox) -> None:
         registry = CollectorRegistry()
         open_incidents = Gauge(
             "rollback_bot_open_incidents", "Incidents not yet closed.", registry=registry
@@ -174,6 +181,7 @@ class Bot:
             ready=ready,
             registry=registry,
             slack=link.app if self._settings.transport == "http" else None,
+            alerts=self._alerts_door(inbox),
         )
         self._resources.push_async_callback(web.stop)
         await web.start()

@@ -15,6 +15,7 @@ from bot.domain.incident import Incident
 from bot.domain.values import Actor
 from bot.pipeline import approve, conclude, execute, undo
 from bot.pipeline.team import check_team
+from bot.pipeline.words import stakeholder_channels
 from bot.views import ids, modals
 from handlers.commands import open_assessment
 from handlers.desk import Ack, Body, Desk, acknowledge_within, actor_of, attempt
@@ -54,10 +55,17 @@ async def _open(desk: Desk, body: Body, view: dict[str, Any]) -> None:
         log.warning("the modal could not be opened", error=str(error.response.get("error")))
 
 
-async def _assess(desk: Desk, body: Body, service: str) -> None:
+async def _assess(desk: Desk, body: Body, value: str) -> None:
+    service, _, prefill_id = value.partition(" ")
     desk.context.service(service)
-    channel = (body.get("channel") or {}).get("id") or ""
-    await open_assessment(desk, body, service, asked_in=str(channel))
+    channel = (body.get("channel") or {}).get("id") or _usual_place(desk, body, service)
+    await open_assessment(desk, body, service, asked_in=str(channel), prefill_id=prefill_id.strip())
+
+
+def _usual_place(desk: Desk, body: Body, service: str) -> str:
+    """Where an incident runs that was asked for outside any channel and gets none of its own."""
+    channels = stakeholder_channels(desk.context.catalog, service)
+    return channels[0] if channels else actor_of(body).id
 
 
 async def _approve(desk: Desk, body: Body, value: str) -> Incident | None:

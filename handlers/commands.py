@@ -11,6 +11,7 @@ import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 
+from bot.domain.draft import Draft
 from bot.domain.incident import Incident
 from bot.errors import RollbackBotError, TemporaryError
 from bot.pipeline import assess
@@ -97,8 +98,13 @@ def command_id(body: Body) -> str:
     return f"command/{body['trigger_id']}/{body['user_id']}"
 
 
-async def open_assessment(desk: Desk, body: Body, service: str, *, asked_in: str) -> None:
-    """Open the modal at once, whatever else is slow, and then fill it."""
+async def open_assessment(
+    desk: Desk, body: Body, service: str, *, asked_in: str, prefill_id: str = ""
+) -> None:
+    """Open the modal at once, whatever else is slow, and then fill it.
+
+    ``prefill_id`` names what is known already, as kept by ``assess.keep_prefill``.
+    """
     draft_id = assess.new_draft_id()
     try:
         opened = await desk.client.views_open(
@@ -110,19 +116,20 @@ async def open_assessment(desk: Desk, body: Body, service: str, *, asked_in: str
         log.warning("the modal could not be opened", error=str(error.response.get("error")))
         return
     view: dict[str, Any] = opened["view"]
-    work = _fill(desk, body, service, draft_id=draft_id, view_id=view["id"], asked_in=asked_in)
-    desk.later(work, subject=f"fill assessment {draft_id}")
+    begun = assess.begin(
+        desk.context,
+        draft_id=draft_id,
+        service=service,
+        actor=actor_of(body),
+        asked_in=asked_in,
+        prefill_id=prefill_id,
+    )
+    desk.later(_fill(desk, begun, view_id=view["id"]), subject=f"fill assessment {draft_id}")
 
 
-async def _fill(
-    desk: Desk, body: Body, service: str, *, draft_id: str, view_id: str, asked_in: str
-) -> None:
-    actor = actor_of(body)
+async def _fill(desk: Desk, begun: Awaitable[Draft], *, view_id: str) -> None:
     try:
-        draft = await assess.begin(
-            desk.context, draft_id=draft_id, service=service, actor=actor, asked_in=asked_in
-        )
-        view = modals.assessment_form(draft)
+        view = modals.assessment_form(await begun)
     except RollbackBotError as error:
         view = modals.message_view("Not possible now", f"{error.what}\n\n{error.remedy}")
     try:

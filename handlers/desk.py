@@ -80,7 +80,8 @@ async def acknowledge_within(ack: Ack, work: Awaitable[None]) -> None:
 async def reply_ephemeral(desk: Desk, body: Body, message: Message) -> None:
     """Tell only the person who clicked.
 
-    The response_url also works where the bot is not a member; without one the channel is used.
+    The response_url also works where the bot is not a member; without one the channel is used,
+    and without a channel a direct message.
     """
     user = actor_of(body)
     url = body.get("response_url")
@@ -94,6 +95,12 @@ async def reply_ephemeral(desk: Desk, body: Body, message: Message) -> None:
         )
         return
     channel = (body.get("channel") or {}).get("id") or body.get("channel_id")
+    if not channel:
+        # The home tab is no channel: the person's own conversation with the bot stands in.
+        await desk.client.chat_postMessage(
+            channel=user.id, text=message.text, blocks=list(message.blocks)
+        )
+        return
     await desk.client.chat_postEphemeral(
         channel=str(channel), user=user.id, text=message.text, blocks=list(message.blocks)
     )

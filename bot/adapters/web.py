@@ -1,4 +1,4 @@
-"""The bot's own HTTP server: Slack's requests, health, readiness, metrics."""
+"""The bot's own HTTP server: Slack's requests, alerts, health, readiness, metrics."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 
+from bot.adapters.webhooks import PATH as ALERTS_PATH
+from bot.adapters.webhooks import AlertsDoor, alerts_handler
 from bot.errors import PermanentError
 
 Ready = Callable[[], Awaitable[list[str]]]
@@ -26,12 +28,14 @@ class WebServer:
         ready: Ready,
         registry: CollectorRegistry,
         slack: AsyncApp | None,
+        alerts: AlertsDoor | None = None,
     ) -> None:
         self._host = host
         self._port = port
         self._ready = ready
         self._registry = registry
         self._slack = slack
+        self._alerts = alerts
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -40,6 +44,7 @@ class WebServer:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_post(ALERTS_PATH, alerts_handler(self._alerts))
         if self._slack is not None:
             app.router.add_post("/slack/events", self._events)
         self._runner = web.AppRunner(app, access_log=None)

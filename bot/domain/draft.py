@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 from bot.domain.assessment import Assessment, Figures, Verdict
-from bot.domain.values import Actor, Instant, Value
+from bot.domain.values import Actor, Fraction, Instant, Value
+
+
+class Prefill(Value):
+    """What is known before a person says anything, for example from an alert.
+
+    It stands in the store under its own id: a button carries no more than that id.
+    """
+
+    id: str
+    service: str
+    description: str
+    """For the assessment's text; a person may change it."""
+    error_rate: Fraction | None = None
+    """Taken where the bot itself measures nothing."""
+    latency_ms: float | None = None
 
 
 class Draft(Value):
@@ -18,5 +33,5 @@ class Draft(Value):
     figures: Figures | None = None
     """None until the metrics answered."""
     assessment: Assessment | None = None
-    """None until the first form was submitted."""
+    """None until somebody said something: an alert that it began with, or a submitted form."""
     verdict: Verdict | None = None

@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 
 from bot.domain.assessment import Assessment, Figures, decide
-from bot.domain.draft import Draft
+from bot.domain.draft import Draft, Prefill
 from bot.domain.values import Actor
 from bot.errors import RefusedError
 from bot.pipeline.context import Context
@@ -15,6 +15,9 @@ from bot.ports.store import Document
 
 KIND = "draft"
 DRAFT_LIFE = timedelta(hours=12)
+PREFILL = "prefill"
+PREFILL_LIFE = timedelta(days=7)
+"""A button that is older opens an empty assessment."""
 
 
 def new_draft_id() -> str:
@@ -46,9 +49,15 @@ async def check_request(context: Context, service: str, actor: Actor) -> None:
 
 
 async def begin(
-    context: Context, *, draft_id: str, service: str, actor: Actor, asked_in: str
+    context: Context,
+    *,
+    draft_id: str,
+    service: str,
+    actor: Actor,
+    asked_in: str,
+    prefill_id: str = "",
 ) -> Draft:
-    """Store an empty draft and fill in the live figures."""
+    """Store a draft and fill in the live figures, and what the prefill says, if it is kept."""
     await check_request(context, service, actor)
     draft = Draft(
         id=draft_id,
@@ -58,9 +67,35 @@ async def begin(
         opened_at=context.clock.now(),
     )
     await _keep(context, draft)
-    measured = draft.model_copy(update={"figures": await measure(context, service)})
+    figures = await measure(context, service)
+    prefill = await _prefill(context, prefill_id) if prefill_id else None
+    said = _said(prefill, service, figures) if prefill else None
+    measured = draft.model_copy(update={"figures": figures, "assessment": said})
     await _keep(context, measured)
     return measured
+
+
+async def keep_prefill(context: Context, prefill: Prefill) -> None:
+    """Keep what an assessment can begin with; repeated, the newest words hold."""
+    document = Document(
+        kind=PREFILL,
+        id=prefill.id,
+        body=prefill.model_dump(mode="json"),
+        expires_at=context.clock.now() + PREFILL_LIFE,
+    )
+    await context.store.put(document)
+
+
+async def _prefill(context: Context, prefill_id: str) -> Prefill | None:
+    document = await context.store.get(PREFILL, prefill_id)
+    return Prefill.model_validate(document.body) if document else None
+
+
+def _said(prefill: Prefill, service: str, figures: Figures) -> Assessment:
+    reported = with_reported_figures(
+        figures, error_rate=prefill.error_rate, latency_ms=prefill.latency_ms
+    )
+    return Assessment(service=service, figures=reported, description=prefill.description)
 
 
 async def load(context: Context, draft_id: str) -> Draft:

@@ -18,7 +18,8 @@ REPLAN = "replan"
 # Buttons (action_id). The value of each is the incident's id, for the plan's buttons followed by
 # a space and the plan's hash.
 ASSESS = "assess"
-"""Opens the assessment; the value is the service's name."""
+"""Opens the assessment; the value is the service's name, and behind a space perhaps the id of what
+it begins with (a prefill)."""
 APPROVE = "approve"
 OPEN_REJECT = "open_reject"
 OPEN_REPLAN = "open_replan"
