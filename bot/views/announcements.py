@@ -10,53 +10,67 @@ from bot.domain.values import spoken
 from bot.views import figures
 from bot.views.frame import Frame
 from bot.views.kit import compose, context, facts, header, listing, section
-from bot.views.markup import channel, day, escape, inline, people, plain, quote
+from bot.views.markup import day, escape, inline, people, plain, quote
 from bot.views.message import Message
 from bot.views.next_action import next_action, until_when, who_approves
+from bot.views.prose import prose
 from bot.views.state import affected, eta, journey, severity, target_release
 from bot.views.team import lead, members, unfilled
+from bot.views.telling import in_slack, interval
+from bot.views.texts import Texts
 
 
-def announcement(incident: Incident, frame: Frame, *, eta_seconds: float | None = None) -> Message:
+def announcement(
+    incident: Incident,
+    frame: Frame,
+    *,
+    eta_seconds: float | None = None,
+    texts: Texts | None = None,
+) -> Message:
     """The declaration in the incident's channel (procedure 1.2 and 1.3)."""
     said = _title(incident)
     promise = f"All hands on deck. {_rhythm(frame)}"
     blocks = [
         header(said),
         *facts(_facts(incident, eta_seconds)),
-        section(f"*Reason*\n{quote(incident.declared.decision.reason, 1_200)}"),
+        *prose("announcement.mrkdwn.j2", in_slack(incident, frame), texts),
         *_decision(incident),
         *_seen(incident),
         *_where(incident.channel),
-        section(f"*{promise}* Nothing is changed before a plan is approved here."),
         context(f"{incident.id} · what happens next: {next_action(incident, frame)}"),
     ]
     return compose(f"{escape(said)}\n{_reason(incident)}\n{promise}", blocks)
 
 
 def stakeholder_announcement(
-    incident: Incident, frame: Frame, *, eta_seconds: float | None = None
+    incident: Incident,
+    frame: Frame,
+    *,
+    eta_seconds: float | None = None,
+    texts: Texts | None = None,
 ) -> Message:
     """The declaration for those who are informed."""
     said = _title(incident)
     blocks = [
         header(said),
         *facts(_facts(incident, eta_seconds)),
-        section(f"*Reason*\n{quote(incident.declared.decision.reason, 1_200)}"),
-        section(f"{_rhythm(frame)} You need not do anything.{_follow(incident.channel)}"),
+        *prose("stakeholder_announcement.mrkdwn.j2", in_slack(incident, frame), texts),
         context(incident.id),
     ]
     return compose(f"{escape(said)}\n{_reason(incident)}\n{_rhythm(frame)}", blocks)
 
 
-def team_assembled(incident: Incident, frame: Frame) -> Message:
+def team_assembled(incident: Incident, frame: Frame, *, texts: Texts | None = None) -> Message:
     """Who fills which role, and what to do about roles that nobody fills."""
     said = "Incident team assembled. Beginning the rollback."
     missing = unfilled(incident)
     if missing:
         said = "Incident team assembled, not complete. Beginning the rollback."
     told = [f"• *{role.value}*: {members(incident, role) or 'nobody yet'}" for role in Role]
-    blocks = [section(f"*{said}*"), *listing("Roles", told)]
+    blocks = [
+        *prose("team.mrkdwn.j2", in_slack(incident, frame), texts),
+        *listing("Roles", told),
+    ]
     if missing:
         names = ", ".join(role.value for role in missing)
         blocks.append(
@@ -94,15 +108,7 @@ def _reason(incident: Incident) -> str:
 
 
 def _rhythm(frame: Frame) -> str:
-    return f"Updates every {_interval(frame)}."
-
-
-def _interval(frame: Frame) -> str:
-    said = spoken(frame.update_every.total_seconds())
-    number, _, unit = said.partition(" ")
-    if unit != "min":
-        return said
-    return "minute" if number == "1" else f"{number} minutes"
+    return f"Updates every {interval(frame)}."
 
 
 def _facts(incident: Incident, eta_seconds: float | None) -> list[tuple[str, str]]:
@@ -151,9 +157,3 @@ def _where(opened: ChannelOpened | None) -> list[Block]:
     if opened is None or opened.dedicated:
         return []
     return [section(f"⚠️ *This incident has no channel of its own.* {inline(opened.note, 600)}")]
-
-
-def _follow(opened: ChannelOpened | None) -> str:
-    if opened is None:
-        return ""
-    return f" Follow it in {channel(opened.channel_id, opened.channel_name)}."

@@ -16,8 +16,12 @@ from bot.views.kit import compose, context, facts, header, listing, section
 from bot.views.markup import escape, inline, people, quote
 from bot.views.measured import judgement_lines, latest, replicas
 from bot.views.message import Message
-from bot.views.state import affected, headline, journey, next_action
+from bot.views.prose import prose
+from bot.views.results import current, health, impact, status
+from bot.views.state import headline, journey, next_action
 from bot.views.team import called
+from bot.views.telling import in_slack
+from bot.views.texts import Texts
 
 _TITLES = {
     Phase.RECOVERED: "✅ Rollback complete, recovery proven",
@@ -25,50 +29,45 @@ _TITLES = {
     Phase.INCONCLUSIVE: "🟠 Rollback done, recovery not proven",
     Phase.STOPPED: "🔴 Rollback stopped before its end",
 }
-_STATUS = {
-    Phase.RECOVERED: "Rollback successful: the error rate is back to normal.",
-    Phase.NOT_RECOVERED: "Every step was done, yet there are more errors than normal.",
-    Phase.INCONCLUSIVE: "Every step was done, but the figures do not prove that users are well.",
-    Phase.STOPPED: "Not every step was done; those that are done stay done.",
-}
 _THANKS = {Phase.RECOVERED: "Thank you, team, for the quick response."}
 
 
-def completion_post(incident: Incident, frame: Frame) -> Message:
+def completion_post(incident: Incident, frame: Frame, *, texts: Texts | None = None) -> Message:
     """The outcome of the rollback (procedure 5.1), no better than it is."""
     if incident.phase is Phase.RESOLVED:
-        return resolved_post(incident, frame)
+        return resolved_post(incident, frame, texts=texts)
     title = _TITLES.get(incident.phase)
     said = f"{title}: {journey(incident)}" if title else headline(incident)
-    status = _STATUS.get(incident.phase, "There is no outcome yet.")
+    outcome = status(incident)
     action = next_action(incident, frame)
     thanks = _THANKS.get(incident.phase, "Thank you, team. It is not over yet.")
     blocks = [
         header(said),
-        section(f"*Status:* {status}"),
+        *prose("complete.mrkdwn.j2", in_slack(incident, frame), texts),
         *facts(_facts(incident)),
         *_break_glass(incident),
         *_stopped(incident),
         *listing("Metrics", latest(incident, frame)),
         *_proof(incident),
-        *listing("Impact", _impact(incident)),
+        *listing("Impact", impact(incident)),
         section("*Root cause:* not known yet; it is written down when the incident is resolved."),
         section(f"*Next:* {action}"),
         context(f"{incident.id} · {thanks}"),
     ]
-    return compose(f"{escape(said)}\n{status}\nNext: {action}", blocks)
+    return compose(f"{escape(said)}\n{outcome}\nNext: {action}", blocks)
 
 
-def resolved_post(incident: Incident, frame: Frame) -> Message:
+def resolved_post(incident: Incident, frame: Frame, *, texts: Texts | None = None) -> Message:
     """The last post: what it was and what follows."""
     said = headline(incident)
     measured = listing("Last figures", latest(incident, frame)) if incident.samples else []
     by = people((incident.resolved_by,)) if incident.resolved_by else "the team"
     blocks = [
         header(said),
+        *prose("resolved.mrkdwn.j2", in_slack(incident, frame), texts),
         *facts(_facts(incident)),
         *_break_glass(incident),
-        *listing("Impact", _impact(incident)),
+        *listing("Impact", impact(incident)),
         *measured,
         *(_concluded(incident.conclusion) if incident.conclusion else []),
         *freeze_blocks(incident),
@@ -97,8 +96,8 @@ def _facts(incident: Incident) -> list[tuple[str, str]]:
     return [
         ("Rollback took", spoken(ran) if ran is not None else running),
         ("Since the assessment", spoken(whole) if whole is not None else "not ended"),
-        ("Current version", _current(incident)),
-        ("Health", _health(incident)),
+        ("Current version", current(incident)),
+        ("Health", health(incident)),
     ]
 
 
@@ -109,28 +108,6 @@ def _break_glass(incident: Incident) -> list[Block]:
         for used in incident.break_glass
     ]
     return listing("⚠️ Approved without Slack (break-glass)", told) if told else []
-
-
-def _current(incident: Incident) -> str:
-    checked = incident.instances
-    if checked is None:
-        return "not checked"
-    found = {checked.version, *(instance.version for instance in checked.instances)} - {None}
-    if not found:
-        return "unknown: nothing answered"
-    told = [figures.release(version) for version in sorted(str(v) for v in found)]
-    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
-    return ", ".join(told[:3]) + more
-
-
-def _health(incident: Incident) -> str:
-    checked = incident.instances
-    if checked is None:
-        return "not checked"
-    ready = f"{sum(i.ready for i in checked.instances)} of {len(checked.instances)} replicas ready"
-    if checked.health_ok is None:
-        return ready
-    return f"{ready}, health check {'passes' if checked.health_ok else 'fails'}"
 
 
 def _stopped(incident: Incident) -> list[Block]:
@@ -165,20 +142,6 @@ def _proof(incident: Incident) -> list[Block]:
     if incident.phase is Phase.NOT_RECOVERED:
         blocks += listing("Possible causes, and what to do", possible_causes(incident))
     return blocks
-
-
-def _impact(incident: Incident) -> list[str]:
-    plan, conclusion = incident.plan, incident.conclusion
-    ran = incident.execution is not None
-    impact = inline(conclusion.impact, 500, empty="") if conclusion else ""
-    downtime = inline(plan.downtime, 200) if plan and ran else "none from a rollback"
-    loss = inline(plan.data_loss, 200) if plan and ran else "none from a rollback"
-    told = [
-        f"• Affected users: {affected(incident)}",
-        f"• Downtime: {downtime}",
-        f"• Data lost: {loss}",
-    ]
-    return [f"• {impact}", *told] if impact else told
 
 
 def _concluded(conclusion: Conclusion) -> list[Block]:

@@ -9,14 +9,16 @@ from slack_sdk.models.blocks import Block
 from bot.domain.events import WordsAdded
 from bot.domain.incident import Incident, Phase
 from bot.domain.updates import next_update_at
-from bot.domain.values import spoken
 from bot.views import figures
 from bot.views.frame import Frame
 from bot.views.kit import compose, context, facts, header, listing, section
 from bot.views.markup import channel, escape, inline, moment, people, quote
 from bot.views.measured import judgement_lines, latest
 from bot.views.message import Message
+from bot.views.prose import prose
 from bot.views.state import affected, eta, headline, next_action, severity, target_release
+from bot.views.telling import in_slack
+from bot.views.texts import Texts
 
 
 def update_post(
@@ -25,6 +27,7 @@ def update_post(
     *,
     number: int,
     words: Sequence[WordsAdded] | None = None,
+    texts: Texts | None = None,
 ) -> Message:
     """One update. ``words`` are those to be told; by default the ones that wait.
 
@@ -33,11 +36,11 @@ def update_post(
     """
     said = headline(incident)
     action = next_action(incident, frame)
-    elapsed = spoken(max(0.0, (frame.now - incident.opened_at).total_seconds()))
     told = incident.words if words is None else words
+    variables = in_slack(incident, frame, number=number, words=told)
     blocks = [
         header(said),
-        section(f"*Update {number}*, {elapsed} after the declaration"),
+        *prose("update.mrkdwn.j2", variables, texts),
         *_words(told),
         *facts(_facts(incident)),
         *listing("Figures", latest(incident, frame)),

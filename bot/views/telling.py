@@ -1,0 +1,208 @@
+"""What the texts may speak of: the variables of every template, by their readers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bot.domain.assessment import Thresholds
+from bot.domain.events import ExternalMessage, WordsAdded
+from bot.domain.external import is_proven
+from bot.domain.incident import Incident
+from bot.domain.updates import next_update_at
+from bot.domain.values import Actor, Value, seconds_between, spoken
+from bot.views import figures
+from bot.views.frame import Frame
+from bot.views.markup import channel, clock, moment
+from bot.views.measured import latest
+from bot.views.results import current, downtime, health, impact, loss, status
+from bot.views.state import affected, eta, headline, next_action, severity, target_release
+from bot.views.team import lead, unfilled
+from bot.views.texts import Written
+
+Variables = dict[str, object]
+
+
+class Public(Value):
+    """How customers know the company and the service."""
+
+    service: str
+    company: str = ""
+    thresholds: Thresholds = Thresholds()
+
+    @property
+    def signature(self) -> str:
+        """Who signs."""
+        return f"The {self.company} team" if self.company else "Your service team"
+
+
+def in_slack(
+    incident: Incident, frame: Frame, *, number: int = 0, words: Sequence[WordsAdded] = ()
+) -> Variables:
+    """For the templates of Slack messages; ``Written`` values are finished mrkdwn."""
+    declared, decision = incident.declared, incident.declared.decision
+    due = next_update_at(incident, frame.update_every)
+    opened = incident.channel
+    conclusion = incident.conclusion
+    return {
+        "incident_id": incident.id,
+        "service": declared.service,
+        "severity": severity(incident),
+        "phase": incident.phase.value,
+        "headline": headline(incident),
+        "bad_release": incident.bad_release,
+        "target_release": target_release(incident) or "",
+        "reason": decision.reason,
+        "affected": decision.affected_users or "not estimated yet",
+        "lead": Written(lead(incident)),
+        "missing": [role.value for role in unfilled(incident)],
+        "channel": Written(channel(opened.channel_id, opened.channel_name) if opened else ""),
+        "elapsed": spoken(max(0.0, (frame.now - incident.opened_at).total_seconds())),
+        "interval": interval(frame),
+        "eta": Written(eta(incident)),
+        "number": number,
+        "words": [{"by": word.by.name, "text": word.text} for word in words],
+        "figures": [Written(line.removeprefix("• ")) for line in latest(incident, frame)],
+        "error_rate": figures.error_rate(declared.assessment.figures),
+        "response_time": figures.latency(declared.assessment.figures),
+        "status": status(incident),
+        "proven": is_proven(incident),
+        "ran": incident.execution is not None,
+        "duration": _duration(incident, frame.now),
+        "current_version": Written(current(incident)),
+        "health": health(incident),
+        "downtime": Written(downtime(incident)),
+        "data_loss": Written(loss(incident)),
+        "root_cause": conclusion.root_cause if conclusion else "",
+        "follow_up": conclusion.follow_up.value if conclusion else "",
+        "next_action": Written(next_action(incident, frame)),
+        "next_update": Written(moment(due) if due else ""),
+    }
+
+
+def by_mail(
+    incident: Incident,
+    frame: Frame,
+    *,
+    kind: str,
+    number: int = 0,
+    words: Sequence[WordsAdded] = (),
+) -> Variables:
+    """For mails to stakeholders: the same in plain text.
+
+    ``kind`` is ``announcement``, ``update``, ``complete`` or ``resolved``.
+    """
+    told = in_slack(incident, frame, number=number, words=words)
+    names = _names(incident)
+    plain = {name: _unmarked(value, names) for name, value in told.items()}
+    way = f"{plain['bad_release']} → {plain['target_release'] or 'the last known good release'}"
+    facts = [
+        ("Severity", plain["severity"]),
+        ("Service", plain["service"]),
+        ("Release", way),
+        ("Affected users", affected_plain(incident)),
+        ("Incident lead", plain["lead"]),
+        ("ETA", plain["eta"]),
+    ]
+    if kind in {"complete", "resolved"}:
+        facts += [
+            ("Duration", plain["duration"]),
+            ("Current version", plain["current_version"]),
+            ("Health", plain["health"]),
+        ]
+    ended = kind in {"complete", "resolved"}
+    hit = [_unmarked(Written(line.removeprefix("• ")), names) for line in impact(incident)]
+    return {**plain, "kind": kind, "facts": facts, "impact": hit if ended else []}
+
+
+def for_customers(
+    incident: Incident,
+    public: Public,
+    now: datetime,
+    *,
+    message: ExternalMessage,
+    words: str = "",
+) -> Variables:
+    """For texts that leave the company: no release, no figure, nobody's name."""
+    found = incident.declared.assessment
+    began, ended = incident.declared.assessed_at, incident.judged_at or now
+    figures_seen, limits = found.figures, public.thresholds
+    slow = (figures_seen.latency_ratio or 0.0) >= limits.degraded_latency_ratio
+    failing = (figures_seen.error_rate or 0.0) >= limits.discuss_error_rate
+    slow = slow and not failing and not found.core_feature_broken
+    lost = incident.plan is not None and incident.plan.data_loss.strip().lower() not in {"", "none"}
+    return {
+        "service": public.service,
+        "company": public.company,
+        "signature": public.signature,
+        "message": message.value,
+        "again": bool(incident.external_sent) and message is ExternalMessage.INVESTIGATING,
+        "down": found.service_down,
+        "slow": slow,
+        "experience": _experience(down=found.service_down, slow=slow),
+        "data_lost": lost,
+        "date": f"{began.astimezone(UTC):%d %B %Y}",
+        "started_at": f"{clock(began)} UTC",
+        "ended_at": f"{clock(ended)} UTC",
+        "duration": spoken(max(60.0, round((ended - began).total_seconds() / 60) * 60)),
+        "words": words,
+    }
+
+
+def interval(frame: Frame) -> str:
+    """How often updates come: ``10 minutes``."""
+    said = spoken(frame.update_every.total_seconds())
+    number, _, unit = said.partition(" ")
+    if unit != "min":
+        return said
+    return "minute" if number == "1" else f"{number} minutes"
+
+
+def affected_plain(incident: Incident) -> str:
+    """Who is affected, without escapes."""
+    return str(_unmarked(Written(affected(incident)), {}))
+
+
+def _experience(*, down: bool, slow: bool) -> str:
+    if down:
+        return "It could not be reached."
+    if slow:
+        return "Answers took longer than usual."
+    return "Some requests failed or had to be repeated."
+
+
+def _duration(incident: Incident, now: datetime) -> str:
+    ended = incident.resolved_at or incident.judged_at or incident.execution_finished_at or now
+    return spoken(max(0.0, seconds_between(incident.declared.assessed_at, ended) or 0.0))
+
+
+_MENTION = re.compile(r"<@([UW][A-Z0-9]+)>")
+_CHANNEL = re.compile(r"<#([CG][A-Z0-9]+)>")
+_DATE = re.compile(r"<!date\^\d+\^[^|>]*\|([^>]*)>")
+_BOLD = re.compile(r"\*([^*\n]+)\*")
+
+
+def _unmarked(value: object, names: dict[str, str]) -> object:
+    """Finished mrkdwn as plain text; anything else as it is."""
+    if isinstance(value, list):
+        return [_unmarked(item, names) for item in value]
+    if not isinstance(value, Written):
+        return value
+    text = _MENTION.sub(lambda found: names.get(found[1], found[1]), str(value))
+    text = _CHANNEL.sub(lambda found: f"#{names.get(found[1], found[1])}", text)
+    text = _DATE.sub(r"\1", text)
+    text = _BOLD.sub(r"\1", text).replace("`", "")
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _names(incident: Incident) -> dict[str, str]:
+    """Everybody and every channel that a message may mention."""
+    people: list[Actor] = [incident.declared.by]
+    people += [person for role in incident.team or () for person in role.people]
+    people += [who for who in (incident.resolved_by, incident.paused_by, incident.abort_by) if who]
+    people += [approval.by for approval in incident.approvals]
+    found = {person.id: person.name for person in people}
+    if incident.channel is not None:
+        found[incident.channel.channel_id] = incident.channel.channel_name
+    return found
