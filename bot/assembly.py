@@ -18,7 +18,7 @@ from bot.adapters.metrics.source import PodMetricsSource
 from bot.config.catalog import Catalog
 from bot.domain.duties import Duty
 from bot.domain.incident import Incident
-from bot.pipeline import conclude, declare, execute, freeze, prepare, verify
+from bot.pipeline import declare, execute, freeze, prepare, reporting, verify
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Journal
 from bot.pipeline.words import Words
@@ -35,7 +35,7 @@ PHASES = {
     Duty.EXECUTE: execute.execute,
     Duty.VERIFY: verify.verify,
     Duty.FREEZE: freeze.settle,
-    Duty.REPORT: conclude.report,
+    Duty.REPORT: reporting.report,
 }
 
 

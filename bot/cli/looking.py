@@ -33,6 +33,13 @@ OutputOption = Annotated[
     Path, typer.Option("--output", help="The folder to write to; it is created.", file_okay=False)
 ]
 OpenOption = Annotated[bool, typer.Option("--open", help="Only those not yet resolved.")]
+FormatOption = Annotated[
+    list[archive.ReportFormat] | None,
+    typer.Option("--format", help="Only this format; repeat it for more. Without it, all."),
+]
+AfreshOption = Annotated[
+    bool, typer.Option("--afresh", help="As it stands now, also when it was published before.")
+]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")]
 
 
@@ -108,9 +115,11 @@ def incidents(
 def report(
     incident: IncidentArgument,
     output: OutputOption = Path(),
+    formats: FormatOption = None,
+    afresh: AfreshOption = False,
     config: ConfigOption = DEFAULT_CATALOG,
 ) -> None:
-    """Write an incident's report, chart and script to a folder.
+    """Write an incident's reports, chart and script to a folder.
 
     A published report is written as it was published; before that, as it stands now.
     """
@@ -120,7 +129,9 @@ def report(
         forget_secrets()
         quiet(settings)
         async with onlooker(settings, catalog) as context:
-            files = await archive.report_files(context, incident)
+            files = await archive.report_files(
+                context, incident, formats=formats or (), afresh=afresh
+            )
         for path in archive.write(files, output):
             make_console().print(str(path), soft_wrap=True)
         return Exit.DONE

@@ -11,6 +11,8 @@ from bot.domain.values import Instant, Value, seconds_between
 class Timings(Value):
     """Durations in seconds; None for what has not happened or cannot be told."""
 
+    detect: float | None = None
+    """From when the release was first bad, as far as that is known, to the assessment."""
     decide: float | None = None
     """From the assessment to the declaration."""
     approve: float | None = None
@@ -27,12 +29,13 @@ class Timings(Value):
     """From the declaration to the resolution."""
 
 
-def timings(incident: Incident) -> Timings:
-    """Measure an incident from its detection, which is when the assessment was opened."""
+def timings(incident: Incident, *, began: Instant | None = None) -> Timings:
+    """Measure an incident; ``began`` is when it was first bad, where that is known."""
     declared, assessed = incident.opened_at, incident.declared.assessed_at
     switched = incident.milestones.get(Milestone.SWITCHED)
     drained = incident.milestones.get(Milestone.DRAINED)
     return Timings(
+        detect=seconds_between(began, assessed),
         decide=seconds_between(assessed, declared),
         approve=seconds_between(incident.proposed_at, incident.approved_at),
         switch=seconds_between(incident.approved_at, switched),
@@ -44,8 +47,15 @@ def timings(incident: Incident) -> Timings:
 
 
 def recovered_at(incident: Incident) -> Instant | None:
-    """When recovery was proven; None when it was not."""
+    """When recovery was proven; None when it was not, or when it did not last."""
     judged = incident.judged
     if judged is None or judged.judgement.verdict is not RecoveryVerdict.RECOVERED:
         return None
-    return incident.judged_at
+    return None if relapsed_at(incident) else incident.judged_at
+
+
+def relapsed_at(incident: Incident) -> Instant | None:
+    """When the service got worse again after the last judgement; None when it did not."""
+    judged_at = incident.judged_at
+    later = [relapse.at for relapse in incident.relapses if judged_at and relapse.at >= judged_at]
+    return later[-1] if later else None

@@ -134,6 +134,10 @@ def _report(event: e.ReportPublished, to: Speaker) -> Iterator[Delivery]:
         "alt_text": f"Error rate of {service} before and after the rollback",
     }
     yield from to.here("report", Action.UPLOAD, payload)
+    # A channel that was there before the incident keeps its canvas for its own matters.
+    if event.canvas and to.channel is not None and to.channel.dedicated:
+        canvas = {"file": event.canvas, "title": f"{to.incident.id}: rollback report"}
+        yield from to.here("canvas", Action.CANVAS, canvas, optional=True)
 
 
 _HANDLERS: dict[type[e.Event], Callable[[Any, Speaker], Iterator[Delivery]]] = {

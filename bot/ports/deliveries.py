@@ -36,6 +36,8 @@ class Action(StrEnum):
     """Pin the card named in payload ``card``."""
     BOOKMARK = "bookmark"
     """Add a link to the channel's bar: payload ``title``, ``link``."""
+    CANVAS = "canvas"
+    """Make the channel's canvas: payload ``title``, ``file`` (name of the attachment)."""
 
 
 class Delivery(Value):

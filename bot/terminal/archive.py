@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
 
 from rich import box
@@ -14,8 +15,8 @@ from bot.domain.events import Place
 from bot.domain.incident import Incident
 from bot.domain.values import seconds_between, spoken
 from bot.errors import PermanentError
-from bot.pipeline.conclude import draw_report
 from bot.pipeline.context import Context
+from bot.pipeline.reporting import draw_report
 from bot.ports.store import Attachment
 from bot.terminal.printing import printable
 from bot.views.state import headline
@@ -54,16 +55,37 @@ def _where(incident: Incident) -> str:
     return f"#{printable(opened.channel_name or opened.channel_id)}" if opened else "Slack"
 
 
-async def report_files(context: Context, incident_id: str) -> tuple[Attachment, ...]:
+class ReportFormat(StrEnum):
+    """A report's formats; its chart and script belong to Markdown, where they are linked."""
+
+    MARKDOWN = "md"
+    HTML = "html"
+    JSON = "json"
+
+    def has(self, name: str) -> bool:
+        """Whether a file of this name belongs to the format."""
+        ending = name.rpartition(".")[2]
+        return ending == self.value or (self is ReportFormat.MARKDOWN and ending in {"png", "sh"})
+
+
+async def report_files(
+    context: Context,
+    incident_id: str,
+    *,
+    formats: Sequence[ReportFormat] = (),
+    afresh: bool = False,
+) -> tuple[Attachment, ...]:
     """The published report with its chart and script, or what it would be now.
 
+    All formats unless some are named; ``afresh`` draws a published one again from all events.
     Raises NotFoundError for an unknown incident.
     """
     incident = await context.journal.load(incident_id)
-    published = incident.report.files if incident.report else ()
+    published = incident.report.files if incident.report and not afresh else ()
     kept = [await context.store.attachment(incident_id, name) for name in published]
     found = tuple(file for file in kept if file is not None)
-    return found or await draw_report(context, incident)
+    files = found or (await draw_report(context, incident)).files
+    return tuple(f for f in files if not formats or any(one.has(f.name) for one in formats))
 
 
 def write(files: Sequence[Attachment], folder: Path) -> Iterator[Path]:

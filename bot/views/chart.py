@@ -1,11 +1,13 @@
-"""The error-rate chart of a report, as PNG."""
+"""The error-rate chart of a report: PNG for chats and mails, SVG for pages."""
 
 from __future__ import annotations
 
 import io
 import itertools
+import re
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,12 +17,21 @@ from bot.domain.reporting.history import History, Mark, alt_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Slack shows about 360 to 500 points of width: few pixels, so large letters.
 _WIDTH_INCHES, _HEIGHT_INCHES, _DOTS_PER_INCH = 8.0, 4.5, 150
 # From the palette of Okabe and Ito, which stays apart in every kind of colour blindness.
 _ERRORS, _LIMIT, _BASELINE, _UNKNOWN = "#0072B2", "#D55E00", "#009E73", "#B0B0B0"
-_INK = "#222222"
+_INK, _PAPER = "#222222", "#ffffff"
+_THEMED = {
+    _INK: "--chart-ink",
+    _PAPER: "--chart-paper",
+    _ERRORS: "--chart-errors",
+    _LIMIT: "--chart-limit",
+    _BASELINE: "--chart-baseline",
+}
+"""Colours that a page may replace, by the names of its CSS variables (``report.css``)."""
 _HIGHEST_LABEL, _LABEL_HEIGHT, _LABEL_WIDTH = 0.97, 0.085, 0.26
 """Of the marks' labels, as shares of the plot."""
 _TITLE_LETTERS = 70
@@ -31,19 +42,34 @@ def chart_alt_text(report: Report) -> str:
     return alt_text(report.history)
 
 
-def error_rate_chart(report: Report) -> bytes:
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """One drawing."""
+
+    png: bytes
+    svg: str
+    """An ``<svg>`` element for a page, in the page's colours."""
+
+
+def draw_chart(report: Report) -> Chart:
     """Draw the share of failed requests over time, with the limit, the baseline and the marks.
 
     Takes a good part of a second, mostly for loading matplotlib: call it outside the event loop.
     """
+    figure = _figure(report.history)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", metadata={"Description": alt_text(report.history)})
+    return Chart(png=content.getvalue(), svg=_svg(figure))
+
+
+def _figure(history: History) -> Figure:
     # Loading matplotlib costs more time and memory than the rest of the bot.
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    history = report.history
-    figure = Figure(figsize=(_WIDTH_INCHES, _HEIGHT_INCHES), dpi=_DOTS_PER_INCH)
+    figure = Figure(figsize=(_WIDTH_INCHES, _HEIGHT_INCHES), dpi=_DOTS_PER_INCH, facecolor=_PAPER)
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    axes = figure.add_subplot(facecolor=_PAPER)
     start, end = _span(history)
     axes.set_xlim(_day(start), _day(end))
     _draw_errors(axes, history.buckets)
@@ -52,9 +78,24 @@ def error_rate_chart(report: Report) -> bytes:
     _draw_marks(axes, [m for m in history.marks if start <= m.at <= end], start, end)
     _dress(axes, history)
     figure.tight_layout()
-    content = io.BytesIO()
-    figure.savefig(content, format="png", metadata={"Description": alt_text(history)})
-    return content.getvalue()
+    return figure
+
+
+def _svg(figure: Figure) -> str:
+    """The drawing with its text as text, the same for the same figure, without a prologue."""
+    import matplotlib as mpl  # noqa: PLC0415
+
+    # Always the same values, so it does not matter that all drawings share them.
+    mpl.rcParams["svg.fonttype"] = "none"
+    mpl.rcParams["svg.hashsalt"] = "rollback-bot"
+    content = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(content, format="svg", metadata=nothing)
+    svg = content.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for colour, name in _THEMED.items():
+        svg = re.sub(colour, f"var({name}, {colour})", svg, flags=re.IGNORECASE)
+    return svg
 
 
 def _span(history: History) -> tuple[datetime, datetime]:
@@ -147,7 +188,7 @@ def _draw_marks(axes: Axes, marks: Sequence[Mark], start: datetime, end: datetim
             va="top",
             fontsize=10.5,
             color=_INK,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0},
+            bbox={"facecolor": _PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1.0},
         )
 
 

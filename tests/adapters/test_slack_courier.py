@@ -214,10 +214,52 @@ async def test_a_topic_too_long_is_cut_to_what_slack_takes(office: Office) -> No
     assert office.ops.topic["value"] == "x" * 250
 
 
-async def test_a_bookmark_whose_answer_was_lost_is_found(office: Office) -> None:
+async def test_a_bookmark_whose_answer_was_lost_is_not_added_twice(office: Office) -> None:
     link = {"title": "checkout (live)", "link": "http://shop.example.com"}
     delivery = office.delivery(Action.BOOKMARK, link)
-    assert await office.courier.find(delivery) is None
-    found = await office.lost(delivery, "bookmarks.add")
-    assert found is not None
-    assert list(office.ops.bookmarks) == [found.reference]
+    settled = await office.lost(delivery, "bookmarks.add")
+    assert settled is not None
+    assert "did not say" in settled.note
+    assert len(office.ops.bookmarks) == 1
+
+
+CANVAS = {"title": "INC-2026-001: rollback report", "file": "report.md"}
+
+
+async def test_the_report_becomes_the_canvas_of_the_channel(office: Office) -> None:
+    receipt = await office.send(office.delivery(Action.CANVAS, CANVAS))
+    (canvas,) = office.slack.workspace.files
+    assert (canvas.id, canvas.title) == (receipt.reference, CANVAS["title"])
+    assert canvas.content == REPORT.content
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["missing_scope", "team_tier_cannot_create_channel_canvases", "canvas_disabled_user_team"],
+)
+async def test_a_workspace_without_canvases_says_what_to_do(office: Office, code: str) -> None:
+    office.slack.faults.error("conversations.canvases.create", code)
+    with pytest.raises(PermanentError, match=code) as refused:
+        await office.send(office.delivery(Action.CANVAS, CANVAS))
+    assert refused.value.remedy
+
+
+async def test_a_canvas_that_people_made_is_left_as_it_is(office: Office) -> None:
+    first = await office.send(office.delivery(Action.CANVAS, CANVAS))
+    for code in ("", "free_team_canvas_tab_already_exists"):
+        if code:
+            office.slack.faults.error("conversations.canvases.create", code)
+        with pytest.raises(PermanentError, match="canvas already") as refused:
+            await office.send(office.delivery(Action.CANVAS, CANVAS))
+        assert "uploaded files" in refused.value.remedy
+    assert [file.id for file in office.slack.workspace.files] == [first.reference]
+
+
+async def test_a_canvas_whose_answer_was_lost_is_not_made_twice(office: Office) -> None:
+    assert (
+        await office.lost(office.delivery(Action.CANVAS, CANVAS), "conversations.canvases.create")
+        is None
+    )
+    with pytest.raises(PermanentError, match="canvas already"):
+        await office.send(office.delivery(Action.CANVAS, CANVAS))
+    assert len(office.slack.workspace.files) == 1

@@ -202,7 +202,8 @@ async def test_killed_around_a_call_to_slack_everything_arrives_once(
     assert len(opened) == 1
     assert len(company.messages("status")) == 1
     assert len(company.slack.workspace.pinned(opened[0])) == 1
-    assert len(opened[0].bookmarks) == 1
+    # Bookmarks cannot be looked for with the bot's scopes: an unknown outcome is not repeated.
+    assert len(opened[0].bookmarks) <= 1
 
 
 # -- what does not work is said, and taken back ---------------------------------------------------

@@ -30,7 +30,7 @@ METHODS = (
     "users.info",
     "pins.add",
     "bookmarks.add",
-    "bookmarks.list",
+    "conversations.canvases.create",
     "files.getUploadURLExternal",
     "files.completeUploadExternal",
 )

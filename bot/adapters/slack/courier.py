@@ -7,6 +7,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.adapters.slack.canvas import create_canvas
 from bot.adapters.slack.client import SlackRefusedError, call
 from bot.adapters.slack.history import find_file, find_message
 from bot.adapters.slack.invite import invite
@@ -39,6 +40,12 @@ class SlackCourier:
                 return await self._notice(delivery, channel)
             case Action.UPLOAD:
                 return await self._upload(delivery, channel)
+            case _:
+                return await self._furnish(delivery, channel, previous)
+
+    async def _furnish(self, delivery: Delivery, channel: str, previous: Receipt | None) -> Receipt:
+        """What belongs to a channel rather than to its conversation."""
+        match delivery.action:
             case Action.INVITE:
                 people = [str(person) for person in _list(delivery, "people")]
                 return await invite(self._client, channel, people)
@@ -48,12 +55,19 @@ class SlackCourier:
                 return await self._pin(previous)
             case Action.BOOKMARK:
                 return await self._bookmark(delivery, channel)
+            case Action.CANVAS:
+                file = await self._file(delivery, str(delivery.payload["file"]))
+                title = str(delivery.payload["title"])
+                return await create_canvas(self._client, channel, title, file.content.decode())
+            case _:
+                raise PermanentError(f"Slack has nothing for “{delivery.action}”.")
 
     async def find(self, delivery: Delivery) -> Receipt | None:
         """Look for our own id where the message should be.
 
         Direct messages cannot be read without two more scopes; there a doubled message is
-        better than a lost one. Topic, pin, invitation and card updates may simply be repeated.
+        better than a lost one. Topic, pin, invitation, canvas (a channel has one) and card updates
+        may simply be repeated. A bookmark cannot be looked for and is not repeated.
         """
         channel = delivery.destination.partition(":")[2]
         if channel.startswith(("U", "W")):
@@ -64,7 +78,8 @@ class SlackCourier:
             names = [str(name) for name in _list(delivery, "files")]
             return await find_file(self._client, channel, names[0])
         if delivery.action is Action.BOOKMARK:
-            return await self._find_bookmark(delivery, channel)
+            note = "Slack did not say whether the link to the service was added."
+            return Receipt(reference="", channel_id=channel, note=note)
         return None
 
     async def _post(self, delivery: Delivery, channel: str) -> Receipt:
@@ -110,9 +125,7 @@ class SlackCourier:
     async def _upload(self, delivery: Delivery, channel: str) -> Receipt:
         uploads = []
         for name in _list(delivery, "files"):
-            attachment = await self._load(delivery.incident_id, str(name))
-            if attachment is None or not attachment.content:
-                raise PermanentError(f"There is no file {name} to upload.", "See the bot's log.")
+            attachment = await self._file(delivery, str(name))
             uploads.append(
                 {"content": attachment.content, "filename": attachment.name, "title": name}
                 | ({"alt_txt": str(delivery.payload["alt_text"])} if _is_image(attachment) else {})
@@ -126,6 +139,12 @@ class SlackCourier:
         )
         files = answer.get("files") or [{}]
         return Receipt(reference=str(files[0].get("id", "")), channel_id=channel)
+
+    async def _file(self, delivery: Delivery, name: str) -> Attachment:
+        attachment = await self._load(delivery.incident_id, name)
+        if attachment is None or not attachment.content:
+            raise PermanentError(f"There is no file {name} to upload.", "See the bot's log.")
+        return attachment
 
     async def _topic(self, delivery: Delivery, channel: str) -> Receipt:
         topic = str(delivery.payload["topic"])[:250]
@@ -162,15 +181,6 @@ class SlackCourier:
             link=str(delivery.payload["link"]),
         )
         return Receipt(reference=str(answer.get("bookmark", {}).get("id", "")), channel_id=channel)
-
-    async def _find_bookmark(self, delivery: Delivery, channel: str) -> Receipt | None:
-        answer = await call(
-            self._client.bookmarks_list, subject="reading the bookmarks", channel_id=channel
-        )
-        for bookmark in answer.get("bookmarks", []):
-            if bookmark.get("link") == delivery.payload["link"]:
-                return Receipt(reference=str(bookmark.get("id", "")), channel_id=channel)
-        return None
 
 
 def _content(delivery: Delivery) -> dict[str, Any]:

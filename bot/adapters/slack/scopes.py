@@ -18,5 +18,5 @@ OPTIONAL = {
     "files:write": "the report is not uploaded",
     "pins:write": "the status card is not pinned",
     "bookmarks:write": "the channel has no link to the service",
-    "bookmarks:read": "a link may be added twice after a lost answer",
+    "canvases:write": "the report does not become a canvas",
 }

@@ -68,6 +68,8 @@ class ReportPublished(Event):
 
     kind: Literal["report_published"] = "report_published"
     files: tuple[str, ...]
+    canvas: str = ""
+    """Name of the file that is to become the channel's canvas; empty for none."""
 
 
 class Commit(Value):

@@ -8,7 +8,7 @@ from bot.domain.approval import Approval
 from bot.domain.events.base import Event
 from bot.domain.plan import Plan
 from bot.domain.recovery import Baseline
-from bot.domain.values import Actor
+from bot.domain.values import Actor, Instant
 
 
 class EvidenceSaved(Event):
@@ -27,6 +27,8 @@ class PlanProposed(Event):
     """What was normal before the bad release, measured while it can still be told apart."""
     baseline_note: str = ""
     """Where the baseline comes from, or why there is none."""
+    released_at: Instant | None = None
+    """When the release that is to be withdrawn began to serve; None when it is not known."""
 
 
 class PlanningFailed(Event):

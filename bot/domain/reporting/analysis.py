@@ -1,120 +1,27 @@
-"""Chapter 4: was it proven, why did it happen, and what follows."""
+"""The rest of chapter 4: why did it happen, and what follows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.domain.assessment import percent
-from bot.domain.events import InstancesChecked
-from bot.domain.incident import Incident, Sample
-from bot.domain.recovery import Judgement
+from bot.domain.events import ChangesCompared, Conclusion
+from bot.domain.incident import ActionState, Incident
 from bot.domain.reporting.document import (
     Block,
-    Image,
+    Item,
     Section,
+    clock_time,
     items,
+    linked,
     paragraph,
     quote,
     sentence,
-    table,
 )
-from bot.domain.reporting.history import baseline_of
 from bot.domain.values import spoken
 
 
-def verification(incident: Incident, chart: Image | None) -> Section:
-    """4.1: replicas, the recovery table, the judge, and the picture."""
-    blocks: list[Block] = []
-    if incident.judged:
-        blocks += _judgement(incident.judged.judgement)
-    elif incident.execution:
-        blocks.append(paragraph("Whether the service recovered was not judged."))
-    else:
-        blocks.append(paragraph("Nothing was executed, so there was nothing to verify."))
-    if incident.verification or incident.baseline:
-        blocks.append(_baseline(incident))
-    if incident.samples:
-        blocks.append(_samples(incident))
-    if incident.instances:
-        blocks += _instances(incident.instances)
-    if chart:
-        blocks.append(chart)
-    return Section(number="4.1", title="Verification of Rollback Success", blocks=tuple(blocks))
-
-
-def _judgement(judgement: Judgement) -> Iterator[Block]:
-    yield paragraph(f"Verdict: {judgement.verdict.value}.")
-    yield items(*(sentence(reason) for reason in judgement.reasons))
-    yield table(
-        "Evidence",
-        "Value",
-        rows=[
-            ("Requests since the drain", str(judgement.requests)),
-            ("Failed requests since the drain", str(judgement.errors)),
-            ("Error rate", _rate(judgement.error_rate)),
-            ("Proven to be at least", _rate(judgement.lower)),
-            ("Proven to be at most", _rate(judgement.upper)),
-            ("Limit", _rate(judgement.limit)),
-        ],
-    )
-
-
-def _baseline(incident: Incident) -> Block:
-    baseline = baseline_of(incident)
-    note = incident.verification.baseline_note if incident.verification else incident.baseline_note
-    if baseline is None:
-        return paragraph("There was no baseline to compare with.", sentence(note))
-    latency = "" if baseline.latency_ms is None else f", mean {baseline.latency_ms:.0f} ms"
-    return paragraph(f"Baseline: {_rate(baseline.error_rate)} errors{latency}.", sentence(note))
-
-
-def _samples(incident: Incident) -> Block:
-    limit = incident.judged.judgement.limit if incident.judged else None
-    rows: list[tuple[str, ...]] = [
-        (
-            f"+{spoken(sample.offset_seconds)}",
-            _rate(sample.error_rate),
-            f"{sample.errors} of {sample.requests}",
-            "unknown" if sample.latency_ms is None else f"{sample.latency_ms:.0f} ms",
-            _status(sample, limit),
-        )
-        for sample in incident.samples
-    ]
-    header = ("Time after rollback", "Error rate", "Failed requests", "Response time", "Status")
-    return table(*header, rows=rows)
-
-
-def _status(sample: Sample, limit: float | None) -> str:
-    if sample.problem or sample.error_rate is None:
-        return sample.problem or "nothing was measured"
-    if limit is None:
-        return "no limit to compare with"
-    return "within the limit" if sample.error_rate <= limit else "above the limit"
-
-
-def _instances(checked: InstancesChecked) -> Iterator[Block]:
-    health = {True: "answers", False: "fails", None: "is not configured"}[checked.health_ok]
-    version = checked.version or "was not told"
-    yield paragraph(f"The service's health check {health}; the version it reports: {version}.")
-    if checked.instances:
-        yield table(
-            "Replica",
-            "Ready",
-            "Version",
-            "Problem",
-            rows=[
-                (i.name, "yes" if i.ready else "no", i.version or "unknown", i.problem or "–")
-                for i in checked.instances
-            ],
-        )
-    else:
-        yield paragraph("No replica of the service was found.")
-    if checked.problems:
-        yield items(*(sentence(problem) for problem in checked.problems))
-
-
 def root_cause(incident: Incident) -> Section:
-    """4.2: what people found."""
+    """4.2: what people found, and what the withdrawn release had changed."""
     conclusion = incident.conclusion
     found = conclusion.root_cause.strip() if conclusion else ""
     block: Block = (
@@ -122,27 +29,92 @@ def root_cause(incident: Incident) -> Section:
         if found
         else paragraph("Nobody has entered a root cause yet.")
     )
-    return Section(number="4.2", title="Root Cause Analysis (Initial)", blocks=(block,))
+    changes = (
+        _changes(incident.compared)
+        if incident.compared
+        else (paragraph("What the withdrawn release changed was not looked up."),)
+    )
+    return Section(number="4.2", title="Root Cause Analysis (Initial)", blocks=(block, *changes))
+
+
+def _changes(compared: ChangesCompared) -> Iterator[Block]:
+    total = max(compared.total_commits, len(compared.commits))
+    yield paragraph(
+        f"What {compared.head} changed since {compared.base}: {total} commits, "
+        f"{len(compared.pull_requests)} pull requests."
+    )
+    yield items(linked(f"Comparison of {compared.base} with {compared.head}", compared.url))
+    if compared.pull_requests:
+        yield paragraph("Pull requests:")
+        yield items(
+            *(linked(f"#{p.number} {p.title} — {p.author}", p.url) for p in compared.pull_requests)
+        )
+    if compared.commits:
+        yield paragraph("Commits:")
+        yield items(
+            *(linked(f"{c.sha[:10]} {c.title} — {c.author}", c.url) for c in compared.commits)
+        )
+    if total > len(compared.commits):
+        more = total - len(compared.commits)
+        yield paragraph(f"{more} more commits are in the comparison and not in this list.")
 
 
 def corrective_actions(incident: Incident) -> Section:
-    """4.3: what will be done, and what becomes of the withdrawn release."""
+    """4.3: what will be done by whom, and what becomes of the withdrawn release."""
     conclusion = incident.conclusion
     blocks: list[Block] = []
     if conclusion and conclusion.corrective_actions:
-        blocks.append(
-            items(*(action.spoken for action in conclusion.corrective_actions), ordered=True)
-        )
+        blocks.append(items(*action_items(incident), ordered=True))
     else:
         blocks.append(paragraph("Nobody has entered a corrective action yet."))
-    if conclusion:
-        when = conclusion.follow_up_timeline or "no date was given"
-        blocks.append(
-            paragraph(f"The withdrawn release: {conclusion.follow_up.value}. Timeline: {when}")
-        )
-    else:
-        blocks.append(paragraph("What becomes of the withdrawn release is not decided yet."))
+    blocks.append(items(*(sentence(text) for text in (hotfix_plan(conclusion), *_next(incident)))))
     return Section(number="4.3", title="Corrective Actions", blocks=tuple(blocks))
+
+
+def action_items(incident: Incident, *, checklist: bool = False) -> tuple[Item, ...]:
+    """The corrective actions with owner, date and issue, and how each stands."""
+    actions = incident.conclusion.corrective_actions if incident.conclusion else ()
+    found = []
+    for index, action in enumerate(actions):
+        state = incident.actions.get(index, ActionState())
+        gaps = [] if action.owner else ["no owner yet"]
+        gaps += [] if action.due else ["no date yet"]
+        gaps += [f"done on {state.done_at:%Y-%m-%d}"] if state.done_at else []
+        text = f"{action.spoken} [{', '.join(gaps)}]" if gaps else action.spoken
+        done = state.done_at is not None if checklist else None
+        found.append(linked(text, state.url, done=done))
+    return tuple(found)
+
+
+def hotfix_plan(conclusion: Conclusion | None) -> str:
+    """What becomes of the withdrawn release, and when."""
+    if conclusion is None:
+        return "What becomes of the withdrawn release is not decided yet"
+    when = conclusion.follow_up_timeline or "no date was given"
+    return f"The withdrawn release: {conclusion.follow_up.value}. Timeline: {when}"
+
+
+def post_mortem(incident: Incident) -> str:
+    """When people meet to learn from it."""
+    meeting = incident.post_mortem
+    if meeting is None:
+        return "No post-mortem is scheduled yet"
+    people = ", ".join(person.name for person in meeting.people) or "nobody yet"
+    return f"{clock_time(meeting.start)}, {spoken(meeting.minutes * 60)}, with {people}"
+
+
+def _next(incident: Incident) -> Iterator[str]:
+    yield f"Post-mortem: {post_mortem(incident)}" if incident.post_mortem else post_mortem(incident)
+    if incident.freeze:
+        where = ", ".join(incident.freeze.marks) or "no object, because of the problems below"
+        yield f"A deploy freeze holds, marked on {where}"
+        yield from incident.freeze.problems
+    else:
+        yield "No deploy freeze holds"
+    if incident.release_plan:
+        yield f"The rollback summary stands in the release plan: {incident.release_plan.where}"
+    else:
+        yield "The rollback summary is not in a release plan yet"
 
 
 def lessons(incident: Incident) -> Section:
@@ -158,7 +130,3 @@ def lessons(incident: Incident) -> Section:
         else:
             blocks.append(paragraph(f"Nobody has entered {missing} yet."))
     return Section(number="4.4", title="Lessons Learned", blocks=tuple(blocks))
-
-
-def _rate(rate: float | None) -> str:
-    return "unknown" if rate is None else percent(rate)

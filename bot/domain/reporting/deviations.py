@@ -71,4 +71,5 @@ _WORDS: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
         "Nobody answered in time, so on-call leads were allowed to approve"
     ),
     e.VerificationRequested: lambda ev, plan: f"{ev.by.name} asked to judge the recovery again",
+    e.Relapsed: lambda ev, plan: "After the proven recovery the service got worse again",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -25,12 +26,29 @@ class Quote(Value):
     by: str
 
 
+class Item(Value):
+    """One line of a list."""
+
+    text: str
+    url: str = Field(default="", pattern=r"^(https?://|$)")
+    """Where it leads; empty, or an address of the web."""
+    done: bool | None = None
+    """Whether it is ticked, in a checklist."""
+
+
 class Items(Value):
     """A list."""
 
     kind: Literal["items"] = "items"
-    items: tuple[str, ...]
+    items: tuple[Item, ...]
     ordered: bool = False
+
+
+class Fields(Value):
+    """Names with their values, one a line."""
+
+    kind: Literal["fields"] = "fields"
+    rows: tuple[tuple[str, str], ...]
 
 
 class Table(Value):
@@ -57,21 +75,48 @@ class Image(Value):
     alt: str
 
 
-Block = Annotated[Paragraph | Quote | Items | Table | Code | Image, Field(discriminator="kind")]
+Block = Annotated[
+    Paragraph | Quote | Items | Fields | Table | Code | Image, Field(discriminator="kind")
+]
 
 
 class Section(Value):
-    """A numbered heading with what stands under it, which is never nothing."""
+    """A heading with what stands under it, which is never nothing."""
 
-    number: str
-    """``1``, ``2.1``: as in the report's template."""
+    number: str = ""
+    """``1``, ``2.1``: as in the report's template; empty where sections have none."""
     title: str
     blocks: tuple[Block, ...]
 
     @property
-    def level(self) -> int:
-        """Depth of the heading: 2 for a chapter, 3 for a part of one."""
-        return 2 + self.number.count(".")
+    def heading(self) -> str:
+        """Number and title."""
+        return f"{self.number}. {self.title}" if self.number else self.title
+
+    @property
+    def depth(self) -> int:
+        """0 for a chapter, 1 for a part of one."""
+        return self.number.count(".")
+
+
+class DocumentName(StrEnum):
+    """The documents that are made of an incident."""
+
+    ROLLBACK_REPORT = "rollback-report"
+    INCIDENT_REPORT = "incident-report"
+    RELEASE_PLAN_SUMMARY = "release-plan-summary"
+
+
+class Document(Value):
+    """A whole text: title, what stands under it, sections."""
+
+    name: DocumentName
+    title: str
+    level: int = 1
+    """Of the title's heading: 2 for a part of a larger document."""
+    blocks: tuple[Block, ...]
+    """Before the first section."""
+    sections: tuple[Section, ...]
 
 
 def paragraph(*sentences: str) -> Paragraph:
@@ -79,9 +124,22 @@ def paragraph(*sentences: str) -> Paragraph:
     return Paragraph(text=" ".join(sentence for sentence in sentences if sentence))
 
 
-def items(*texts: str, ordered: bool = False) -> Items:
+def items(*texts: str | Item, ordered: bool = False) -> Items:
     """A list of texts."""
-    return Items(items=texts, ordered=ordered)
+    found = (Item(text=text) if isinstance(text, str) else text for text in texts)
+    return Items(items=tuple(found), ordered=ordered)
+
+
+def linked(text: str, url: str, *, done: bool | None = None) -> Item:
+    """A line that leads somewhere; an address that a browser could run is shown, not linked."""
+    if url.startswith(("https://", "http://")):
+        return Item(text=text, url=url, done=done)
+    return Item(text=f"{text} ({url})" if url else text, done=done)
+
+
+def fields(*rows: tuple[str, str]) -> Fields:
+    """Names with their values."""
+    return Fields(rows=rows)
 
 
 def table(*header: str, rows: list[tuple[str, ...]]) -> Table:

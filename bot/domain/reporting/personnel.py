@@ -49,7 +49,13 @@ _DEEDS: dict[type[e.Event], str] = {
     e.AbortRequested: "aborted the execution",
     e.VerificationRequested: "asked to judge again",
     e.WordsAdded: "wrote to the stakeholders",
+    e.ExternalHeld: "held the messages to customers",
+    e.ExternalFreed: "freed the messages to customers",
+    e.ExternalSent: "sent a message to customers",
+    e.ExternalDiscarded: "discarded a message to customers",
     e.Resolved: "resolved the incident",
+    e.ActionDone: "finished a corrective action",
+    e.FreezeLifted: "lifted the deploy freeze",
 }
 
 

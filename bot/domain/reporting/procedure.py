@@ -18,7 +18,9 @@ from bot.domain.reporting.document import (
     sentence,
     table,
 )
-from bot.domain.timings import recovered_at, timings
+from bot.domain.reporting.figures import told
+from bot.domain.reporting.numbers import Numbers
+from bot.domain.timings import recovered_at, relapsed_at
 from bot.domain.values import seconds_between, spoken
 
 
@@ -110,9 +112,9 @@ def _step(record: StepRecord) -> tuple[str, ...]:
     return started, "–" if took is None else spoken(took), result, finding
 
 
-def times(incident: Incident) -> Section:
+def times(incident: Incident, numbers: Numbers) -> Section:
     """3.3: the moments, then the durations between them."""
-    took = timings(incident)
+    took = numbers.timings
     last = incident.judged_at or incident.execution_finished_at
     moments = [
         ("Assessment opened", incident.declared.assessed_at),
@@ -125,6 +127,7 @@ def times(incident: Incident) -> Section:
         ("Execution finished", incident.execution_finished_at),
         ("Recovery proven", recovered_at(incident)),
         ("End time: last result", last),
+        *([("Relapse found", relapsed_at(incident))] if relapsed_at(incident) else []),
         ("Incident resolved", incident.resolved_at),
     ]
     durations = [
@@ -149,8 +152,11 @@ def times(incident: Incident) -> Section:
                 "Duration",
                 "Took",
                 rows=[
-                    (name, "did not happen" if value is None else spoken(value))
-                    for name, value in durations
+                    ("Until detected", told(took.detect, numbers.detected_from)),
+                    *(
+                        (name, "did not happen" if value is None else spoken(value))
+                        for name, value in durations
+                    ),
                 ],
             ),
         ),

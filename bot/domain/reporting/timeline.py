@@ -8,6 +8,7 @@ from typing import Any
 from bot.domain import events as e
 from bot.domain.assessment import percent
 from bot.domain.plan import Plan
+from bot.domain.reporting.aftermath import AFTERMATH
 from bot.domain.reporting.document import sentence
 from bot.domain.values import Instant, Value, spoken
 
@@ -27,9 +28,16 @@ def timeline(recorded: Sequence[e.Recorded]) -> tuple[Moment, ...]:
     for item in recorded:
         if isinstance(item.event, e.PlanProposed):
             plan = item.event.plan
-        text = _WORDS[type(item.event)](item.event, plan)
+        text = told(item.event, plan)
         moments.append(Moment(at=item.at, who=actor_of(item.event), text=sentence(text)))
     return tuple(moments)
+
+
+def told(event: e.AnyEvent, plan: Plan | None) -> str:
+    """One event in words; ``plan`` is the one on the table at its time."""
+    words = WORDS.get(type(event))
+    # An event that nobody has found words for yet is no reason to go without a report.
+    return words(event, plan) if words else event.kind.replace("_", " ")
 
 
 def actor_of(event: e.AnyEvent) -> str:
@@ -147,7 +155,8 @@ def _resolved(event: e.Resolved, plan: Plan | None) -> str:
     return f"Resolved. Withdrawn release: {event.conclusion.follow_up.value}"
 
 
-_WORDS: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
+WORDS: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
+    **AFTERMATH,
     e.Declared: _declared,
     e.ChannelOpened: _channel,
     e.TeamAssigned: _team,
