@@ -13,12 +13,11 @@ from bot.adapters.commands import EnvironmentSecrets, LocalCommands
 from bot.adapters.files import LocalFiles
 from bot.adapters.github import GitHub
 from bot.adapters.http import HttpClient
-from bot.adapters.metrics.recorder import PodRecorder
-from bot.adapters.metrics.source import PodMetricsSource
+from bot.adapters.metrics import MetricsByProvider, PodMetricsSource, PodRecorder
 from bot.config.catalog import Catalog
 from bot.domain.duties import Duty
 from bot.domain.incident import Incident
-from bot.pipeline import declare, execute, freeze, prepare, reporting, verify
+from bot.pipeline import conclude, declare, execute, freeze, prepare, verify
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Journal
 from bot.pipeline.words import Words
@@ -35,7 +34,7 @@ PHASES = {
     Duty.EXECUTE: execute.execute,
     Duty.VERIFY: verify.verify,
     Duty.FREEZE: freeze.settle,
-    Duty.REPORT: reporting.report,
+    Duty.REPORT: conclude.conclude,
 }
 
 
@@ -55,21 +54,28 @@ def make_context(
     """The pipeline's context over the real world, and the recorder that feeds its metrics."""
     clock = SystemClock()
     recorder = PodRecorder(cluster, store, clock, catalog)
+    world = World(
+        cluster=cluster,
+        http=HttpClient(),
+        aws=BotoAws(),
+        commands=LocalCommands(),
+        secrets=EnvironmentSecrets(),
+        clock=clock,
+    )
     context = Context(
         catalog=catalog,
         clock=clock,
         store=store,
         journal=Journal(store=store, clock=clock, words=Words(catalog), changed=changed),
         chat=chat,
-        metrics=PodMetricsSource(store, recorder),
-        world=World(
-            cluster=cluster,
-            http=HttpClient(),
-            aws=BotoAws(),
-            commands=LocalCommands(),
-            secrets=EnvironmentSecrets(),
+        metrics=MetricsByProvider(
+            PodMetricsSource(store, recorder),
+            http=world.http,
+            aws=world.aws,
+            secrets=world.secrets,
             clock=clock,
         ),
+        world=world,
         strategy=strategy,
         step_kind=step_kind,
         freezer=DeployFreezer(),

@@ -37,7 +37,7 @@ class PodMetricsSource:
         # What happened until the end is told by the first reading after it.
         readings = await self._store.scrapes(name, start=start, end=end + longest)
         counts = count(readings, start=start, end=end, seconds=seconds, longest=longest)
-        problems = ()
+        problems: tuple[str, ...] = ()
         if metrics.business and counts.business_per_minute is None:
             problems = (f"The business metric: no pod exported “{metrics.business}” in that time.",)
         return Series(**dict(counts), problems=problems)

@@ -1,0 +1,225 @@
+"""Counts out of Amazon CloudWatch, by whole minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bot.adapters.metrics.cloudwatch_queries import Questions, asked, period_of, questions
+from bot.adapters.metrics.grid import MINUTE, Grid, added_up
+from bot.config.metrics import CloudWatchMetrics, CloudWatchQuery
+from bot.errors import ForbiddenError, PermanentError, RollbackBotError, TemporaryError
+from bot.ports.outside import Aws
+from bot.ports.world import Series
+
+_PLACE = "metrics in rollback.yml"
+_NAMES = {
+    "latency_ms": "The response time",
+    "p95_ms": "The 95 % response time",
+    "p99_ms": "The 99 % response time",
+    "saturation": "Saturation",
+    "business": "The business metric",
+}
+
+
+class CloudWatchSource:
+    """Asks in the account whose credentials the bot has."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+
+    async def series(
+        self, settings: CloudWatchMetrics, *, start: datetime, end: datetime, seconds: float
+    ) -> Series:
+        """Counts and figures of a span; raises as ``Metrics.series`` does."""
+        grid = Grid.minutes(start, end)
+        if not grid.number:
+            return Series(buckets=())
+        wanted = questions(settings)
+        answers = await self._answers(settings, wanted, grid)
+        requests = answers.counts(wanted.requests)
+        errors = answers.counts(wanted.errors)
+        await self._prove(settings, wanted, answers, any(requests))
+        figures, problems = _figures(wanted, answers, served=any(requests))
+        return grid.series(
+            seconds=seconds,
+            requests=requests,
+            errors=errors,
+            business=_known(answers.counts(wanted.business)),
+            problems=problems,
+            figures=figures,
+        )
+
+    async def _answers(self, settings: CloudWatchMetrics, wanted: Questions, grid: Grid) -> Answers:
+        answers = Answers(grid=grid)
+        over_span = (query for group in wanted.figures.values() for query in group)
+        queries = [
+            *((query, MINUTE) for query in _by_minute(wanted)),
+            *((query, period_of(grid)) for query in over_span),
+        ]
+        for query, period in queries:
+            answers.identities.setdefault(_key(query), (f"m{len(answers.identities)}", period))
+        named = {_key(query): query for query, _ in queries}
+        pages = await self._aws.pages(
+            "cloudwatch",
+            "get_metric_data",
+            region=settings.region,
+            MetricDataQueries=[
+                asked(identity, named[key], period=period)
+                for key, (identity, period) in answers.identities.items()
+            ],
+            StartTime=grid.start,
+            EndTime=grid.end,
+            ScanBy="TimestampAscending",
+        )
+        for page in pages:
+            answers.take(page)
+        return answers
+
+    async def _prove(
+        self, settings: CloudWatchMetrics, wanted: Questions, answers: Answers, served: bool
+    ) -> None:
+        """Tell no traffic and no errors from wrong names, which look the same in an answer.
+
+        Raises PermanentError when a metric is not there and the catalog does not say that it may
+        be missing.
+        """
+        silent = [q for q in wanted.requests if not answers.has(q) and not q.missing_is_zero]
+        if served:
+            silent = [q for q in wanted.errors if not answers.has(q) and not q.missing_is_zero]
+        elif len(silent) < sum(not q.missing_is_zero for q in wanted.requests):
+            return
+        for query in silent:
+            if not await self._exists(settings, query):
+                raise PermanentError(
+                    f"CloudWatch has no metric {_said(query)} within two weeks, which may mean "
+                    "that there was nothing to count, or that the name is wrong.",
+                    f"Check namespace, metric and all dimensions under {_PLACE}; say "
+                    "missing_is_zero: true if it is written only when there is something to count.",
+                )
+
+    async def _exists(self, settings: CloudWatchMetrics, query: CloudWatchQuery) -> bool:
+        found = await self._aws.call(
+            "cloudwatch",
+            "list_metrics",
+            region=settings.region,
+            Namespace=query.namespace,
+            MetricName=query.metric,
+            Dimensions=[{"Name": k, "Value": v} for k, v in query.dimensions.items()],
+        )
+        exact = {(k, v) for k, v in query.dimensions.items()}
+        return any(
+            {(d["Name"], d["Value"]) for d in metric.get("Dimensions", ())} == exact
+            for metric in found.get("Metrics", ())
+        )
+
+
+def _by_minute(wanted: Questions) -> tuple[CloudWatchQuery, ...]:
+    counts = (*wanted.requests, *wanted.errors, *wanted.business)
+    return (*counts, *wanted.latency_sum, *wanted.latency_count)
+
+
+def _figures(
+    wanted: Questions, answers: Answers, *, served: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """Figures over the whole span, and why one that was asked for is missing."""
+    figures: dict[str, Any] = {}
+    problems: list[str] = []
+    if wanted.latency_sum:
+        total, number = (
+            sum(count or 0.0 for count in answers.counts(group))
+            for group in (wanted.latency_sum, wanted.latency_count)
+        )
+        figures["latency_ms"] = total / number if number else None
+    for name, group in wanted.figures.items():
+        values = [value for query in group for value in answers.values(query)]
+        # A span may be answered in two parts, and a service may have several target groups:
+        # the greatest of their quantiles is never below the quantile of all.
+        figures[name] = max(values, default=None)
+    missing = [name for name in _NAMES if name in figures and figures[name] is None]
+    if wanted.business and all(count is None for count in answers.counts(wanted.business)):
+        missing.append("business")
+    if served:
+        problems = [f"{_NAMES[name]}: CloudWatch has no figure for it." for name in missing]
+    return figures, problems
+
+
+def _known(counts: Sequence[float | None]) -> Sequence[float | None]:
+    return counts if any(count is not None for count in counts) else ()
+
+
+_Key = tuple[str, str, str, tuple[tuple[str, str], ...]]
+
+
+def _key(query: CloudWatchQuery) -> _Key:
+    """What makes two queries the same question."""
+    dimensions = tuple(sorted(query.dimensions.items()))
+    return query.namespace, query.metric, query.statistic, dimensions
+
+
+def _said(query: CloudWatchQuery) -> str:
+    where = ", ".join(f"{name}={value}" for name, value in query.dimensions.items())
+    return f"{query.namespace} {query.metric}{f' ({where})' if where else ''}"
+
+
+@dataclass(kw_only=True)
+class Answers:
+    """What came back, over all pages."""
+
+    grid: Grid
+    identities: dict[_Key, tuple[str, int]] = field(default_factory=dict)
+    """Question → its id and its period in seconds."""
+    _points: dict[str, dict[float, float]] = field(default_factory=dict)
+
+    def take(self, page: dict[str, Any]) -> None:
+        """Add a page. Raises ForbiddenError or TemporaryError for what is not complete.
+
+        PartialData on a page that others follow is normal; boto3 then asks for the rest.
+        """
+        for result in page.get("MetricDataResults", ()):
+            status = result.get("StatusCode", "Complete")
+            said = "; ".join(str(m.get("Value", "")) for m in result.get("Messages", ()))
+            if status == "Forbidden":
+                raise ForbiddenError(
+                    f"CloudWatch does not let us read a metric: {said or status}.",
+                    "Grant the bot's role cloudwatch:GetMetricData.",
+                )
+            if status == "InternalError" or (status == "PartialData" and not page.get("NextToken")):
+                raise TemporaryError(
+                    f"CloudWatch answers in part: {said or status}.", "Try again in a minute."
+                )
+            points = self._points.setdefault(result["Id"], {})
+            points.update(
+                (at.timestamp(), value)
+                for at, value in zip(result["Timestamps"], result["Values"], strict=True)
+            )
+        for message in page.get("Messages", ()):
+            raise _not_all(message)
+
+    def has(self, query: CloudWatchQuery) -> bool:
+        """Whether there is any point."""
+        return bool(self.values(query))
+
+    def values(self, query: CloudWatchQuery) -> list[float]:
+        """The points, scaled."""
+        identity, _ = self.identities[_key(query)]
+        return [value * query.scale for value in self._points.get(identity, {}).values()]
+
+    def counts(self, queries: Sequence[CloudWatchQuery]) -> list[float | None]:
+        """The sum of several counts, minute by minute."""
+        found = []
+        for query in queries:
+            identity, _ = self.identities[_key(query)]
+            points = self._points.get(identity, {})
+            found.append(self.grid.filled({at: n * query.scale for at, n in points.items()}))
+        return added_up(found, self.grid.number)
+
+
+def _not_all(message: dict[str, Any]) -> RollbackBotError:
+    code, said = message.get("Code", ""), message.get("Value", "")
+    return PermanentError(
+        f"CloudWatch does not answer everything: {code} {said}.".replace(" .", "."),
+        f"Name fewer metrics under {_PLACE}.",
+    )
