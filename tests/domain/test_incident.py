@@ -11,6 +11,7 @@ from bot.domain import events as e
 from bot.domain.approval import Approval
 from bot.domain.duties import Duty, owed
 from bot.domain.fold import fold
+from bot.domain.freeze import Freeze
 from bot.domain.incident import Incident, Phase, StepRecord
 from bot.domain.plan import Milestone
 from bot.domain.recovery import Judgement, RecoveryVerdict
@@ -262,6 +263,20 @@ def test_a_note_replaces_the_one_on_its_subject_and_an_empty_one_withdraws_it() 
     ]
 
 
+FROZEN = e.FreezeSet(
+    marks=("Deployment shop/checkout",),
+    freezes=(
+        Freeze(
+            service="checkout",
+            incident_id="INC-2026-001",
+            plan_hash=PLAN.hash,
+            release="v2.1.0",
+            until=NOON + timedelta(days=7),
+        ),
+    ),
+)
+
+
 def paused() -> Incident:
     return executing().tell(e.PauseRequested(by=BOB)).incident
 
@@ -277,8 +292,11 @@ def paused() -> Incident:
         (paused(), None),
         (stopped().incident, None),
         (executed().incident, Duty.VERIFY),
-        (IN_PHASE[Phase.RECOVERED]().incident, None),
-        (complete().incident, Duty.REPORT),
+        (IN_PHASE[Phase.RECOVERED]().incident, Duty.FREEZE),
+        (IN_PHASE[Phase.RECOVERED]().tell(FROZEN).incident, None),
+        (IN_PHASE[Phase.RECOVERED]().tell(FROZEN).tell(e.FreezeLifted()).incident, None),
+        (complete().incident, Duty.FREEZE),
+        (complete().tell(FROZEN).incident, Duty.REPORT),
         (complete().tell(e.ReportPublished(files=("report.md",))).incident, None),
     ],
 )
