@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 from slack_bolt.async_app import AsyncApp
-from slack_sdk.errors import SlackApiError
 
 from bot.domain import events as e
 from bot.domain.incident import Incident
@@ -17,8 +16,18 @@ from bot.pipeline import approve, conclude, execute, undo
 from bot.pipeline.team import check_team
 from bot.pipeline.words import stakeholder_channels
 from bot.views import ids, modals
+from handlers import external, follow_up
 from handlers.commands import open_assessment
-from handlers.desk import Ack, Body, Desk, acknowledge_within, actor_of, attempt
+from handlers.desk import (
+    Ack,
+    Body,
+    Desk,
+    acknowledge_within,
+    actor_of,
+    attempt,
+    open_view,
+    request_id_of,
+)
 
 log = structlog.get_logger()
 
@@ -41,20 +50,6 @@ def _listener(desk: Desk, click: Click) -> Callable[..., Awaitable[None]]:
     return on_click
 
 
-def request_id(body: Body) -> str:
-    """The identity of a click: Slack redelivers it unchanged, a second click differs."""
-    action = body["actions"][0]
-    return f"click/{action['action_ts']}/{body['user']['id']}/{action['action_id']}"
-
-
-async def _open(desk: Desk, body: Body, view: dict[str, Any]) -> None:
-    try:
-        await desk.client.views_open(trigger_id=str(body["trigger_id"]), view=view)
-    except SlackApiError as error:
-        # A redelivered click comes with a used trigger: the modal is open already.
-        log.warning("the modal could not be opened", error=str(error.response.get("error")))
-
-
 async def _assess(desk: Desk, body: Body, value: str) -> None:
     service, _, prefill_id = value.partition(" ")
     desk.context.service(service)
@@ -73,34 +68,34 @@ async def _approve(desk: Desk, body: Body, value: str) -> Incident | None:
     incident = await desk.context.journal.load(incident_id)
     plan = incident.plan
     if plan and plan.hash == plan_hash and plan.typed_confirmation:
-        await _open(desk, body, modals.confirm_form(incident_id, plan))
+        await open_view(desk, body, modals.confirm_form(incident_id, plan))
         return None
     return await approve.approve(
         desk.context,
         incident_id,
         plan_hash=plan_hash,
         actor=actor_of(body),
-        request_id=request_id(body),
+        request_id=request_id_of(body),
     )
 
 
 async def _open_reject(desk: Desk, body: Body, value: str) -> None:
     incident_id, _, plan_hash = value.partition(" ")
-    await _open(desk, body, modals.reject_form(incident_id, plan_hash))
+    await open_view(desk, body, modals.reject_form(incident_id, plan_hash))
 
 
 async def _open_replan(desk: Desk, body: Body, value: str) -> None:
     incident = await desk.context.journal.load(value.partition(" ")[0])
-    await _open(desk, body, modals.replan_form(incident))
+    await open_view(desk, body, modals.replan_form(incident))
 
 
 async def _open_words(desk: Desk, body: Body, value: str) -> None:
-    await _open(desk, body, modals.words_form(value))
+    await open_view(desk, body, modals.words_form(value))
 
 
 async def _open_resolve(desk: Desk, body: Body, value: str) -> None:
     incident = await desk.context.journal.load(value)
-    await _open(desk, body, modals.resolve_form(incident))
+    await open_view(desk, body, modals.resolve_form(incident))
 
 
 def _steer(wish: Callable[[Actor], execute.Wish]) -> Click:
@@ -108,7 +103,7 @@ def _steer(wish: Callable[[Actor], execute.Wish]) -> Click:
         incident = await desk.context.journal.load(value)
         await check_team(desk.context, incident, actor_of(body))
         return await execute.steer(
-            desk.context, value, wish(actor_of(body)), request_id=request_id(body)
+            desk.context, value, wish(actor_of(body)), request_id=request_id_of(body)
         )
 
     return click
@@ -118,7 +113,7 @@ async def _verify_again(desk: Desk, body: Body, value: str) -> Incident:
     incident = await desk.context.journal.load(value)
     await check_team(desk.context, incident, actor_of(body))
     return await conclude.request_verification(
-        desk.context, value, actor=actor_of(body), request_id=request_id(body)
+        desk.context, value, actor=actor_of(body), request_id=request_id_of(body)
     )
 
 
@@ -126,7 +121,7 @@ async def _undo(desk: Desk, body: Body, value: str) -> Incident:
     incident = await desk.context.journal.load(value)
     await check_team(desk.context, incident, actor_of(body))
     return await undo.request_undo(
-        desk.context, value, actor=actor_of(body), request_id=request_id(body)
+        desk.context, value, actor=actor_of(body), request_id=request_id_of(body)
     )
 
 
@@ -142,4 +137,11 @@ CLICKS: dict[str, Click] = {
     ids.OPEN_WORDS: _open_words,
     ids.OPEN_RESOLVE: _open_resolve,
     ids.UNDO: _undo,
+    ids.HOLD_EXTERNAL: external.hold,
+    ids.FREE_EXTERNAL: external.free,
+    ids.SEND_EXTERNAL: external.send,
+    ids.OPEN_EDIT_EXTERNAL: external.open_edit,
+    ids.DISCARD_EXTERNAL: external.discard,
+    ids.OPEN_MOVE_MEETING: follow_up.open_move,
+    ids.ACTION_DONE: follow_up.action_done,
 }

@@ -16,7 +16,7 @@ from bot.errors import DuplicateRequestError, RollbackBotError
 from bot.pipeline import approve, assess, conclude, declare, watch
 from bot.pipeline.team import check_team
 from bot.views import ids, modals
-from handlers import forms
+from handlers import external, follow_up, forms
 from handlers.desk import Ack, Body, Desk, actor_of
 
 log = structlog.get_logger()
@@ -198,7 +198,7 @@ async def _resolve(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, An
     await conclude.resolve(
         desk.context,
         incident.id,
-        conclusion=forms.conclusion(view),
+        conclusion=forms.conclusion(view, today=desk.context.clock.now().date()),
         actor=actor_of(body),
         request_id=request_id(view),
     )
@@ -213,6 +213,8 @@ SUBMISSIONS: dict[str, tuple[Submit, str]] = {
     ids.REJECT: (_reject, ids.REASON),
     ids.REPLAN: (_replan, ids.TEXT),
     ids.WORDS: (_words, ids.TEXT),
+    ids.EDIT_EXTERNAL: (external.submit_edit, ids.TEXT),
     ids.RESOLVE: (_resolve, ids.ROOT_CAUSE),
+    ids.MOVE_MEETING: (follow_up.move, ids.MEETING_TIME),
 }
 """By callback id: what to do, and the input beside which a problem is shown."""

@@ -135,9 +135,12 @@ class Journal:
                 return before
             now = self._clock.now()
             after = advance(before, decision.events, now)
+            entailed = self._words.entailed(decision.events, after, now)
+            events = (*decision.events, *entailed)
+            after = advance(after, entailed, now)
             batch = Batch(
-                events=decision.events,
-                deliveries=self._words.owed(before, decision.events, after, now),
+                events=events,
+                deliveries=self._words.owed(before, events, after, now),
                 attachments=decision.attachments,
                 request_id=request_id,
                 closes=decision.closes,
@@ -149,7 +152,7 @@ class Journal:
                 )
             except ConcurrencyError:
                 continue
-            for event in decision.events:
+            for event in events:
                 log.info("event", incident=incident_id, event_kind=event.kind)
             self._changed(after)
             return after

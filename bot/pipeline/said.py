@@ -6,13 +6,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bot.config.destinations import EmailDestination
 from bot.domain import events as e
-from bot.domain.incident import Incident
+from bot.domain.external import round_of
+from bot.domain.incident import Incident, OutsideState
+from bot.domain.values import Value
+from bot.pipeline.readers import Readers, outward
 from bot.ports.deliveries import Action, Delivery
-from bot.views import posts
+from bot.views import follow_up, post_mortem, posts
+from bot.views.calendar import file_name
+from bot.views.external import status_message
 from bot.views.frame import Frame
 from bot.views.freeze import frozen_post, lifted_post
+from bot.views.mails import customer_mail, stakeholder_mail
 from bot.views.message import Message
+from bot.views.relapse import relapse_post
+from bot.views.texts import Texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +34,9 @@ class Speaker:
     """None for an incident at a terminal: nothing is said here then."""
     words: tuple[e.WordsAdded, ...]
     """What people had added for the next update, which an update uses up."""
+    readers: Readers
+    """Everybody else who is told."""
+    texts: Texts
     prefix: str
     """``<incident>/<event number>``: makes the ids of the deliveries unique for ever."""
 
@@ -46,13 +58,31 @@ class Speaker:
 
     def stakeholders(self, purpose: str, message: Message) -> Iterator[Delivery]:
         """A message to every stakeholder channel; each fails alone."""
-        for name in self.frame.stakeholder_channels:
+        for name in self.readers.channels:
             yield self.post_to(name, f"{purpose}/{name}", message)
 
     def everywhere(self, purpose: str, message: Message) -> Iterator[Delivery]:
         """A message to the incident's channel and to the stakeholders."""
         yield from self.post(purpose, message)
         yield from self.stakeholders(purpose, message)
+
+    def mail(self, kind: str, *, number: int = 0, told: str = "") -> Iterator[Delivery]:
+        """A mail to every stakeholders' mailbox; ``kind`` as for ``stakeholder_mail``."""
+        wanted = tuple(self.readers.mailboxes(for_updates=kind == "update"))
+        if not wanted:
+            return
+        mail = stakeholder_mail(
+            self.incident, self.frame, self.texts, kind=kind, number=number, words=self.words
+        )
+        for where in wanted:
+            yield outward(
+                self.incident,
+                where,
+                delivery_id=f"{self.prefix}/{kind}/{where}",
+                told=told or kind,
+                series="mail",
+                payload=mail,
+            )
 
     def _to(
         self,
@@ -81,8 +111,11 @@ def said(event: e.AnyEvent, speaker: Speaker) -> Iterator[Delivery]:
 
 def _channel_opened(event: e.ChannelOpened, to: Speaker) -> Iterator[Delivery]:
     incident, frame = to.incident, to.frame
-    yield from to.post("announcement", posts.announcement(incident, frame))
-    yield from to.stakeholders("announcement", posts.stakeholder_announcement(incident, frame))
+    here = posts.announcement(incident, frame, texts=to.texts)
+    elsewhere = posts.stakeholder_announcement(incident, frame, texts=to.texts)
+    yield from to.post("announcement", here)
+    yield from to.stakeholders("announcement", elsewhere)
+    yield from to.mail("announcement")
 
 
 def _team_assigned(event: e.TeamAssigned, to: Speaker) -> Iterator[Delivery]:
@@ -91,7 +124,10 @@ def _team_assigned(event: e.TeamAssigned, to: Speaker) -> Iterator[Delivery]:
     if to.channel is not None and to.channel.dedicated:
         payload = {"people": sorted(people)}
         yield from to.here("invite", Action.INVITE, payload, optional=True)
-    yield from to.post("team", posts.team_assembled(to.incident, to.frame))
+    yield from to.post("team", posts.team_assembled(to.incident, to.frame, texts=to.texts))
+    if to.channel is None:
+        # At a terminal no channel is ever opened, and this is the beginning.
+        yield from to.mail("announcement")
 
 
 def _escalated(event: e.ApprovalEscalated, to: Speaker) -> Iterator[Delivery]:
@@ -99,21 +135,56 @@ def _escalated(event: e.ApprovalEscalated, to: Speaker) -> Iterator[Delivery]:
 
 
 def _update(event: e.UpdatePosted, to: Speaker) -> Iterator[Delivery]:
-    message = posts.update_post(to.incident, to.frame, number=event.number, words=to.words)
+    message = posts.update_post(
+        to.incident, to.frame, number=event.number, words=to.words, texts=to.texts
+    )
     yield from to.everywhere("update", message)
+    yield from to.mail("update", number=event.number, told=f"update {event.number}")
 
 
 def _execution_finished(event: e.ExecutionFinished, to: Speaker) -> Iterator[Delivery]:
     if event.outcome is not e.ExecutionOutcome.SUCCEEDED:
-        yield from to.everywhere("stopped", posts.completion_post(to.incident, to.frame))
+        message = posts.completion_post(to.incident, to.frame, texts=to.texts)
+        yield from to.everywhere("stopped", message)
+        yield from to.mail("complete", told="rollback stopped")
 
 
 def _judged(event: e.Judged, to: Speaker) -> Iterator[Delivery]:
-    yield from to.everywhere("judged", posts.completion_post(to.incident, to.frame))
+    message = posts.completion_post(to.incident, to.frame, texts=to.texts)
+    yield from to.everywhere("judged", message)
+    yield from to.mail("complete", told=f"outcome: {event.judgement.verdict.value.lower()}")
+
+
+def _relapsed(event: e.Relapsed, to: Speaker) -> Iterator[Delivery]:
+    yield from to.post("relapsed", relapse_post(to.incident, to.frame, event, here=True))
+    message = relapse_post(to.incident, to.frame, event, here=False)
+    yield from to.stakeholders("relapsed", message)
 
 
 def _resolved(event: e.Resolved, to: Speaker) -> Iterator[Delivery]:
-    yield from to.everywhere("resolved", posts.resolved_post(to.incident, to.frame))
+    message = posts.resolved_post(to.incident, to.frame, texts=to.texts)
+    yield from to.everywhere("resolved", message)
+    yield from to.mail("resolved")
+
+
+def _external_sent(event: e.ExternalSent, to: Speaker) -> Iterator[Delivery]:
+    incident, now, public = to.incident, to.frame.now, to.readers.public
+    sent = [o for o in incident.outside if o.state is OutsideState.SENT][-1]
+    for where, entry in to.readers.customers(incident, event.message).items():
+        payload: Value
+        if isinstance(entry, EmailDestination):
+            words = sent.text if sent.edited else ""
+            payload = customer_mail(incident, public, to.texts, now, words=words)
+        else:
+            payload = status_message(incident, public, to.texts, now, sent)
+        yield outward(
+            incident,
+            where,
+            delivery_id=f"{to.prefix}/{event.message.value}/{where}",
+            told=event.message.value,
+            series=f"outside-{round_of(incident)}",
+            payload=payload,
+        )
 
 
 def _frozen(event: e.FreezeSet, to: Speaker) -> Iterator[Delivery]:
@@ -140,6 +211,36 @@ def _report(event: e.ReportPublished, to: Speaker) -> Iterator[Delivery]:
         yield from to.here("canvas", Action.CANVAS, canvas, optional=True)
 
 
+def _compared(event: e.ChangesCompared, to: Speaker) -> Iterator[Delivery]:
+    yield from to.post("changes", follow_up.changes(event))
+
+
+def _post_mortem(event: e.PostMortemScheduled, to: Speaker) -> Iterator[Delivery]:
+    yield from to.post("post-mortem", post_mortem.invited(to.incident, event))
+    file = {"files": [file_name(to.incident, event)], "comment": "The invitation, as a file"}
+    yield from to.here("calendar", Action.UPLOAD, file, optional=True)
+    if event.email and event.addresses:
+        yield Delivery(
+            id=f"{to.prefix}/invitation",
+            incident_id=to.incident.id,
+            destination=f"email:{event.email}",
+            action=Action.POST,
+            payload=post_mortem.mail(to.incident, event, to.frame.now),
+        )
+
+
+def _post_mortem_reminded(event: e.PostMortemReminded, to: Speaker) -> Iterator[Delivery]:
+    yield from to.post("post-mortem-soon", post_mortem.reminder(to.incident))
+
+
+def _action_asked(event: e.ActionAsked, to: Speaker) -> Iterator[Delivery]:
+    yield from to.post("action", follow_up.ask_after(to.incident, event.index))
+
+
+def _release_plan(event: e.ReleasePlanUpdated, to: Speaker) -> Iterator[Delivery]:
+    yield from to.post("release-plan", follow_up.release_plan_updated(event))
+
+
 _HANDLERS: dict[type[e.Event], Callable[[Any, Speaker], Iterator[Delivery]]] = {
     e.ChannelOpened: _channel_opened,
     e.TeamAssigned: _team_assigned,
@@ -147,8 +248,15 @@ _HANDLERS: dict[type[e.Event], Callable[[Any, Speaker], Iterator[Delivery]]] = {
     e.UpdatePosted: _update,
     e.ExecutionFinished: _execution_finished,
     e.Judged: _judged,
+    e.Relapsed: _relapsed,
     e.Resolved: _resolved,
+    e.ExternalSent: _external_sent,
     e.ReportPublished: _report,
+    e.ChangesCompared: _compared,
+    e.PostMortemScheduled: _post_mortem,
+    e.PostMortemReminded: _post_mortem_reminded,
+    e.ActionAsked: _action_asked,
+    e.ReleasePlanUpdated: _release_plan,
     e.FreezeSet: _frozen,
     e.FreezeLifted: _unfrozen,
 }

@@ -10,13 +10,19 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from bot.config.catalog import Catalog
+from bot.config.destinations import serves_customers
 from bot.domain import events as e
-from bot.domain.incident import Incident
+from bot.domain.external import due, waiting
+from bot.domain.incident import Incident, OutsideState
+from bot.domain.values import BOT
+from bot.pipeline.readers import Readers, readers_of
 from bot.pipeline.said import Speaker, said
 from bot.ports.deliveries import Action, Delivery
 from bot.views import cards
+from bot.views.external import draft_card, external_text
 from bot.views.frame import Frame
 from bot.views.message import Message
+from bot.views.texts import Texts, built_in
 
 STATUS_CARD = "status"
 
@@ -31,6 +37,7 @@ def frame_of(catalog: Catalog, service: str, now: datetime) -> Frame:
         judge=verification.judge,
         checkpoints=verification.checkpoints,
         stakeholder_channels=stakeholder_channels(catalog, service),
+        tells_customers=any(serves_customers(one) for one in catalog.destinations.values()),
     )
 
 
@@ -41,13 +48,23 @@ def stakeholder_channels(catalog: Catalog, service: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*catalog.updates.channels, *own)))
 
 
-def _cards(incident: Incident, frame: Frame) -> dict[str, Message]:
+def _unusable(message: e.ExternalMessage, problem: str) -> e.Noted:
+    remedy = "Correct the file and start the bot anew; the built-in text is used meanwhile."
+    return e.Noted(subject=f"text “{message.value}”", what=problem, remedy=remedy)
+
+
+def _cards(incident: Incident, frame: Frame, readers: Readers) -> dict[str, Message]:
     """Every card that exists in this state, by its name.
 
     Plans are told apart by when they were proposed: a new one is a new message at the end of the
     channel, where people look, and the old one stays as it ended.
     """
     found = {STATUS_CARD: cards.status_card(incident, frame)}
+    for outside in incident.outside:
+        # What went out without anybody being asked needs no card.
+        if outside.by is not None or outside.state is OutsideState.WAITING:
+            names = readers.spoken(incident, outside.message)
+            found[f"external-{outside.number}"] = draft_card(incident, outside, names)
     if incident.plan and incident.proposed_at:
         round_name = f"{incident.proposed_at:%Y%m%dT%H%M%S%f}"
         found[f"plan-{round_name}"] = cards.plan_card(incident, frame)
@@ -62,8 +79,31 @@ class Words:
     """Turns events into deliveries."""
 
     def __init__(self, catalog: Catalog) -> None:
+        """Raises ConfigurationError when the catalog's folder of texts cannot be used."""
         self._catalog = catalog
+        self._texts = Texts(catalog.texts) if catalog.texts else built_in()
         self._drawn: dict[str, tuple[Incident, dict[str, Message]]] = {}
+
+    def entailed(
+        self, events: tuple[e.AnyEvent, ...], after: Incident, now: datetime
+    ) -> tuple[e.AnyEvent, ...]:
+        """The messages to customers that these events make due, as events of their own.
+
+        Written with them in one transaction, so that none is lost: sent, or drafted while a
+        person holds them. A newer message takes the place of drafts that still wait.
+        """
+        message = due(after, events)
+        if message is None:
+            return ()
+        readers = readers_of(self._catalog, after)
+        if not readers.customers(after, message):
+            return ()
+        lapsed = tuple(e.ExternalDiscarded(message=o.message, by=BOT) for o in waiting(after))
+        said = external_text(after, readers.public, self._texts, now, message)
+        problem = (_unusable(message, said.problem),) if said.problem else ()
+        if after.external_held_by is None:
+            return (*lapsed, *problem, e.ExternalSent(message=message))
+        return (*lapsed, *problem, e.ExternalDrafted(message=message, text=said.text))
 
     def owed(
         self,
@@ -79,6 +119,7 @@ class Words:
         if not after.has_place or not events:
             return ()
         frame = frame_of(self._catalog, after.declared.service, now)
+        readers = readers_of(self._catalog, after)
         messages = [
             delivery
             for number, event in enumerate(events, start=before.seq + 1)
@@ -89,6 +130,8 @@ class Words:
                     frame=frame,
                     channel=after.channel,
                     words=before.words,
+                    readers=readers,
+                    texts=self._texts,
                     prefix=f"{after.id}/{number}",
                 ),
             )
@@ -97,7 +140,7 @@ class Words:
             return tuple(messages)
         opened = before.channel is None
         shown = {} if opened else self._shown(before)
-        wanted = _cards(after, frame)
+        wanted = _cards(after, frame, readers)
         self._drawn[after.id] = (after, wanted)
         if after.report is not None:
             self._drawn.pop(after.id)
@@ -126,7 +169,7 @@ class Words:
         if known == incident:
             return drawn
         frame = frame_of(self._catalog, incident.declared.service, incident.changed_at)
-        return _cards(incident, frame)
+        return _cards(incident, frame, readers_of(self._catalog, incident))
 
     def _furniture(self, incident: Incident) -> Iterator[Delivery]:
         """The comforts of a channel of its own; each may be missing."""

@@ -19,3 +19,5 @@ class Frame(Value):
     checkpoints: tuple[timedelta, ...]
     """Rows of the recovery table, counted from the end of the drain."""
     stakeholder_channels: tuple[str, ...] = ()
+    tells_customers: bool = False
+    """Whether the catalog names destinations that customers read."""

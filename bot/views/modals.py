@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.views.assessment_modals import assessment_form, assessment_loading
 from bot.views.decision_modals import decision_form, monitor_view
+from bot.views.external_modals import edit_external_form
 from bot.views.incident_modals import (
     confirm_form,
     message_view,
@@ -18,6 +19,7 @@ __all__ = [
     "assessment_loading",
     "confirm_form",
     "decision_form",
+    "edit_external_form",
     "message_view",
     "monitor_view",
     "reject_form",

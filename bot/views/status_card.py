@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from slack_sdk.models.blocks import Block
+from slack_sdk.models.blocks import Block, ButtonElement
 
 from bot.domain.events import Role
 from bot.domain.incident import Incident
 from bot.domain.updates import next_update_at
 from bot.views import buttons, figures
+from bot.views.external import hold_buttons, told_outside
 from bot.views.frame import Frame
 from bot.views.freeze import freeze_blocks
 from bot.views.kit import actions, compose, context, facts, header, listing, section
@@ -39,11 +40,17 @@ def status_card(incident: Incident, frame: Frame) -> Message:
         *freeze_blocks(incident),
         *(listing("Prerequisites", _ticks(incident)) if incident.is_open else []),
         *_roles(incident),
+        *listing("Told outside Slack", told_outside(incident)),
         *listing("Did not work, the journey goes on", _notes(incident), limit=2_500),
         context(_rhythm(incident, frame)),
-        *actions(buttons.for_status(incident)),
+        *actions([*buttons.for_status(incident), *_hold(incident, frame)]),
     ]
     return compose(f"{incident.id}: {escape(said)}\nNext: {action}", blocks)
+
+
+def _hold(incident: Incident, frame: Frame) -> list[ButtonElement]:
+    """Nothing to hold where the catalog names nobody outside, and nobody ever did."""
+    return hold_buttons(incident) if frame.tells_customers or incident.outside else []
 
 
 def _facts(incident: Incident) -> list[tuple[str, str]]:

@@ -1,0 +1,93 @@
+"""Who reads what beside the incident's channel: the catalog's destinations, as deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bot.config.catalog import Catalog
+from bot.config.destinations import (
+    Audience,
+    Destination,
+    EmailDestination,
+    SlackDestination,
+    address,
+    serves_customers,
+)
+from bot.domain.assessment import Thresholds
+from bot.domain.events import ExternalMessage
+from bot.domain.external import is_significant
+from bot.domain.incident import Incident
+from bot.domain.values import Value
+from bot.ports.deliveries import Action, Delivery, label_of
+from bot.views.telling import Public
+
+
+class Readers(Value):
+    """Everybody beside the incident's channel who is told about one incident."""
+
+    channels: tuple[str, ...] = ()
+    """Slack channels of the stakeholders, each once."""
+    destinations: dict[str, Destination]
+    """Those of the catalog that are for the incident's service and severity."""
+    public: Public
+
+    def mailboxes(self, *, for_updates: bool = False) -> Iterator[str]:
+        """Where stakeholders' mails go."""
+        for name, entry in self.destinations.items():
+            if isinstance(entry, EmailDestination) and entry.audience is Audience.STAKEHOLDERS:
+                if for_updates and not entry.updates:
+                    continue
+                yield address(name, entry)
+
+    def customers(self, incident: Incident, message: ExternalMessage) -> dict[str, Destination]:
+        """By their addresses: where customers are to read this message.
+
+        They are written to only when it is over, and only when it has hit them hard enough.
+        """
+        mailed = message is ExternalMessage.RESOLVED and is_significant(
+            incident, self.public.thresholds
+        )
+        return {
+            address(name, entry): entry
+            for name, entry in self.destinations.items()
+            if serves_customers(entry) and (mailed or not isinstance(entry, EmailDestination))
+        }
+
+    def spoken(self, incident: Incident, message: ExternalMessage) -> tuple[str, ...]:
+        """The destinations of a message to customers, as people know them."""
+        return tuple(label_of(where) for where in self.customers(incident, message))
+
+
+def readers_of(catalog: Catalog, incident: Incident) -> Readers:
+    """Who is told about this incident."""
+    declared = incident.declared
+    found = catalog.destinations_of(declared.service, declared.verdict.severity)
+    entry = catalog.services.get(declared.service)
+    own = entry.stakeholder_channels if entry else ()
+    more = [one.channel for one in found.values() if isinstance(one, SlackDestination)]
+    return Readers(
+        channels=tuple(dict.fromkeys((*catalog.updates.channels, *own, *more))),
+        destinations=found,
+        public=Public(
+            service=catalog.public_name(declared.service),
+            company=catalog.company,
+            thresholds=entry.thresholds if entry else Thresholds(),
+        ),
+    )
+
+
+def outward(
+    incident: Incident, where: str, *, delivery_id: str, told: str, series: str, payload: Value
+) -> Delivery:
+    """A delivery to a destination beside Slack."""
+    content: dict[str, Any] = payload.model_dump(mode="json")
+    return Delivery(
+        id=delivery_id,
+        incident_id=incident.id,
+        destination=where,
+        action=Action.POST,
+        payload=content,
+        series=series,
+        told=told,
+    )
