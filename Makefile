@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help test test-cluster lint scenarios format demo lock clean
+.PHONY: help test test-cluster lint scenarios format demo docs lock clean
 
 help:
 	@echo "make test    lint, types, layers and every test"
@@ -14,6 +14,7 @@ help:
 	@echo "make demo    the whole journey on a simulated company, on this machine only"
 	@echo "make scenarios [TRANSPORT=http]   every scenario, over Socket Mode or signed HTTP"
 	@echo "make format  let ruff mend what it can"
+	@echo "make docs    write docs/configuration.md and the schema anew"
 	@echo "make lock    resolve requirements.lock anew"
 
 # uv installs in seconds what pip takes two minutes for; where it cannot reach the index that pip is
@@ -51,6 +52,10 @@ format: $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/python -m sandbox
+
+docs: $(STAMP)
+	$(BIN)/rollback-bot schema > docs/rollback.schema.json
+	$(BIN)/rollback-bot schema --markdown > docs/configuration.md
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --group dev --extra postgres --universal --python-version 3.11 \

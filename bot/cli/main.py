@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from bot.cli import examining, freezing, looking, serving, working
+from bot.cli import counting, describing, examining, freezing, looking, serving, working
 from bot.cli.options import Ended, Exit
 from bot.errors import RollbackBotError
 from bot.terminal.printing import here, make_console
@@ -20,7 +20,9 @@ cli = typer.Typer(
 serving.register(cli)
 working.register(cli)
 looking.register(cli)
+counting.register(cli)
 examining.register(cli)
+describing.register(cli)
 freezing.register(cli)
 
 

@@ -32,6 +32,7 @@ class ServiceEntry(Value):
     """One service."""
 
     description: str = ""
+    """One line for people."""
     public_name: str = ""
     """How customers know the service; empty for its name in the catalog."""
     url: AnyHttpUrl | None = None
@@ -47,8 +48,11 @@ class ServiceEntry(Value):
     rollback: tuple[RollbackTarget, ...] = Field(min_length=1)
     """Ways to roll back, the preferred one first."""
     metrics: MetricsSettings | None = None
+    """Where request counts come from; without them nothing can be proven recovered."""
     thresholds: Thresholds = Thresholds()
+    """Where the decision matrix draws its lines for this service."""
     verification: Verification | None = None
+    """How recovery of this service is proven; default: the catalog's."""
     smoke_tests: tuple[SmokeTest, ...] = ()
     """Users' tasks that must work before the service is called recovered."""
     probes: Probes | None = None
@@ -56,6 +60,7 @@ class ServiceEntry(Value):
     dependencies: tuple[Dependency, ...] = ()
     """What the service needs: names of services of this catalog, or addresses that answer 2xx."""
     approval: ApprovalPolicy | None = None
+    """Who must approve for this service; default: the catalog's."""
     stakeholder_channels: tuple[ChannelRef, ...] = ()
     """Told every update, beside the channels of ``updates``."""
     github: GitHubSettings | None = None
@@ -95,8 +100,11 @@ class People(Value):
     """Who does what."""
 
     roles: dict[Role, tuple[PersonRef, ...]] = Field(default_factory=dict)
+    """Who fills each role of the incident team."""
     release_managers: tuple[PersonRef, ...] = Field(min_length=1)
+    """May approve plans at once."""
     on_call_leads: tuple[PersonRef, ...] = ()
+    """May approve when no release manager answers in time."""
     requesters: tuple[PersonRef, ...] = ()
     """Who may declare an incident; nobody named means every member."""
 
@@ -105,7 +113,9 @@ class Updates(Value):
     """Posts to the stakeholders."""
 
     every: Duration = timedelta(minutes=10)
+    """Time between two updates."""
     channels: tuple[ChannelRef, ...] = ()
+    """Channels that get every update of every incident."""
 
 
 class AssessmentSettings(Value):
@@ -118,16 +128,22 @@ class AssessmentSettings(Value):
     watch_for: Duration = timedelta(minutes=30)
     """How long a service with verdict MONITOR is watched."""
     watch_every: Duration = timedelta(minutes=1)
+    """How often a watched service is looked at."""
 
 
 class Catalog(Value):
     """The whole file."""
 
     assessment: AssessmentSettings = AssessmentSettings()
+    """How the assessment gets its figures."""
     services: dict[str, ServiceEntry] = Field(min_length=1)
+    """The services by their names; a name becomes part of a channel's name."""
     people: People
+    """Who does what, and who may approve."""
     approval: ApprovalPolicy = ApprovalPolicy()
+    """Who must approve, unless a service says otherwise."""
     updates: Updates = Updates()
+    """The posts to the stakeholders."""
     company: str = ""
     """Who signs messages to customers: “The <company> team”."""
     destinations: dict[str, Destination] = Field(default_factory=dict)
@@ -135,9 +151,13 @@ class Catalog(Value):
     texts: Path | None = None
     """Folder with texts that replace the built-in ones, relative to this file."""
     alerts: Alerts = Alerts()
+    """What `/webhooks/alertmanager` does with alerts."""
     verification: Verification = Verification()
+    """How recovery is proven, unless a service says otherwise."""
     post_mortem: PostMortemSettings = PostMortemSettings()
+    """When the meeting that learns from an incident takes place."""
     paperwork: PaperworkSettings = PaperworkSettings()
+    """How patient the bot is with GitHub and the like."""
     tripwire_for: Duration = timedelta(days=7)
     """So long after a recovery the bot says when the withdrawn release comes back."""
     freeze_for: Duration = timedelta(days=7)

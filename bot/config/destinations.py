@@ -50,6 +50,7 @@ class SlackDestination(_Destination):
 
     kind: Literal["slack"]
     channel: ChannelRef
+    """The channel's id or name."""
 
 
 class StatuspageDestination(_Destination):
@@ -57,7 +58,9 @@ class StatuspageDestination(_Destination):
 
     kind: Literal["statuspage"]
     url: AnyHttpUrl = AnyHttpUrl("https://api.statuspage.io/v1")
+    """The API's address."""
     page_id: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    """The page's id, from its address in Statuspage's management."""
     components: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] = ()
     """Ids of the components that are shown as affected while the incident lasts."""
     api_key: SecretName
@@ -71,6 +74,7 @@ class WebhookDestination(_Destination):
 
     kind: Literal["webhook"]
     url: AnyHttpUrl
+    """Gets every message as a POST with JSON."""
     token: SecretName | None = None
     """Sent as ``Authorization: Bearer …``."""
     signing_secret: SecretName | None = None
@@ -84,13 +88,19 @@ class EmailDestination(_Destination):
     audience: Audience
     """Needed, because a stakeholder's mail must never reach a customer by default."""
     host: str = Field(min_length=1)
+    """The SMTP server."""
     port: int = Field(default=587, ge=1, le=65535)
+    """Its port: 587 for STARTTLS, 465 for TLS from the start."""
     security: Literal["starttls", "tls", "none"] = "starttls"
     """``tls`` from the first byte (port 465), or ``starttls``; ``none`` only on a trusted wire."""
     username: SecretName | None = None
+    """Name of the environment variable with the user's name; none for no login."""
     password: SecretName | None = None
+    """Name of the environment variable with the password."""
     sender: Address = Field(alias="from")
+    """The address in From."""
     to: tuple[Address, ...] = Field(min_length=1)
+    """The recipients."""
     severities: frozenset[Severity] = frozenset({Severity.CRITICAL})
     updates: bool = True
     """Whether stakeholders are mailed every update, or only the turning points."""

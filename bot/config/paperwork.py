@@ -121,11 +121,15 @@ class PostMortemSettings(Value):
     """When the post-mortem is held, and how people are invited."""
 
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """Name of the time zone, such as Europe/Berlin."""
     hours: Annotated[str, AfterValidator(_span)] = "09:00-17:00"
+    """Working hours in that zone, HH:MM-HH:MM."""
     weekdays: tuple[Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], ...] = Field(
         default=("Mon", "Tue", "Wed", "Thu", "Fri"), min_length=1
     )
+    """The days on which people work."""
     holidays: tuple[date, ...] = ()
+    """Days on which nobody does."""
     minutes: dict[Severity, Annotated[int, Field(ge=15, le=240)]] = Field(default_factory=dict)
     """Length by severity. Otherwise 90 when critical, 75 when high, 60 else (procedure 6.3)."""
     organizer: Annotated[str, Field(pattern=r"[^@\s]+@[^@\s]+\.[^@\s]+")] | None = None
@@ -133,6 +137,7 @@ class PostMortemSettings(Value):
     email: str = ""
     """Name of the e-mail destination that carries invitations; empty sends none."""
     remind_before: Duration = timedelta(hours=1)
+    """The channel is reminded so long before the meeting."""
 
     @model_validator(mode="after")
     def _meetings_fit(self) -> PostMortemSettings:
@@ -167,5 +172,6 @@ class PaperworkSettings(Value):
     patience: Duration = timedelta(seconds=4)
     """The report waits so long for each round of paperwork; what is missing comes later."""
     retry_for: Duration = timedelta(days=3)
+    """How long what failed is tried again."""
     ask_every: Duration = timedelta(days=7)
     """How often an open corrective action is asked after, once it is due."""

@@ -26,10 +26,13 @@ class SmokeRequest(Value):
     url: str = ""
     """A whole address, for example of another host; instead of ``path``."""
     headers: dict[str, str] = Field(default_factory=dict)
+    """Headers to send."""
     json_body: JsonValue = Field(default=None, alias="json")
+    """A body in JSON."""
     form: dict[str, str] = Field(default_factory=dict)
     """Sent as application/x-www-form-urlencoded."""
     expect: Expected = Expected()
+    """What the answer must be like."""
     capture: dict[VariableName, Capture] = Field(default_factory=dict)
     """Values of the answer that later requests use."""
 
@@ -80,11 +83,13 @@ class SmokeTest(Value):
     """
 
     name: str = Field(min_length=1, max_length=80)
+    """What users do, in a few words."""
     secrets: dict[VariableName, SecretName] = Field(default_factory=dict)
     """Variable → environment variable that holds its value."""
     timeout: Duration = timedelta(seconds=10)
     """How long each request may take."""
     requests: tuple[SmokeRequest, ...] = Field(min_length=1, max_length=50)
+    """Requests in order; each may use what earlier ones captured."""
 
     @model_validator(mode="after")
     def _every_variable_is_set_before(self) -> SmokeTest:

@@ -42,6 +42,7 @@ class Verification(Value):
     )
     """Rows of the recovery table, counted from the end of the drain."""
     judge: JudgePolicy = JudgePolicy()
+    """The judge's parameters."""
     baseline_window: Duration = timedelta(minutes=60)
     """How far before the bad release normal is looked for."""
     assumed_error_rate: Fraction | None = None
@@ -84,3 +85,4 @@ class Probes(Value):
     header: str = Field(default="X-Rollback-Bot-Probe", pattern=r"^[A-Za-z0-9-]+$")
     """Carries the incident's id, so that the service can tell probes from users."""
     timeout: Duration = timedelta(seconds=5)
+    """A probe without an answer by then has failed."""

@@ -77,12 +77,7 @@ class _Case:
 
     def over(self, buckets: Sequence[Bucket]) -> Evidence:
         """The evidence of these buckets."""
-        starts = {bucket.start for bucket in buckets}
-        return Evidence.of(
-            sum(bucket.requests for bucket in buckets),
-            sum(bucket.errors for bucket in buckets),
-            [probe for probe in self.probes if probe.start in starts],
-        )
+        return _evidence(buckets, self.probes)
 
     def counted(self, evidence: Evidence) -> tuple[int, int]:
         """Errors and requests that a recovery is proven from."""
@@ -111,13 +106,12 @@ def judge(
     NOT_RECOVERED needs proof too: the lower bound must lie above the limit. Everything that is
     neither is INCONCLUSIVE, and so are a missing baseline, missing data and thin traffic.
 
-    ``probes`` begin and end with the buckets. They can always prove that the service fails; that
-    it does not they can prove only where normal traffic is too thin to prove it (docs/proof.md).
+    Of the ``probes`` those count that were sent within the buckets. They can always prove that the
+    service fails; that it does not they can prove only where normal traffic is too thin to prove
+    it (docs/proof.md).
     """
     policy = policy or JudgePolicy()
-    evidence = Evidence.of(
-        sum(bucket.requests for bucket in buckets), sum(bucket.errors for bucket in buckets), probes
-    )
+    evidence = _evidence(buckets, probes)
     figures: dict[str, Any] = {
         "requests": evidence.requests,
         "errors": evidence.errors,
@@ -144,6 +138,15 @@ def judge(
         verdict=RecoveryVerdict.RECOVERED,
         reasons=(reason, *_synthetic(case, evidence)),
         **figures,
+    )
+
+
+def _evidence(buckets: Sequence[Bucket], probes: Sequence[ProbeBucket]) -> Evidence:
+    """What was counted in these buckets, with the probes of the same time."""
+    return Evidence.of(
+        sum(bucket.requests for bucket in buckets),
+        sum(bucket.errors for bucket in buckets),
+        [probe for probe in probes if any(bucket.holds(probe.start) for bucket in buckets)],
     )
 
 

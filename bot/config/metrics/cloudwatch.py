@@ -25,11 +25,13 @@ class CloudWatchQuery(Value):
 
     namespace: str = Field(min_length=1)
     metric: str = Field(min_length=1)
+    """The metric's name."""
     dimensions: dict[str, str] = Field(default_factory=dict, max_length=30)
     """All of the metric's dimensions: CloudWatch does not sum over those left out."""
     statistic: str = Field(
         default="Sum", pattern=r"^(Sum|Average|Minimum|Maximum|SampleCount|p\d{1,2}(\.\d+)?)$"
     )
+    """How a period's values are put together."""
     scale: float = Field(default=1.0, gt=0)
     """The figure is multiplied by it: 1000 for seconds, 0.01 for per cent."""
     missing_is_zero: bool = False
@@ -51,10 +53,13 @@ class CloudWatchMetrics(Hosted):
     requests: tuple[CloudWatchQuery, ...] = Field(default=(), max_length=20)
     """Instead of a load balancer: their sum is the number of requests."""
     errors: tuple[CloudWatchQuery, ...] = Field(default=(), max_length=20)
+    """Metrics that count failed requests; they are added up."""
     latency: CloudWatchQuery | None = None
     """Mean response time, milliseconds."""
     p95: CloudWatchQuery | None = None
+    """95th percentile of the response time."""
     p99: CloudWatchQuery | None = None
+    """99th percentile of the response time."""
     saturation: CloudWatchQuery | None = None
     """Between 0 and 1."""
     business: CloudWatchQuery | None = None

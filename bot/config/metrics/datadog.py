@@ -27,16 +27,23 @@ class DatadogMetrics(Hosted):
     url: ServerUrl | None = None
     """Of the API, where it is not ``https://api.<site>``."""
     api_key: SecretName = "DD_API_KEY"
+    """Name of the environment variable with the API key."""
     application_key: SecretName = "DD_APP_KEY"
     """With the scopes timeseries_query and metrics_read."""
     requests: CountQuery
+    """Query that counts requests."""
     errors: CountQuery
+    """Query that counts failed requests."""
     latency: FigureQuery | None = None
+    """Query of the mean response time."""
     p95: FigureQuery | None = None
+    """Query of its 95th percentile."""
     p99: FigureQuery | None = None
+    """Query of its 99th percentile."""
     latency_unit: Literal["s", "ms"] = "s"
     """Of the three above; Datadog's traces are in seconds."""
     saturation: FigureQuery | None = None
+    """Query of how full the service is, as a share."""
     saturation_scale: float = Field(default=1.0, gt=0)
     """The figure is multiplied by it: 0.01 for per cent."""
     business: CountQuery | None = None

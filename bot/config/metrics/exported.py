@@ -37,6 +37,7 @@ class Exported(Value):
     requests: MetricName = "http_requests_total"
     """Name of the counter of requests."""
     error_label: LabelName = "code"
+    """Label of the counter that tells errors apart."""
     error_pattern: Pattern = "5.."
     """Regular expression: values of the label that count as errors."""
     duration: MetricName = "http_request_duration_seconds"
@@ -57,8 +58,11 @@ class PodMetrics(Exported):
     selector: str
     """Label selector of all pods of the service, of every release."""
     port: int = Field(ge=1, le=65535)
+    """Port on which each pod serves its metrics."""
     path: str = "/metrics"
+    """Path of the metrics."""
     every: Duration = timedelta(seconds=15)
+    """Time between two readings."""
 
     @property
     def late_by(self) -> timedelta:

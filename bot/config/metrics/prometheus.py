@@ -64,7 +64,9 @@ class PrometheusMetrics(Exported, Hosted):
     token: SecretName | None = None
     """A bearer token."""
     username: str | None = None
+    """Name of the environment variable with the user's name."""
     password: SecretName | None = None
+    """Name of the environment variable with the password."""
     tenant: str | None = None
     """Sent as ``X-Scope-OrgID``, for servers with several tenants."""
     labels: dict[LabelName, str] = Field(default_factory=dict)
@@ -72,6 +74,7 @@ class PrometheusMetrics(Exported, Hosted):
     release_label: LabelName | None = None
     """Label of the request counter that names the release."""
     queries: PromQueries = PromQueries()
+    """PromQL of your own in place of what is made of the names above."""
 
     @model_validator(mode="after")
     def _one_service_and_one_way_in(self) -> PrometheusMetrics:

@@ -47,8 +47,11 @@ class GatewayApiCanary(_Pair):
 
     traffic: Literal["gateway-api"]
     route: str
+    """Name of the HTTPRoute."""
     stable_service: str
+    """Service in front of the stable pods."""
     canary_service: str
+    """Service in front of the canary's pods."""
 
 
 class IstioCanary(_Pair):
@@ -56,10 +59,15 @@ class IstioCanary(_Pair):
 
     traffic: Literal["istio"]
     virtual_service: str
+    """Name of the VirtualService."""
     stable_host: str
+    """Destination host of the stable side."""
     canary_host: str
+    """Destination host of the canary."""
     stable_subset: str | None = None
+    """Its subset, where hosts are the same."""
     canary_subset: str | None = None
+    """Its subset, where hosts are the same."""
 
 
 class ArgoRolloutsCanary(_Canary):
@@ -67,6 +75,7 @@ class ArgoRolloutsCanary(_Canary):
 
     traffic: Literal["argo-rollouts"]
     rollout: str
+    """Name of the Rollout."""
 
 
 class FlaggerCanary(_Canary):
@@ -74,6 +83,7 @@ class FlaggerCanary(_Canary):
 
     traffic: Literal["flagger"]
     canary: str
+    """Name of the Canary."""
     gate: AnyHttpUrl | None = None
     """Base address of the service that keeps the gate (Flagger's load tester); default: that of
     the Canary's own ``rollback`` webhook."""

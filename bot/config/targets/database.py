@@ -85,6 +85,7 @@ class SqlCheck(Value):
     """A question to the database, with the answer that sound data give."""
 
     name: str = Field(min_length=1)
+    """What is checked, in a few words."""
     sql: str = Field(min_length=1)
     """One SELECT; it runs in a read-only transaction."""
     expect: str
@@ -105,13 +106,16 @@ class Writer(Value):
 
     namespace: str
     deployment: str
+    """Name of the Deployment."""
 
 
 class VersionTable(Value):
     """Where the schema's version stands."""
 
     table: TableName = "schema_migrations"
+    """The table, with its schema where it is not on the search path."""
     column: TableName = "version"
+    """Its column with the version."""
     keeps: Literal["every", "latest"] = "every"
     """One row for every applied migration, or one row with the latest."""
 
@@ -119,9 +123,13 @@ class VersionTable(Value):
 class _Database(Value):
     strategy: Literal["database"]
     database: DatabaseName
+    """The database's name."""
     connection: DatabaseConnection = DatabaseConnection()
+    """How one gets there."""
     writers: tuple[Writer, ...] = ()
+    """What writes to it, to be stopped meanwhile."""
     checks: tuple[SqlCheck, ...] = ()
+    """Questions to the data whose answers must be right."""
     releases: dict[str, str] = Field(default_factory=dict)
     """Release of the application → version of the schema that it was written for."""
     needs: dict[str, tuple[TableName, ...]] = Field(default_factory=dict)
@@ -131,6 +139,7 @@ class _Database(Value):
     lock_timeout: Duration = timedelta(seconds=10)
     """How long a statement waits for a table; others queue behind it."""
     statement_timeout: Duration = timedelta(minutes=10)
+    """No statement may take longer."""
     stop_timeout: Duration = timedelta(minutes=2)
     """How long pods of the writers may take to stop or to become ready."""
 
@@ -143,7 +152,9 @@ class SqlMigrationsTarget(_Database):
 
     method: Literal["sql-migrations"]
     directory: str
+    """The folder with the migrations' up and down files."""
     version: VersionTable = VersionTable()
+    """Where the applied versions are kept."""
 
 
 class AlembicTarget(_Database):
@@ -153,6 +164,7 @@ class AlembicTarget(_Database):
     folder: str
     """Where ``alembic.ini`` is."""
     program: str = "alembic"
+    """The alembic to run; found on PATH unless a path is given."""
     environment: dict[str, str] = Field(default_factory=dict)
     """What the project's env.py needs beside the connection; nothing secret."""
     url_variable: str = ""
@@ -162,6 +174,7 @@ class AlembicTarget(_Database):
     version: VersionTable = VersionTable(
         table="alembic_version", column="version_num", keeps="latest"
     )
+    """Where Alembic keeps its revision."""
 
     @model_validator(mode="after")
     def _url_by_name(self) -> AlembicTarget:
@@ -177,7 +190,9 @@ class RestoreTarget(_Database):
     directory: str
     """Where the archives are (custom or tar format)."""
     pattern: str = "*.dump"
+    """File names of the archives in the directory."""
     version: VersionTable = VersionTable()
+    """Where the applied versions are kept."""
     maintenance_database: DatabaseName = "postgres"
     """Where the bot connects to create and rename databases."""
     max_age: Duration = timedelta(hours=26)
@@ -189,3 +204,4 @@ class RestoreTarget(_Database):
     jobs: int = Field(default=2, ge=1, le=32)
     """Parallel connections of ``pg_restore``."""
     restore_timeout: Duration = timedelta(hours=2)
+    """The restore may take so long."""

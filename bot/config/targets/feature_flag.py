@@ -18,6 +18,7 @@ class Expectation(Value):
     """What an answer of the service looks like while the feature is off; all of it must hold."""
 
     status: int = Field(default=200, ge=100, le=599)
+    """The HTTP status."""
     contains: str = ""
     """The body has this text."""
     not_contains: str = ""
@@ -30,10 +31,13 @@ class Probe(Value):
     """A request to the service itself that tells whether the feature is off for its users."""
 
     path: str
+    """Path of the service that shows the feature."""
     expect: Expectation = Expectation()
+    """What its answer looks like without the feature."""
     times: int = Field(default=5, ge=1, le=50)
     """So many consecutive answers, each over a fresh connection, must be as expected."""
     patience: Duration = timedelta(seconds=30)
+    """How long the behaviour may take to change."""
 
     @field_serializer("patience", when_used="json")
     def _patience_as_written(self, value: timedelta) -> str:
@@ -65,10 +69,13 @@ class HttpFlagTarget(FlagTarget):
     url: AnyHttpUrl
     """Base of the API."""
     switch_path: str = "/admin/flags"
+    """Path that gets the POST."""
     read_path: str = "/admin/flags/{flag}"
     """Answers JSON with ``enabled`` and, where the API has them, ``percentage`` and ``version``."""
     token: SecretName | None = None
+    """Name of the environment variable with the API's token."""
     header: str = "Authorization"
+    """Header that carries the token."""
     scheme: str = "Bearer"
     """What stands before the token in the header; empty for the token alone."""
 
@@ -80,7 +87,9 @@ class UnleashTarget(FlagTarget):
     url: AnyHttpUrl
     """Of the Unleash server, without ``/api``."""
     project: str = "default"
+    """The flag's project."""
     environment: str
+    """The environment in which it goes off."""
     token: SecretName
     """An admin token, a service account's or a personal access token."""
     refresh: Duration = timedelta(seconds=15)
@@ -92,8 +101,11 @@ class LaunchDarklyTarget(FlagTarget):
 
     provider: Literal["launchdarkly"]
     url: AnyHttpUrl = AnyHttpUrl("https://app.launchdarkly.com")
+    """The API's address."""
     project: str
+    """Key of the flag's project."""
     environment: str
+    """Key of the environment in which it goes off."""
     token: SecretName
     """An API access token, not an SDK key."""
     safe_variation: JsonValue = False

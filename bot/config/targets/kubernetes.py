@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from bot.config.durations import Duration
 from bot.domain.rollouts import WorkloadKind
@@ -27,16 +27,29 @@ class BlueGreenTarget(Value):
     """How long open connections to the old colour are waited for."""
 
 
+def _either_name(schema: dict[str, Any]) -> None:
+    """The short form for editors: pydantic does not know what a validator accepts."""
+    schema["properties"]["deployment"] = {
+        "type": "string",
+        "description": "Short for `kind: Deployment` and `workload`.",
+    }
+    schema["required"].remove("workload")
+    schema["oneOf"] = [{"required": ["workload"]}, {"required": ["deployment"]}]
+
+
 class RollingTarget(Value):
     """A workload that is rolled back by revision, or by image where no revision is left.
 
     ``deployment: name`` is short for ``kind: Deployment`` and ``workload: name``.
     """
 
+    model_config = ConfigDict(json_schema_extra=_either_name)
+
     strategy: Literal["rolling"]
     namespace: str
     kind: WorkloadKind = "Deployment"
     workload: str
+    """Name of the workload."""
 
     @model_validator(mode="before")
     @classmethod

@@ -45,9 +45,11 @@ class RdsSql(Value):
     """A PostgreSQL database in the instance, which the bot compares by ``psql``."""
 
     database: DatabaseName
+    """The database's name."""
     connection: DatabaseConnection = DatabaseConnection()
     """PGHOST and PGPORT are those of the instances' endpoints."""
     checks: tuple[SqlCheck, ...] = ()
+    """Questions to the data whose answers must be right."""
     minimum_share: Fraction = 0.5
     """A table that comes back with a smaller share of its present rows stops the swap."""
 
@@ -61,15 +63,19 @@ class RdsTarget(Value):
     instance: Annotated[str, AfterValidator(_identifier)]
     """The DB instance identifier: the first part of the endpoint that applications connect to."""
     restore: SnapshotPoint | TimePoint = SnapshotPoint()
+    """A snapshot or a point in time; default: decided with the plan."""
     writers: tuple[Writer, ...] = ()
+    """What writes to it, to be stopped meanwhile."""
     stop_writers: Literal["before-swap", "before-restore"] = "before-swap"
     """``before-restore`` loses less that users were told is saved, and takes them down for as
     long as the restore takes."""
     sql: RdsSql | None = None
+    """How rows are counted before and after; none for no look inside."""
     max_age: Duration = timedelta(hours=26)
     """A restore point that is older is warned about."""
     restore_timeout: Duration = timedelta(hours=6)
     """How long RDS may take without any visible progress; terabytes take hours."""
     rename_timeout: Duration = timedelta(minutes=30)
+    """A rename may take so long."""
     stop_timeout: Duration = timedelta(minutes=2)
     """How long pods of the writers may take to stop or to become ready."""

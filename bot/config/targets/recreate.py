@@ -16,6 +16,7 @@ class RecreateTarget(Value):
     strategy: Literal["recreate"]
     namespace: str
     deployment: str
+    """Name of the Deployment."""
     manifest: str = REVISION
     """``revision``, or the path of the old manifest. ``{release}`` in a path stands for any
     release: every file that matches is a release to go back to."""
