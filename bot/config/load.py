@@ -44,7 +44,7 @@ def load_catalog(path: Path) -> Catalog:
         )
         raise ConfigurationError(
             f"The catalog is wrong:\n{problems}\n",
-            "examples/rollback.yml shows the keys, docs/strategies those of each strategy.",
+            "docs/configuration.md explains every key, examples/rollback.yml shows them in use.",
         ) from None
     if catalog.texts is None:
         return catalog
