@@ -36,6 +36,10 @@ async def plan_undo(context: Context, undoing: Undoing) -> Plan:
 async def _check(context: Context, number: int, step: Step) -> Preflight:
     """Whether what the rollback left behind is still there to be taken back."""
     name = f"Step {number}"
+    if not step.changes:
+        # What it waits for is not there before the steps ahead of it.
+        sentence = "Waits for what the steps before it bring back; changes nothing."
+        return Preflight(name=name, verdict=PreflightVerdict.PASS, sentence=sentence)
     kind = context.step_kind(step.action.kind)
     try:
         observed = await kind.observe(step, context.world)

@@ -14,7 +14,10 @@ import pytest
 import yaml
 
 from bot.config.catalog import ServiceEntry
+from bot.domain.incident import Undoing
 from bot.domain.plan import Milestone, Plan, PreflightVerdict
+from bot.domain.undo import undo_steps
+from bot.domain.workloads import is_ready
 from bot.errors import (
     ConfigurationError,
     OutcomeUnknownError,
@@ -93,10 +96,15 @@ def kinds(plan: Plan) -> list[str]:
     return [step.action.kind for step in plan.steps]
 
 
+def pods_of(shop: Shop) -> list[tuple[str, bool]]:
+    """Image and readiness of every pod that is there, at this very moment."""
+    return [(pod["spec"]["containers"][0]["image"], is_ready(pod)) for pod in shop.pods("payments")]
+
+
 async def undo(shop: Shop, plan: Plan) -> None:
-    for step in reversed(plan.steps):
-        if step.inverse is not None:
-            await shop.run(step.model_copy(update={"action": step.inverse, "inverse": None}))
+    done = tuple(index for index, step in enumerate(plan.steps) if step.changes)
+    for step in undo_steps(Undoing(plan=plan, done=done)):
+        await shop.run(step)
 
 
 def autoscale(shop: Shop, minimum: int) -> None:
@@ -208,7 +216,7 @@ async def test_undo_leads_back_through_no_pods_to_the_recorded_state(either: Sho
     before = either.get(DEPLOYMENTS, "payments")["spec"]
     await either.run_all(plan)
     await undo(either, plan)
-    await delivery.rolled_out(either.cluster, "payments")
+    assert {(image, ready) for image, ready in pods_of(either)} == {("shop/payments:v2.1.0", True)}
     after = either.get(DEPLOYMENTS, "payments")["spec"]
     assert (after["replicas"], after["template"]) == (before["replicas"], before["template"])
     assert await either.serving_release() == "v2.1.0"

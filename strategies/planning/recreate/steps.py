@@ -6,31 +6,29 @@ import json
 import shlex
 from dataclasses import dataclass
 
-from bot.domain.plan import Milestone, Step, StepSpec
+from bot.domain.plan import Step, StepSpec
 from bot.domain.values import Facts, Value
 from bot.domain.workloads import same_template, selector_of
-from strategies.commands import for_each_pod, json_patch, kubectl
+from strategies.commands import json_patch, kubectl
+from strategies.kubernetes.rollout_steps import await_rollout_step, undone, verify_pods_step
 from strategies.kubernetes.scaler_steps import pause_step, resume_step
 from strategies.planning.recreate.change import RecreateChange
 from strategies.planning.rolling.estimates import grace_seconds, rollout_seconds
 from strategies.steps.apply_manifest import ApplyManifest, ApplyManifestParams
 from strategies.steps.await_no_pods import AwaitNoPods, AwaitNoPodsParams
-from strategies.steps.await_rollout import AwaitRollout, AwaitRolloutParams
 from strategies.steps.measure_downtime import MeasureDowntime, MeasureDowntimeParams
 from strategies.steps.revert_template import (
     RevertTemplate,
     RevertTemplateParams,
     revert_operations,
 )
-from strategies.steps.rollout import portable_annotations
+from strategies.steps.rollout import RolloutParams, portable_annotations
 from strategies.steps.scale import Scale, ScaleParams
 from strategies.steps.set_paused import SetPaused, SetPausedParams
-from strategies.steps.verify_pods import VerifyPods, VerifyPodsParams
 
 _CONTROLLER_SECONDS = 60.0
 """Patience for the controller to see a change; it normally takes milliseconds."""
 _MARGIN_SECONDS = 60.0
-_DEFAULT_DEADLINE_SECONDS = 600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +100,10 @@ class RecreateSteps:
             title=f"Scale Deployment {name} down from {change.recorded} to 0",
             action=self._scale(self._old, change.recorded, 0, past=change.outcome.template),
             expects={"template": change.old_template, "replicas": change.recorded},
-            inverse=self._scale(self._old, 0, change.recorded),
-            command=kubectl(change.target.namespace, "scale", f"deployment/{name}", "--replicas=0"),
+            inverse=self._scale(self._old, 0, change.recorded).model_copy(
+                update={"command": self._scale_command(change.recorded)}
+            ),
+            command=self._scale_command(0),
             estimate_seconds=1.0,
         )
 
@@ -116,19 +116,28 @@ class RecreateSteps:
                 "patience_seconds": self._end_seconds + _MARGIN_SECONDS,
             }
         )
-        labels, namespace = selector_of(change.deployment), change.target.namespace
-        timeout = f"--timeout={params.patience_seconds:.0f}s"
-        wait = kubectl(namespace, "wait", "--for=delete", "pod", "-l", labels, timeout)
-        left = kubectl(namespace, "get", "pods", "-l", labels, "-o", "name")
         return Step(
             title=f"Wait until no pod of {change.from_release} is left",
             action=_spec(AwaitNoPods.name, params),
             expects={"replicas": 0},
             inverse=None,
-            command=f'{wait} || test -z "$({left})"',
+            command=self._gone_command(),
             estimate_seconds=min(self._end_seconds, 10.0),
             changes=False,
         )
+
+    def _scale_command(self, replicas: int) -> str:
+        target = self.change.target
+        return kubectl(
+            target.namespace, "scale", f"deployment/{target.deployment}", f"--replicas={replicas}"
+        )
+
+    def _gone_command(self) -> str:
+        labels, namespace = selector_of(self.change.deployment), self.change.target.namespace
+        timeout = f"--timeout={self._end_seconds + _MARGIN_SECONDS:.0f}s"
+        wait = kubectl(namespace, "wait", "--for=delete", "pod", "-l", labels, timeout)
+        left = kubectl(namespace, "get", "pods", "-l", labels, "-o", "name")
+        return f'{wait} || test -z "$({left})"'
 
     def _revert_params(self, annotations: dict[str, str]) -> RevertTemplateParams:
         return RevertTemplateParams.model_validate(
@@ -149,7 +158,10 @@ class RecreateSteps:
                 "patience_seconds": _CONTROLLER_SECONDS,
             }
         )
-        return _spec(RevertTemplate.name, params)
+        back = [{"op": "replace", "path": "/spec/template", "value": self.change.old_template}]
+        target = self.change.target
+        command = json_patch(target.namespace, "deployment", target.deployment, back)
+        return _spec(RevertTemplate.name, params).model_copy(update={"command": command})
 
     def _revert_step(self) -> Step:
         change, name = self.change, self.change.target.deployment
@@ -193,15 +205,16 @@ class RecreateSteps:
 
     def _resume_rollout_step(self) -> Step:
         params = SetPausedParams.model_validate({**self._new, "paused": False})
-        name = self.change.target.deployment
+        name, namespace = self.change.target.deployment, self.change.target.namespace
+        again = kubectl(namespace, "rollout", "pause", f"deployment/{name}")
         return Step(
             title=f"Resume the paused rollout of {name}",
             action=_spec(SetPaused.name, params),
             expects={"paused": True},
-            inverse=_spec(SetPaused.name, params.model_copy(update={"paused": True})),
-            command=kubectl(
-                self.change.target.namespace, "rollout", "resume", f"deployment/{name}"
+            inverse=_spec(SetPaused.name, params.model_copy(update={"paused": True})).model_copy(
+                update={"command": again}
             ),
+            command=kubectl(namespace, "rollout", "resume", f"deployment/{name}"),
             estimate_seconds=1.0,
         )
 
@@ -216,32 +229,15 @@ class RecreateSteps:
             expects={"template": change.outcome.template, "replicas": 0},
             inverse=self._scale(
                 self._new, change.restored, 0, past=change.old_template, empty=True
-            ),
-            command=kubectl(
-                change.target.namespace,
-                "scale",
-                f"deployment/{name}",
-                f"--replicas={change.restored}",
-            ),
+            ).model_copy(update={"command": f"{self._scale_command(0)}\n{self._gone_command()}"}),
+            command=self._scale_command(change.restored),
             estimate_seconds=1.0,
         )
 
     def _rollout_step(self) -> Step:
-        change, spec = self.change, self.change.deployment["spec"]
-        deadline = spec.get("progressDeadlineSeconds", _DEFAULT_DEADLINE_SECONDS)
-        params = AwaitRolloutParams.model_validate(
-            {**self._new, "patience_seconds": deadline + _MARGIN_SECONDS}
-        )
-        name = change.target.deployment
-        return Step(
-            title=f"Wait until all pods of {name} are those of {change.to_release}",
-            action=_spec(AwaitRollout.name, params),
-            expects={"template": change.outcome.template},
-            inverse=None,
-            command=kubectl(change.target.namespace, "rollout", "status", f"deployment/{name}"),
-            estimate_seconds=start_seconds(change),
-            changes=False,
-            milestone=Milestone.SWITCHED,
+        there, back = self._there_and_back()
+        return await_rollout_step(
+            there, back, workload=self.change.deployment, seconds=start_seconds(self.change)
         )
 
     def _downtime_step(self) -> Step:
@@ -261,33 +257,19 @@ class RecreateSteps:
         )
 
     def _verify_step(self) -> Step:
-        service, change = self.change.service, self.change
-        path = service.version_path
-        port = service.instance_port or (service.pod_metrics.port if service.pod_metrics else None)
-        params = VerifyPodsParams.model_validate(
-            {
-                **self._new,
-                "port": port if path else None,
-                "path": path or "",
-                "patience_seconds": self._end_seconds + _MARGIN_SECONDS,
-            }
+        there, back = self._there_and_back()
+        return verify_pods_step(
+            there,
+            back,
+            service=self.change.service,
+            workload=self.change.deployment,
+            patience=self._end_seconds + _MARGIN_SECONDS,
+            seconds=5.0 + 0.1 * self.change.restored,
         )
-        labels, namespace = selector_of(change.deployment), change.target.namespace
-        command = (
-            kubectl(namespace, "get", "pods", "-l", labels, "-o", "wide")
-            if port is None or not path
-            else for_each_pod(namespace, labels, port, path)
-        )
-        return Step(
-            title=f"Verify that every pod is {change.to_release}",
-            action=_spec(VerifyPods.name, params),
-            expects={"template": change.outcome.template},
-            inverse=None,
-            command=command,
-            estimate_seconds=5.0 + 0.1 * change.restored,
-            changes=False,
-            milestone=Milestone.DRAINED,
-        )
+
+    def _there_and_back(self) -> tuple[RolloutParams, RolloutParams | None]:
+        back = RolloutParams.model_validate(self._old)
+        return RolloutParams.model_validate(self._new), undone(self.change.deployment, back)
 
 
 def start_seconds(change: RecreateChange) -> float:

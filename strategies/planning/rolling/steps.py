@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.config.catalog import ServiceEntry
 from bot.config.targets import RollingTarget
-from bot.domain.plan import Milestone, Step, StepSpec
+from bot.domain.plan import Step, StepSpec
 from bot.domain.rollouts import (
     REVISION_LABEL,
     is_ordered,
@@ -21,11 +21,16 @@ from bot.domain.rollouts import (
 from bot.domain.values import Facts
 from bot.domain.workloads import bare_template, is_ready, labels_of, name_of, selector_of
 from bot.ports.cluster import Kind, Manifest
-from strategies.commands import for_each_pod, json_patch, kubectl
+from strategies.commands import json_patch, kubectl
 from strategies.kubernetes.gitops import GitOpsGuard
+from strategies.kubernetes.rollout_steps import (
+    await_rollout_step,
+    undone,
+    verify_pods_step,
+    version_port,
+)
 from strategies.planning.rolling.estimates import grace_seconds, rollout_seconds
 from strategies.planning.rolling.targets import Destination, LiveWorkload
-from strategies.steps.await_rollout import AwaitRollout, AwaitRolloutParams
 from strategies.steps.delete_broken_pods import DeleteBrokenPods, DeleteBrokenPodsParams
 from strategies.steps.revert_template import (
     RevertTemplate,
@@ -34,12 +39,9 @@ from strategies.steps.revert_template import (
 )
 from strategies.steps.rollout import WORKLOADS, RolloutParams, portable_annotations
 from strategies.steps.set_paused import SetPaused, SetPausedParams
-from strategies.steps.verify_pods import VerifyPods, VerifyPodsParams
 
 _CONTROLLER_SECONDS = 60.0
 """Patience for the controller to see a change; it normally takes milliseconds."""
-_DEADLINE_MARGIN_SECONDS = 60.0
-_DEFAULT_DEADLINE_SECONDS = 600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,7 @@ class RollingChange:
     @property
     def asks_pods(self) -> bool:
         """Whether every pod is asked for its version in the end."""
-        return bool(self._port() and self.service.version_path)
+        return version_port(self.service) is not None
 
     def steps(self) -> tuple[Step, ...]:
         """In order; a paused Deployment is resumed after its template is right."""
@@ -100,8 +102,7 @@ class RollingChange:
             self._revert_step(),
             *((self._resume_step(),) if self.paused else ()),
             *((self._broken_step(),) if is_ordered(self.workload) else ()),
-            self._rollout_step(),
-            self._verify_step(),
+            *self._wait_steps(),
         )
 
     def operations(self) -> list[Manifest]:
@@ -232,55 +233,26 @@ class RollingChange:
         delete = kubectl(namespace, "delete", "pod", "--wait=false")
         return f"{pods} | awk {unready} | xargs -r {delete}"
 
-    def _rollout_step(self) -> Step:
-        spec = self.workload["spec"]
-        deadline = spec.get("progressDeadlineSeconds", _DEFAULT_DEADLINE_SECONDS)
-        params = AwaitRolloutParams.model_validate(
-            {**self._common(), "patience_seconds": deadline + _DEADLINE_MARGIN_SECONDS}
-        )
-        order = ", from the highest ordinal down" if is_ordered(self.workload) else ""
-        return Step(
-            title=f"Wait until all pods of {self.target.workload} are those of "
-            f"{self.to_release}{order}",
-            action=_spec(AwaitRollout.name, params),
-            expects={"template": self.template},
-            inverse=None,
-            command=kubectl(self.target.namespace, "rollout", "status", self._resource_name),
-            estimate_seconds=rollout_seconds(self.workload, self.template),
-            changes=False,
-            milestone=Milestone.SWITCHED,
-        )
-
-    def _port(self) -> int | None:
-        metrics = self.service.pod_metrics
-        return self.service.instance_port or (metrics.port if metrics else None)
-
-    def _verify_step(self) -> Step:
-        path = self.service.version_path or ""
-        port = self._port() if path else None
-        params = VerifyPodsParams.model_validate(
-            {
-                **self._common(),
-                "port": port,
-                "path": path,
-                "patience_seconds": grace_seconds(self.template) + _CONTROLLER_SECONDS,
-            }
-        )
-        labels = selector_of(self.workload)
-        command = (
-            kubectl(self.target.namespace, "get", "pods", "-l", labels, "-o", "wide")
-            if port is None
-            else for_each_pod(self.target.namespace, labels, port, path)
-        )
-        return Step(
-            title=f"Verify that the old pods are gone and every pod is {self.to_release}",
-            action=_spec(VerifyPods.name, params),
-            expects={"template": self.template},
-            inverse=None,
-            command=command,
-            estimate_seconds=5.0 + 0.1 * wanted_pods(self.workload),
-            changes=False,
-            milestone=Milestone.DRAINED,
+    def _wait_steps(self) -> tuple[Step, ...]:
+        there = RolloutParams.model_validate(self._common())
+        old = {"template": bare_template(self.workload["spec"]["template"])}
+        back = there.model_copy(update={**old, "release": self.from_release})
+        back_to = undone(self.workload, back)
+        return (
+            await_rollout_step(
+                there,
+                back_to,
+                workload=self.workload,
+                seconds=rollout_seconds(self.workload, self.template),
+            ),
+            verify_pods_step(
+                there,
+                back_to,
+                service=self.service,
+                workload=self.workload,
+                patience=grace_seconds(self.template) + _CONTROLLER_SECONDS,
+                seconds=5.0 + 0.1 * wanted_pods(self.workload),
+            ),
         )
 
 
