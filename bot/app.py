@@ -26,10 +26,11 @@ from bot.assembly import PHASES, make_context, owner_name
 from bot.config.catalog import Catalog
 from bot.config.settings import ServeSettings
 from bot.errors import RollbackBotError
-from bot.pipeline import freeze, tripwire, watch
+from bot.pipeline import follow_up, freeze, tripwire, watch
 from bot.pipeline.alerts import Inbox
 from bot.pipeline.beat import Beats
 from bot.pipeline.changes import Changes
+from bot.pipeline.comparison import Comparer
 from bot.pipeline.context import Context
 from bot.pipeline.engine import Engine
 from bot.pipeline.outbox import Outbox
@@ -41,6 +42,7 @@ log = structlog.get_logger()
 RECONCILE = timedelta(seconds=15)
 """How often this process looks after incidents that another one may have left."""
 TRIPWIRE = timedelta(minutes=1)
+FOLLOW_UP = timedelta(minutes=1)
 FREEZE = timedelta(minutes=1)
 PRUNE = timedelta(hours=1)
 KEEP_SCRAPES = timedelta(days=2)
@@ -132,6 +134,9 @@ class Bot:
         changes.listen(lambda incident: engine.wake(incident.id))
         changes.listen(beats.schedule)
         changes.listen(lambda _: outbox.wake())
+        comparer = Comparer(context)
+        changes.listen(comparer.look)
+        self._resources.push_async_callback(comparer.stop)
 
         async def reconcile() -> None:
             dead = await context.store.bury(now=context.clock.now())
@@ -148,6 +153,7 @@ class Bot:
         watching = self._catalog.assessment.watch_every
         scheduler.every("watch", watching, lambda: watch.look(context))
         scheduler.every("tripwire", TRIPWIRE, lambda: tripwire.look(context))
+        scheduler.every("follow up", FOLLOW_UP, lambda: follow_up.look(context))
         scheduler.every("freeze", FREEZE, lambda: freeze.look(context))
         scheduler.every("prune", PRUNE, lambda: prune(context))
         for name, entry in self._catalog.services.items():

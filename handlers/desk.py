@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
@@ -63,6 +64,21 @@ def actor_of(body: Body) -> Actor:
     user = body.get("user") or {"id": body.get("user_id"), "name": body.get("user_name")}
     name = user.get("name") or user.get("username") or user["id"]
     return Actor(id=str(user["id"]), name=str(name))
+
+
+def request_id_of(body: Body) -> str:
+    """The identity of a click: Slack redelivers it unchanged, a second click differs."""
+    action = body["actions"][0]
+    return f"click/{action['action_ts']}/{body['user']['id']}/{action['action_id']}"
+
+
+async def open_view(desk: Desk, body: Body, view: dict[str, Any]) -> None:
+    """Open a modal for the person who clicked."""
+    try:
+        await desk.client.views_open(trigger_id=str(body["trigger_id"]), view=view)
+    except SlackApiError as error:
+        # A redelivered click comes with a used trigger: the modal is open already.
+        log.warning("the modal could not be opened", error=str(error.response.get("error")))
 
 
 async def acknowledge_within(ack: Ack, work: Awaitable[None]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from bot.domain.assessment import Assessment, Figures
+from bot.domain.corrective_actions import NotAnActionError, parse_actions
 from bot.domain.draft import Draft
 from bot.domain.events import Conclusion, Decision, FollowUp
 from bot.pipeline.assess import with_reported_figures
@@ -27,10 +29,11 @@ def _element(view: View, name: str) -> dict[str, Any]:
 
 
 def field(view: View, name: str) -> str:
-    """The text, number, date or option of an input; empty when nothing was given."""
+    """The text, number, day, time or option of an input; empty when nothing was given."""
     element = _element(view, name)
     option = element.get("selected_option") or {}
-    value = element.get("value") or option.get("value") or ""
+    picked = element.get("selected_date") or element.get("selected_time")
+    value = element.get("value") or option.get("value") or picked or ""
     return str(value).strip()
 
 
@@ -98,12 +101,15 @@ def decision(view: View) -> Decision:
     )
 
 
-def conclusion(view: View) -> Conclusion:
-    """The resolve form; corrective actions stand one a line."""
-    actions = field(view, ids.ACTIONS).splitlines()
+def conclusion(view: View, *, today: date) -> Conclusion:
+    """The resolve form; raises FormError for corrective actions that cannot be understood."""
+    try:
+        actions = parse_actions(field(view, ids.ACTIONS), today=today)
+    except NotAnActionError as error:
+        raise FormError({ids.ACTIONS: str(error)}) from None
     return Conclusion(
         root_cause=field(view, ids.ROOT_CAUSE),
-        corrective_actions=tuple(line.strip() for line in actions if line.strip()),
+        corrective_actions=actions,
         went_well=field(view, ids.WENT_WELL),
         to_improve=field(view, ids.TO_IMPROVE),
         follow_up=FollowUp(field(view, ids.FOLLOW_UP)),

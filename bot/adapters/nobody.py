@@ -23,3 +23,7 @@ class NoChat:
     async def resolve(self, references: Sequence[str]) -> Resolution:
         """People by the references themselves: only Slack knows names and members."""
         return Resolution(people=tuple(Actor(id=one, name=one) for one in references))
+
+    async def addresses(self, people: Sequence[Actor]) -> dict[str, str]:
+        """Of people whom the catalog names by their address; only Slack knows the others'."""
+        return {person.id: person.id for person in people if "@" in person.id}

@@ -16,7 +16,7 @@ from bot.domain.incident import ActionState, Incident
 from bot.domain.working_hours import WorkingHours
 
 _BULLET = re.compile(r"^(?:[-*•–]|\d{1,2}[.)])\s+")
-_PERSON = re.compile(r"<?@([\w.+-]+(?:@[\w.-]+\.\w+)?)(?:\|[^>]*)?>?[,;.]?", re.ASCII | re.UNICODE)
+_PERSON = re.compile(r"<?@([\w.+-]+(?:@[\w.-]+\.\w+)?)(?:\|[^>]*)?>?[,;.]?")
 _EMAIL = re.compile(r"([^@\s<>]+@[^@\s<>]+\.[^@\s<>,;]+)[,;.]?")
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})[,;.]?")
 _ANOTHER_DAY = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}[,;.]?")
@@ -125,5 +125,7 @@ def next_ask(
     if state.asked_at is not None:
         return hours.opening(hours.local_day(state.asked_at + every))
     if action.due is not None:
-        return hours.opening(action.due)
+        # What is due today was spoken of a moment ago.
+        tomorrow = hours.local_day(resolved_at + timedelta(days=1))
+        return hours.opening(max(action.due, tomorrow))
     return hours.opening(hours.local_day(resolved_at + every))

@@ -38,6 +38,11 @@ def choose_slot(resolved_at: datetime, now: datetime, *, minutes: int, hours: Wo
     return Slot(start=start, minutes=minutes, zone=hours.zone, late=late)
 
 
+def is_late(incident: Incident, start: datetime) -> bool:
+    """Whether a meeting at this time is later than the procedure asks for."""
+    return incident.resolved_at is not None and start > incident.resolved_at + LATEST
+
+
 def needs_slot(incident: Incident) -> bool:
     """Whether a resolved incident still lacks its meeting.
 

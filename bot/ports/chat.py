@@ -40,3 +40,9 @@ class Chat(Protocol):
 
         Raises TemporaryError when Slack does not answer.
         """
+
+    async def addresses(self, people: Sequence[Actor]) -> dict[str, str]:
+        """E-mail addresses by the ids of those people whose address may be known.
+
+        Raises TemporaryError when Slack does not answer.
+        """

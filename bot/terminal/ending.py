@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.domain import events as e
+from bot.domain.corrective_actions import NotAnActionError, parse_actions
 from bot.domain.incident import Incident, Phase
 from bot.pipeline import approve, conclude, undo
 from bot.terminal.seat import Seat, request_id
@@ -47,11 +48,11 @@ async def ask_for_conclusion(seat: Seat, incident: Incident) -> Incident:
     cause = await seat.ask("Root cause, as far as it is known (Enter: leave the incident open):")
     if not cause:
         return incident
-    actions = await seat.ask("Corrective actions, separated by “;” (Enter: none yet):")
+    actions = await _actions(seat)
     follow_up = await _follow_up(seat)
     conclusion = e.Conclusion(
         root_cause=cause,
-        corrective_actions=tuple(one.strip() for one in (actions or "").split(";") if one.strip()),
+        corrective_actions=actions,
         follow_up=follow_up,
     )
     return await conclude.resolve(
@@ -61,6 +62,18 @@ async def ask_for_conclusion(seat: Seat, incident: Incident) -> Incident:
         actor=seat.operator,
         request_id=request_id(),
     )
+
+
+async def _actions(seat: Seat) -> tuple[e.CorrectiveAction, ...]:
+    """What is typed, asked for again until it can be understood."""
+    seat.say("Corrective actions, for example: Add a test @anna 2026-12-01; Alert on refunds @ben")
+    while True:
+        typed = await seat.ask("All of them, separated by “;” (Enter: none yet):")
+        lines = (typed or "").replace(";", "\n")
+        try:
+            return parse_actions(lines, today=seat.context.clock.now().date())
+        except NotAnActionError as error:
+            seat.say(str(error), style="yellow")
 
 
 async def _follow_up(seat: Seat) -> e.FollowUp:

@@ -8,7 +8,8 @@ Inputs that handlers read (block_id and action_id are the same id):
 - ``REPLAN``: ``TARGET`` (optional select, only when there are candidates; the value is the
   release) and ``TEXT`` (optional; what is typed here wins). Neither: the plan chooses.
 - ``RESOLVE``: ``ROOT_CAUSE``, ``FOLLOW_UP`` (select; the value is that of ``FollowUp``), and,
-  optional: ``ACTIONS`` (one a line), ``WENT_WELL``, ``TO_IMPROVE``, ``TIMELINE``, ``IMPACT``.
+  optional: ``ACTIONS`` (as ``bot.domain.corrective_actions`` reads them), ``WENT_WELL``,
+  ``TO_IMPROVE``, ``TIMELINE``, ``IMPACT``.
 """
 
 from __future__ import annotations
@@ -50,7 +51,11 @@ def resolve_form(incident: Incident) -> dict[str, Any]:
         forms.text_input(
             ids.ACTIONS,
             "Corrective actions",
-            hint="One a line.",
+            placeholder="Add a test for two currencies @anna 2026-12-01",
+            hint=(
+                "One a line; who and by when at its end: @name and year-month-day. Both may be "
+                "missing. The bot asks after each until it is done."
+            ),
             optional=True,
             multiline=True,
         ),
@@ -72,7 +77,10 @@ def resolve_form(incident: Incident) -> dict[str, Any]:
             optional=True,
             multiline=True,
         ),
-        context("Resolving ends the updates and makes the report. It cannot be undone."),
+        context(
+            "Resolving ends the updates, makes the report and invites to the post-mortem. It "
+            "cannot be undone."
+        ),
     ]
     return forms.modal(
         "Resolve the incident",

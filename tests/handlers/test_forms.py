@@ -122,7 +122,7 @@ def test_what_was_measured_is_not_overwritten_by_what_somebody_read() -> None:
 def test_corrective_actions_stand_one_a_line() -> None:
     option = {"type": "static_select", "selected_option": {"value": FollowUp.HOTFIX.value}}
     values: dict[str, Any] = {ids.ACTIONS: " Test it \n\n  Alert on it\n", ids.FOLLOW_UP: option}
-    concluded = forms.conclusion(_view(values))
+    concluded = forms.conclusion(_view(values), today=NOON.date())
     assert [action.text for action in concluded.corrective_actions] == ["Test it", "Alert on it"]
     assert concluded.follow_up is FollowUp.HOTFIX
     assert concluded.root_cause == ""

@@ -22,11 +22,13 @@ from bot.domain.values import Actor
 from bot.pipeline import freeze, watch
 from bot.pipeline.beat import Beats
 from bot.pipeline.changes import Changes
+from bot.pipeline.comparison import Comparer
 from bot.pipeline.context import Context
 from bot.pipeline.engine import Engine
 from bot.pipeline.journal import Journal
 from bot.pipeline.outbox import Outbox
 from bot.pipeline.words import Words
+from bot.ports.deliveries import Courier
 from sandbox.slack import Channel, Message, SlackServer
 from tests.pipeline.activity import Activity
 from tests.pipeline.forge import CountedGitHub
@@ -141,9 +143,12 @@ class Process:
         *,
         catalog: Catalog | None = None,
         sends: bool = True,
+        couriers: Mapping[str, Courier] | None = None,
         reconcile: timedelta = RECONCILE,
     ) -> None:
-        """Without ``sends`` it records deliveries and leaves them to others."""
+        """``couriers`` go to destinations beside Slack.
+
+        Without ``sends`` it records deliveries and leaves them to others."""
         self.company = company
         self.life = Life()
         self.catalog = catalog or catalog_of()
@@ -183,12 +188,16 @@ class Process:
             store=self.store,
             clock=clock,
             journal=self.journal,
-            couriers={"slack": SlackCourier(self.client, load=self.store.attachment)},
+            couriers={
+                "slack": SlackCourier(self.client, load=self.store.attachment),
+                **(couriers or {}),
+            },
             owner=self.name,
         )
         self.engine = Engine(self.context, PHASES, owner=self.name)
         self.scheduler = VirtualScheduler(clock)
         self.beats = Beats(self.context, self.scheduler)
+        self.comparer = Comparer(self.context)
         self._sends = sends
         self._every = reconcile
         self._sending: asyncio.Task[None] | None = None
@@ -200,6 +209,7 @@ class Process:
         self.changes.listen(lambda incident: self.engine.wake(incident.id))
         self.changes.listen(self.beats.schedule)
         self.changes.listen(lambda _: self.outbox.wake())
+        self.changes.listen(self.comparer.look)
         self.scheduler.every("reconcile", self._every, self.reconcile)
         self.scheduler.every("freeze", self._every, lambda: freeze.look(self.context))
         watching = self.catalog.assessment.watch_every
@@ -218,6 +228,7 @@ class Process:
         """End in good order; harmless when repeated."""
         await self.scheduler.stop()
         await self.engine.stop()
+        await self.comparer.stop()
         if self._sending:
             self._sending.cancel()
             await asyncio.gather(self._sending, return_exceptions=True)

@@ -138,7 +138,8 @@ async def test_updates_end_when_the_incident_is_resolved(company: Company) -> No
     )
     await company.clock.advance(3600)
     assert len(await _updates(process, incident)) == 2
-    assert (await history(process, incident))[-2:] == ["resolved", "report_published"]
+    kinds = await history(process, incident)
+    assert kinds[-3:] == ["resolved", "post_mortem_scheduled", "report_published"]
 
 
 async def test_no_update_is_owed_before_there_is_a_channel(company: Company) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,6 +59,12 @@ class SlackChat:
                 problems.append(f"{reference}: {error.what}")
         return Resolution(people=tuple(people.values()), problems=tuple(problems))
 
+    async def addresses(self, people: Sequence[Actor]) -> dict[str, str]:
+        """Addresses from people's profiles, which Slack shows with ``users:read.email``."""
+        members = [person.id for person in people if person.id[:1] in {"U", "W"}]
+        found = await asyncio.gather(*(self._address(member) for member in members))
+        return {member: one for member, one in zip(members, found, strict=True) if one}
+
     async def _create(self, name: str) -> Room | None:
         try:
             answer = await call(
@@ -98,6 +105,16 @@ class SlackChat:
         actor = await self._look_up(reference)
         self._names[reference] = (self._clock.now(), actor)
         return actor
+
+    async def _address(self, user_id: str) -> str:
+        try:
+            answer = await call(
+                self._client.users_info, subject=f"looking up {user_id}", user=user_id
+            )
+        except PermanentError:
+            # Whoever has left, or may not be looked up, is invited in the channel alone.
+            return ""
+        return str((answer["user"].get("profile") or {}).get("email") or "")
 
     async def _look_up(self, reference: str) -> Actor:
         if "@" in reference:

@@ -1,0 +1,164 @@
+"""After the report: late paperwork, the reminder, and actions that are asked after until done.
+
+A document for each incident says that something is still to come; what that is follows from the
+incident's events. It is written before the report and removed when nothing is left.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.domain import events as e
+from bot.domain.corrective_actions import identity, next_ask, open_actions
+from bot.domain.incident import Incident, Phase
+from bot.domain.post_mortem import reminder_due
+from bot.domain.values import Actor
+from bot.errors import RefusedError, RollbackBotError
+from bot.pipeline.comparison import place_of
+from bot.pipeline.context import Context
+from bot.pipeline.follow_up_state import (
+    FIRST_PAUSE,
+    ISSUES_EVERY,
+    KIND,
+    LONGEST_PAUSE,
+    FollowUpState,
+    put,
+)
+from bot.pipeline.journal import Decide, Decision
+from bot.pipeline.paperwork import do_round, owed_papers
+
+log = structlog.get_logger()
+
+LEASE_TTL = timedelta(minutes=2)
+"""Longer than one look at an incident takes."""
+
+
+async def look(context: Context) -> None:
+    """Look at every document once; called by the scheduler. One failing look stops no other."""
+    for document in await context.store.documents(KIND):
+        state = FollowUpState.model_validate(document.body)
+        try:
+            await _look_at(context, state)
+        except RollbackBotError as error:
+            log.warning("not followed up", incident=state.incident_id, error=str(error))
+
+
+async def done(
+    context: Context,
+    incident_id: str,
+    *,
+    index: int,
+    known_as: str,
+    actor: Actor,
+    request_id: str,
+) -> Incident:
+    """A corrective action is done, says whoever sees the question.
+
+    Raises RefusedError when the question is about an action that is none any more.
+    """
+
+    def decide(incident: Incident) -> Decision | None:
+        actions = incident.conclusion.corrective_actions if incident.conclusion else ()
+        if index >= len(actions) or identity(incident, actions[index]) != known_as:
+            raise RefusedError(
+                "This action is not among the incident's actions any more.",
+                "The incident was opened again since; look at its newest messages.",
+            )
+        if index not in {place for place, _, _ in open_actions(incident)}:
+            return None
+        return Decision(events=(e.ActionDone(index=index, by=actor),))
+
+    return await context.journal.record(incident_id, decide, request_id=request_id)
+
+
+async def _look_at(context: Context, state: FollowUpState) -> None:
+    """One process at a time, so that nothing is filed twice."""
+    lease = await context.store.acquire(
+        f"follow-up:{state.incident_id}",
+        owner=f"follow-up/{uuid.uuid4().hex}",
+        ttl=LEASE_TTL,
+        now=context.clock.now(),
+    )
+    if lease is None:
+        return
+    try:
+        incident = await context.journal.load(state.incident_id)
+        # While it is open again, or its report is being written, all this waits.
+        if incident.phase is Phase.RESOLVED and incident.report is not None:
+            await _follow_up(context, incident, state)
+    finally:
+        await context.store.release(lease)
+
+
+async def _follow_up(context: Context, incident: Incident, state: FollowUpState) -> None:
+    now, before = context.clock.now(), state
+    if now >= state.try_at and now < state.until and any(owed_papers(context, incident)):
+        incident = await do_round(context, incident, None)
+        pause = min(FIRST_PAUSE * 2 ** min(state.tries, 10), LONGEST_PAUSE)
+        state = state.model_copy(update={"tries": state.tries + 1, "try_at": now + pause})
+    if now >= state.issues_at:
+        await _see_closed(context, incident)
+        state = state.model_copy(update={"issues_at": now + ISSUES_EVERY})
+    incident = await context.journal.record(
+        incident.id, lambda incident: _due(context, incident, context.clock.now())
+    )
+    if _is_over(context, incident, state, now):
+        await context.store.delete(KIND, incident.id)
+    elif state != before:
+        await put(context, state)
+
+
+async def _see_closed(context: Context, incident: Incident) -> None:
+    """A closed issue is a done action; what cannot be asked now is asked later."""
+    place = place_of(context, incident)
+    if place is None:
+        return
+    for index, _, state in open_actions(incident):
+        if not state.url:
+            continue
+        try:
+            closed = await context.forge.is_closed(place, state.url)
+        except RollbackBotError as error:
+            log.warning("issue not read", incident=incident.id, url=state.url, error=str(error))
+            continue
+        if closed:
+            await context.journal.record(incident.id, _closes(index))
+
+
+def _closes(index: int) -> Decide:
+    def decide(incident: Incident) -> Decision | None:
+        still_open = index in {place for place, _, _ in open_actions(incident)}
+        return Decision(events=(e.ActionDone(index=index),)) if still_open else None
+
+    return decide
+
+
+def _due(context: Context, incident: Incident, now: datetime) -> Decision | None:
+    """What people are told now, decided on the stored events: no two processes tell it twice."""
+    if incident.is_open or incident.resolved_at is None:
+        return None
+    due: list[e.AnyEvent] = []
+    if reminder_due(incident, now, before=context.catalog.post_mortem.remind_before):
+        due.append(e.PostMortemReminded())
+    for index, action, state in open_actions(incident):
+        moment = next_ask(
+            action,
+            state,
+            resolved_at=incident.resolved_at,
+            every=context.catalog.paperwork.ask_every,
+            hours=context.catalog.post_mortem.calendar,
+        )
+        if now >= moment:
+            due.append(e.ActionAsked(index=index))
+    return Decision(events=tuple(due)) if due else None
+
+
+def _is_over(context: Context, incident: Incident, state: FollowUpState, now: datetime) -> bool:
+    """Whether nothing is left that could ever fall due."""
+    meeting = incident.post_mortem
+    waits = meeting is not None and not incident.post_mortem_reminded and now < meeting.start
+    tries = now < state.until and any(owed_papers(context, incident))
+    return not waits and not tries and not any(open_actions(incident))

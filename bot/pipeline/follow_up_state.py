@@ -1,0 +1,52 @@
+"""The document that says of an incident that something is still to come after its report."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.domain.incident import Incident
+from bot.domain.values import Instant, Value
+from bot.pipeline.context import Context
+from bot.ports.store import Document
+
+KIND = "follow-up"
+FIRST_PAUSE = timedelta(minutes=2)
+LONGEST_PAUSE = timedelta(hours=1)
+ISSUES_EVERY = timedelta(hours=1)
+"""How often GitHub is asked whether issues were closed."""
+
+
+class FollowUpState(Value):
+    """What the events do not tell: when others are asked next."""
+
+    incident_id: str
+    tries: int = 0
+    """Later rounds of paperwork."""
+    try_at: Instant
+    until: Instant
+    """After this, paperwork that still fails is left to people."""
+    issues_at: Instant
+
+
+async def set_up(context: Context, incident: Incident) -> None:
+    """Have an incident looked after; from anew when it was resolved once more."""
+    now = context.clock.now()
+    state = FollowUpState(
+        incident_id=incident.id,
+        try_at=now + FIRST_PAUSE,
+        until=now + context.catalog.paperwork.retry_for,
+        issues_at=now + ISSUES_EVERY,
+    )
+    await put(context, state)
+
+
+async def go_on(context: Context, incident: Incident) -> None:
+    """Have an incident looked after again if everything seemed to be over."""
+    if await context.store.get(KIND, incident.id) is None:
+        await set_up(context, incident)
+
+
+async def put(context: Context, state: FollowUpState) -> None:
+    """Remember it."""
+    body = state.model_dump(mode="json")
+    await context.store.put(Document(kind=KIND, id=state.incident_id, body=body))

@@ -1,0 +1,97 @@
+"""The rollback summary in the release plan (procedure 6.4), written once."""
+
+from __future__ import annotations
+
+import re
+
+from bot.config.paperwork import FileReleasePlan, ReleasePlanSettings
+from bot.domain import events as e
+from bot.domain.incident import Incident
+from bot.errors import NotFoundError
+from bot.pipeline.attempts import Paper, record_if
+from bot.pipeline.comparison import place_of
+from bot.pipeline.context import Context
+from bot.pipeline.reporting import counts
+from bot.ports.forge import ReleaseNotes
+from bot.ports.store import Lease
+from bot.views.report import release_plan_summary
+
+
+def plan_of(context: Context, incident: Incident) -> ReleasePlanSettings | None:
+    """Where the service's release plan is kept."""
+    entry = context.catalog.services.get(incident.declared.service)
+    return entry.release_plan if entry else None
+
+
+def is_owed(context: Context, incident: Incident) -> bool:
+    """Whether the summary of a resolved incident is not in the release plan."""
+    return (
+        plan_of(context, incident) is not None
+        and not incident.is_open
+        and incident.release_plan is None
+    )
+
+
+async def write(context: Context, incident: Incident, lease: Lease | None) -> None:
+    """Append the summary to the release's notes or to the file, and record where it stands."""
+    settings = plan_of(context, incident)
+    if settings is None:
+        return
+    recorded = await context.journal.events(incident.id)
+    counted = await counts(context, incident)
+    summary = release_plan_summary(incident, recorded, counted=counted)
+    if isinstance(settings, FileReleasePlan):
+        where = await _into_file(context, incident, settings, summary)
+    else:
+        where = await _into_release(context, incident, summary)
+    updated = e.ReleasePlanUpdated(where=where)
+    await record_if(
+        context,
+        incident,
+        updated,
+        lambda now: not now.is_open and now.release_plan is None,
+        lease=lease,
+    )
+
+
+async def _into_file(
+    context: Context, incident: Incident, settings: FileReleasePlan, summary: str
+) -> str:
+    path = settings.file_of(incident.declared.service, incident.bad_release)
+    text = await context.files.read(path)
+    changed = with_summary(text, incident.id, summary)
+    if changed != text:
+        await context.files.replace(path, changed)
+    return str(path)
+
+
+async def _into_release(context: Context, incident: Incident, summary: str) -> str:
+    place = place_of(context, incident)
+    if place is None:
+        raise NotFoundError(
+            f"{incident.declared.service} has no repository.", "Name it in rollback.yml."
+        )
+    notes = await context.forge.release(place, place.tag_of(incident.bad_release))
+    changed = with_summary(notes.body, incident.id, summary)
+    if changed != notes.body:
+        await context.forge.write_release(
+            place, ReleaseNotes(id=notes.id, url=notes.url, body=changed)
+        )
+    return notes.url
+
+
+def with_summary(text: str, incident_id: str, summary: str) -> str:
+    """The text with the incident's summary at its end, or in the place where it stood before.
+
+    Comments that readers do not see mark where it begins and ends.
+    """
+    begin, end = (f"<!-- rollback-bot {incident_id} {edge} -->" for edge in ("begins", "ends"))
+    part = f"{begin}\n{summary.strip()}\n{end}"
+    old = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    if old.search(text):
+        return old.sub(lambda _: part, text, count=1)
+    before = text.rstrip("\n")
+    return f"{before}\n\n{part}\n" if before else f"{part}\n"
+
+
+PAPER = Paper(name="Release plan", is_owed=is_owed, write=write)
