@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 import handlers
 from bot.adapters.clock import SystemClock
+from bot.adapters.couriers import outside_couriers
 from bot.adapters.kubernetes import connect_cluster
 from bot.adapters.metrics.recorder import PodRecorder
 from bot.adapters.scheduler import ApScheduler
@@ -26,7 +27,7 @@ from bot.assembly import PHASES, make_context, owner_name
 from bot.config.catalog import Catalog
 from bot.config.settings import ServeSettings
 from bot.errors import RollbackBotError
-from bot.pipeline import follow_up, freeze, tripwire, watch
+from bot.pipeline import deployments, follow_up, freeze, relapse, tripwire, watch
 from bot.pipeline.alerts import Inbox
 from bot.pipeline.beat import Beats
 from bot.pipeline.changes import Changes
@@ -100,13 +101,21 @@ class Bot:
             store=store,
             clock=clock,
             journal=context.journal,
-            couriers={"slack": SlackCourier(client, load=store.attachment)},
+            couriers={
+                "slack": SlackCourier(client, load=store.attachment),
+                **outside_couriers(
+                    catalog, secrets=context.world.secrets, clock=clock, load=store.attachment
+                ),
+            },
             owner=self._owner,
         )
         await self._start_work(context, changes, outbox, recorder)
         desk = Desk(context=context, changes=changes, client=client)
         handlers.register(link.app, desk)
         self._resources.push_async_callback(desk.stop)
+        changes.listen(desk.homes.changed)
+        refreshing = asyncio.create_task(desk.homes.run(), name="homes")
+        self._resources.push_async_callback(_end, refreshing)
         await self._start_receiving(link, store, Inbox(context))
 
     def _link(self) -> SlackLink:
@@ -154,6 +163,8 @@ class Bot:
         scheduler.every("watch", watching, lambda: watch.look(context))
         scheduler.every("tripwire", TRIPWIRE, lambda: tripwire.look(context))
         scheduler.every("follow up", FOLLOW_UP, lambda: follow_up.look(context))
+        scheduler.every("relapse", relapse.EVERY, lambda: relapse.look(context))
+        scheduler.every("deployments", deployments.LOOK_EVERY, lambda: deployments.look(context))
         scheduler.every("freeze", FREEZE, lambda: freeze.look(context))
         scheduler.every("prune", PRUNE, lambda: prune(context))
         for name, entry in self._catalog.services.items():

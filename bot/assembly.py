@@ -17,7 +17,7 @@ from bot.adapters.metrics import MetricsByProvider, PodMetricsSource, PodRecorde
 from bot.config.catalog import Catalog
 from bot.domain.duties import Duty
 from bot.domain.incident import Incident
-from bot.pipeline import conclude, declare, execute, freeze, prepare, verify
+from bot.pipeline import causes, conclude, declare, execute, freeze, prepare, verify
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Journal
 from bot.pipeline.words import Words
@@ -33,6 +33,7 @@ PHASES = {
     Duty.PREPARE: prepare.prepare,
     Duty.EXECUTE: execute.execute,
     Duty.VERIFY: verify.verify,
+    Duty.FIND_CAUSES: causes.find,
     Duty.FREEZE: freeze.settle,
     Duty.REPORT: conclude.conclude,
 }

@@ -10,10 +10,11 @@ from bot.config.targets.database import AlembicTarget, RestoreTarget, SqlMigrati
 from bot.config.targets.rds import RdsTarget
 from bot.domain.plan import Plan
 from bot.errors import ConfigurationError, RollbackBotError
-from bot.ports.world import Evidence, Instance, Observation, World
+from bot.ports.world import Evidence, Instance, Observation, SchemaFit, World
 from strategies.planning.database.alembic import AlembicSource
 from strategies.planning.database.downs import observe_downs, plan_downs, service_line
 from strategies.planning.database.evidence import database_evidence
+from strategies.planning.database.fit import schema_fits
 from strategies.planning.database.restore import newest, plan_restore, read
 from strategies.planning.database.sql import SqlSource
 from strategies.planning.rds.evidence import rds_evidence, rds_instances
@@ -114,6 +115,10 @@ class Database:
             return await rds_evidence(target, world)
         session = Session(database=target.database, connection=target.connection)
         return await database_evidence(session, target.version, world)
+
+    async def schema_fits(self, service: ServiceEntry, world: World, *, release: str) -> SchemaFit:
+        """See ``bot.ports.world.KnowsSchema``."""
+        return await schema_fits(_target(service), world, release)
 
 
 def _target(service: ServiceEntry) -> DatabaseTarget:

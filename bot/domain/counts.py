@@ -38,6 +38,10 @@ class Bucket(Value):
         """Errors per request; None without requests."""
         return self.errors / self.requests if self.requests else None
 
+    def holds(self, moment: Instant) -> bool:
+        """Whether a moment lies within it."""
+        return self.start <= moment < self.start + timedelta(seconds=self.seconds)
+
 
 class Baseline(Value):
     """What was normal before the bad release, as counts."""
@@ -70,7 +74,9 @@ class JudgePolicy(Value):
     highest_limit: Fraction = 0.05
     """More than this calls for an immediate rollback: whatever the baseline, it is no recovery."""
     bucket_seconds: float = Field(default=60.0, gt=0)
+    """Length of an interval."""
     minimum_buckets: int = Field(default=5, ge=1)
+    """So many complete intervals are needed."""
     last_buckets: int = Field(default=3, ge=1)
     """So many buckets at the end must each be at or under the limit."""
     minimum_traffic: Fraction = 0.5

@@ -16,11 +16,14 @@ class Duty(StrEnum):
     PREPARE = "prepare"
     EXECUTE = "execute"
     VERIFY = "verify"
+    FIND_CAUSES = "find causes"
+    """Recovery is not proven: look at the known causes one by one."""
     FREEZE = "freeze"
     """Freeze deploys after a proven rollback, and free them before it is undone."""
     REPORT = "report"
 
 
+_UNPROVEN = frozenset({Phase.NOT_RECOVERED, Phase.INCONCLUSIVE})
 _BY_PHASE = {
     Phase.PLANNING: Duty.PREPARE,
     Phase.APPROVED: Duty.EXECUTE,
@@ -43,6 +46,8 @@ def owed(incident: Incident) -> Duty | None:
         return None
     if _owes_freeze(incident):
         return Duty.FREEZE
+    if incident.phase in _UNPROVEN and incident.causes is None:
+        return Duty.FIND_CAUSES
     return _BY_PHASE.get(incident.phase)
 
 

@@ -163,6 +163,8 @@ def _judged(incident: Incident, event: e.Judged, at: datetime) -> Changes:
 def _relapsed(incident: Incident, event: e.Relapsed, at: datetime) -> Changes:
     return {
         "phase": Phase.NOT_RECOVERED,
+        # They are looked for anew: what was found before the recovery is over.
+        "causes": None,
         "relapses": (*incident.relapses, Relapse(at=at, event=event)),
         # What was concluded and reported before stays in the events; it is to be done anew.
         "conclusion": None,
@@ -252,6 +254,7 @@ _FRESH_VERIFICATION: Changes = {
     "verification": None,
     "instances": None,
     "samples": (),
+    "extended": None,
     "judged": None,
     "judged_at": None,
     "smoke": None,
@@ -309,6 +312,7 @@ _CHANGES: dict[type[e.Event], Callable[[Incident, Any, datetime], Changes]] = {
     e.UpdatePosted: lambda i, ev, at: {"updates": ev.number, "updated_at": at, "words": ()},
     e.Resolved: _resolved,
     e.ReportPublished: lambda i, ev, at: {"report": ev},
+    e.VerificationExtended: lambda i, ev, at: {"extended": ev},
     e.SmokeTested: lambda i, ev, at: {"smoke": ev},
     e.CausesChecked: lambda i, ev, at: {"causes": ev},
     e.Relapsed: _relapsed,

@@ -53,6 +53,8 @@ class Sample(Value):
     errors: int
     latency_ms: float | None = None
     problem: str = ""
+    probes: int = 0
+    failed_probes: int = 0
 
     @property
     def error_rate(self) -> float | None:
@@ -152,6 +154,7 @@ class Incident(Value):
     verification: e.VerificationStarted | None = None
     instances: e.InstancesChecked | None = None
     samples: tuple[Sample, ...] = ()
+    extended: e.VerificationExtended | None = None
     judged: e.Judged | None = None
     judged_at: Instant | None = None
     smoke: e.SmokeTested | None = None

@@ -1,8 +1,8 @@
-"""Whether measurements and replicas together prove that the target release serves well."""
+"""Whether counts, replicas and users' tasks together prove that the target release serves well."""
 
 from __future__ import annotations
 
-from bot.domain.events import InstancesChecked
+from bot.domain.events import InstancesChecked, SmokeTested
 from bot.domain.recovery import Judgement, RecoveryVerdict
 from bot.domain.workloads import same_release
 
@@ -32,6 +32,17 @@ def doubts(checked: InstancesChecked | None, target: str, *, versions_known: boo
     if target and checked.version is not None and not same_release(checked.version, target):
         found.append(f"the service answers as {checked.version}, not {target}")
     return found
+
+
+def smoke_doubts(tested: SmokeTested | None) -> list[str]:
+    """Which of users' tasks do not work; empty when all do, or none is known."""
+    if tested is None:
+        return []
+    return [
+        f"smoke test “{one.name}” fails{_because(one.what)}"
+        for one in tested.results
+        if not one.passed
+    ]
 
 
 def weigh(judgement: Judgement, found: list[str]) -> Judgement:

@@ -24,7 +24,7 @@ from pydantic import Field
 
 from bot.domain.histogram import quantile
 from bot.domain.recovery import Bucket
-from bot.domain.values import Value
+from bot.domain.values import Instant, Value
 
 
 class Reading(Protocol):
@@ -89,6 +89,8 @@ class Counts(Value):
     business_per_minute: float | None = None
     """Per minute of the time in which it was measured."""
     requests_by_release: dict[str, int] = Field(default_factory=dict)
+    unread: tuple[Instant, ...] = ()
+    """Starts of buckets of which no pair of readings tells anything: unknown, not quiet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +185,7 @@ def count(
     """
     width = timedelta(seconds=seconds)
     number = max(0, -((start - end) // width))
-    good, bad = [0.0] * number, [0.0] * number
+    good, bad, read = [0.0] * number, [0.0] * number, [False] * number
     totals = _Totals()
     readings = tuple(readings)
     for increment in increments(readings, longest):
@@ -193,6 +195,7 @@ def count(
         for index, share in _shares(increment, start, end, width):
             good[index] += max(0.0, increment.requests - increment.errors) * share
             bad[index] += increment.errors * share
+            read[index] = True
             inside += share
         totals.add(increment, inside, end)
     buckets = buckets_of(
@@ -201,7 +204,12 @@ def count(
         start=start,
         seconds=seconds,
     )
-    return Counts(buckets=buckets, saturation=_fullest(readings, start, end), **totals.figures())
+    return Counts(
+        buckets=buckets,
+        saturation=_fullest(readings, start, end),
+        unread=tuple(start + index * width for index in range(number) if not read[index]),
+        **totals.figures(),
+    )
 
 
 def buckets_of(

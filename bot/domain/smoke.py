@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -77,6 +77,7 @@ class Capture(Value):
     json_member: str = Field(default="", alias="json")
     """Path into the JSON body: ``access.token``."""
     header: str = ""
+    """Header to take the value from."""
     pattern: str = ""
     """Regular expression for the body; its first group, or all of it without one."""
 
@@ -141,32 +142,46 @@ def _as_text(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def unmet(expected: Expected, answer: Answer, variables: Variables) -> list[str]:
-    """What of it does not hold, one clause each; empty when all does."""
+def unmet(
+    expected: Expected, answer: Answer, variables: Variables, *, hide: Callable[[str], str]
+) -> list[str]:
+    """What of it does not hold, one clause each; empty when all does.
+
+    Whatever is shown of the answer goes through ``hide``, which takes secrets out.
+    """
+
+    def shown(value: JsonValue) -> str:
+        # Before it is cut: half a secret is a secret too, and would not be recognised.
+        return _shown(hide(_as_text(value)))
+
     found = []
     if answer.status not in expected.status:
         wanted = " or ".join(map(str, expected.status))
         found.append(f"it answered {answer.status} instead of {wanted}")
     for path, value in expected.json_members.items():
-        wanted_value = filled_json(value, variables)
         try:
             actual = member(answer.text, path)
         except NotFoundInAnswerError as error:
             found.append(str(error))
             continue
-        if actual != wanted_value:
-            found.append(f"{path} is {_shown(actual)}, not {_shown(wanted_value)}")
+        if actual != filled_json(value, variables):
+            found.append(f"{path} is {shown(actual)}, not {shown(value)}")
     if expected.contains and filled(expected.contains, variables) not in answer.text:
         found.append(f"the body lacks {_shown(expected.contains)}")
     if expected.not_contains and filled(expected.not_contains, variables) in answer.text:
         found.append(f"the body has {_shown(expected.not_contains)}")
+    return [*found, *_unmet_headers(expected, answer, variables, shown)]
+
+
+def _unmet_headers(
+    expected: Expected, answer: Answer, variables: Variables, shown: Callable[[JsonValue], str]
+) -> Iterator[str]:
     for name, part in expected.headers.items():
-        actual_header = answer.headers.get(name.lower())
-        if actual_header is None:
-            found.append(f"header {name} is missing")
-        elif filled(part, variables).lower() not in actual_header.lower():
-            found.append(f"header {name} is {_shown(actual_header)}, without {_shown(part)}")
-    return found
+        actual = answer.headers.get(name.lower())
+        if actual is None:
+            yield f"header {name} is missing"
+        elif filled(part, variables).lower() not in actual.lower():
+            yield f"header {name} is {shown(actual)}, without {_shown(part)}"
 
 
 def captured(capture: Capture, answer: Answer) -> JsonValue:

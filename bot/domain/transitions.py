@@ -63,6 +63,7 @@ ALLOWED: dict[type[e.Event], frozenset[Phase]] = {
     e.UpdatePosted: _OPEN,
     e.Resolved: _QUIET,
     e.ReportPublished: frozenset({Phase.RESOLVED}),
+    e.VerificationExtended: frozenset({Phase.VERIFYING}),
     e.SmokeTested: frozenset({Phase.VERIFYING}),
     e.CausesChecked: frozenset({Phase.NOT_RECOVERED, Phase.INCONCLUSIVE}),
     e.Relapsed: frozenset({Phase.RECOVERED, Phase.RESOLVED}),

@@ -2,113 +2,62 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from datetime import datetime, timedelta
 
-from bot.config.catalog import ServiceEntry
 from bot.domain import events as e
+from bot.domain.gaps import judged as judged_buckets
+from bot.domain.gaps import missing_seconds, unread
 from bot.domain.incident import Incident
-from bot.domain.proof import doubts, weigh
-from bot.domain.recovery import RecoveryVerdict, complete_buckets, judge
-from bot.errors import RefusedError, RollbackBotError
-from bot.pipeline import releases, tripwire
+from bot.domain.proof import doubts, smoke_doubts, weigh
+from bot.domain.recovery import Bucket, Judgement, RecoveryVerdict, complete_buckets, judge
+from bot.domain.values import Value
+from bot.errors import RefusedError
+from bot.pipeline import probes, relapse, releases, smoke, tripwire
 from bot.pipeline.context import Context
+from bot.pipeline.measuring import counted
+from bot.pipeline.replicas import check_instances
 from bot.pipeline.words import stakeholder_channels
 from bot.ports.store import Lease
-from bot.ports.world import Instance, Series
 
 
 async def verify(context: Context, incident: Incident, lease: Lease) -> None:
-    """Duty VERIFY: check every replica, fill the table row by row, then let the judge decide."""
-    if incident.verification is None:
-        started = e.VerificationStarted(
-            since=incident.evidence_from or context.clock.now(),
-            baseline=incident.baseline,
-            baseline_note=incident.baseline_note,
-        )
-        incident = await context.journal.add(incident.id, started, lease=lease)
-        # Evidence begins with a reading: without one now it would begin with the next round.
-        await _count(context, incident, _since(incident), context.clock.now())
+    """Duty VERIFY: ask every replica, try users' tasks, measure row by row, then judge."""
+    incident = await _begin(context, incident, lease)
     if incident.instances is None:
-        checked = await _check_instances(context, incident)
+        checked = await check_instances(context, incident)
         incident = await context.journal.add(incident.id, checked, lease=lease)
-    checkpoints = context.catalog.verification_of(incident.declared.service).checkpoints
-    for checkpoint in checkpoints[len(incident.samples) :]:
-        sampled = await _sample(context, incident, checkpoint)
-        incident = await context.journal.add(incident.id, sampled, lease=lease)
-    await _judge(context, incident, lease)
+    if incident.smoke is None:
+        incident = await _try_tasks(context, incident, lease)
+    async with probes.sending(context, incident, lease):
+        checkpoints = context.catalog.verification_of(incident.declared.service).checkpoints
+        for checkpoint in checkpoints[len(incident.samples) :]:
+            sampled = await _sample(context, incident, checkpoint)
+            incident = await context.journal.add(incident.id, sampled, lease=lease)
+        incident, measured = await _measure_enough(context, incident, lease)
+    await _judge(context, incident, measured, lease)
 
 
-async def _check_instances(context: Context, incident: Incident) -> e.InstancesChecked:
+async def _begin(context: Context, incident: Incident, lease: Lease) -> Incident:
+    if incident.verification is not None:
+        return incident
+    started = e.VerificationStarted(
+        since=incident.evidence_from or context.clock.now(),
+        baseline=incident.baseline,
+        baseline_note=incident.baseline_note,
+    )
+    incident = await context.journal.add(incident.id, started, lease=lease)
+    # Evidence begins with a reading: without one now it would begin with the next round.
+    await counted(context, incident.declared.service, _since(incident), context.clock.now())
+    return incident
+
+
+async def _try_tasks(context: Context, incident: Incident, lease: Lease) -> Incident:
+    """Run the smoke tests, where there are any."""
     entry = context.service(incident.declared.service)
-    strategy = context.strategy_of(incident)
-    problems = []
-    instances: tuple[Instance, ...] = ()
-    try:
-        instances = await strategy.instances(entry, context.world)
-    except RollbackBotError as error:
-        problems.append(f"The replicas could not be listed: {error.what}")
-    checked = await asyncio.gather(*(_check_instance(context, entry, item) for item in instances))
-    health, version, gaps = await _check_service(context, entry)
-    return e.InstancesChecked(
-        instances=tuple(checked), health_ok=health, version=version, problems=(*problems, *gaps)
-    )
-
-
-async def _check_instance(
-    context: Context, entry: ServiceEntry, instance: Instance
-) -> e.InstanceCheck:
-    port = entry.instance_port or (entry.pod_metrics.port if entry.pod_metrics else None)
-    version, problem = None, instance.problem
-    if port is not None and instance.ready and instance.askable and entry.version_path is not None:
-        try:
-            answer = await context.world.cluster.ask_pod(
-                instance.namespace, instance.name, port, entry.version_path
-            )
-            version = version_in(answer.text) if answer.status == 200 else None
-            problem = problem or ("" if version else f"its version path says {answer.status}")
-        except RollbackBotError as error:
-            problem = error.what
-    return e.InstanceCheck(
-        name=instance.name,
-        ready=instance.ready,
-        version=version,
-        askable=instance.askable,
-        problem=problem,
-    )
-
-
-async def _check_service(
-    context: Context, entry: ServiceEntry
-) -> tuple[bool | None, str | None, list[str]]:
-    """Health, version, and what could not be told, as a user of the service would see it."""
-    if entry.url is None:
-        return None, None, []
-    base, problems = str(entry.url).rstrip("/"), []
-    health: bool | None = None
-    version = None
-    try:
-        if entry.health_path is not None:
-            health = (await context.world.http.get(base + entry.health_path)).status == 200
-        if entry.version_path is not None:
-            answer = await context.world.http.get(base + entry.version_path)
-            version = version_in(answer.text) if answer.status == 200 else None
-    except RollbackBotError as error:
-        health = False
-        problems.append(error.what)
-    return health, version, problems
-
-
-def version_in(text: str) -> str | None:
-    """The version that a version endpoint reports: a JSON ``version`` member, or plain text."""
-    try:
-        parsed = json.loads(text)
-    except ValueError:
-        return text.strip()[:100] or None
-    if isinstance(parsed, dict):
-        parsed = next((parsed[key] for key in ("version", "release", "tag") if key in parsed), None)
-    return str(parsed)[:100] if parsed else None
+    if not entry.smoke_tests:
+        return incident
+    results = await smoke.run_all(context, entry)
+    return await context.journal.add(incident.id, e.SmokeTested(results=results), lease=lease)
 
 
 async def _sample(context: Context, incident: Incident, checkpoint: timedelta) -> e.SampleTaken:
@@ -117,61 +66,106 @@ async def _sample(context: Context, incident: Incident, checkpoint: timedelta) -
     end = since + checkpoint
     await context.clock.sleep((end - context.clock.now()).total_seconds())
     done = incident.samples[-1].offset_seconds if incident.samples else 0.0
-    outcome = await _count(context, incident, since + timedelta(seconds=done), end)
-    offset = checkpoint.total_seconds()
+    start = since + timedelta(seconds=done)
+    outcome = await counted(context, incident.declared.service, start, end)
+    sent = [p for p in await probes.tallied(context, incident) if start <= p.start < end]
+    synthetic = {
+        "offset_seconds": checkpoint.total_seconds(),
+        "probes": sum(batch.answered for batch in sent),
+        "failed_probes": sum(batch.failed for batch in sent),
+    }
     if isinstance(outcome, str):
-        return e.SampleTaken(offset_seconds=offset, requests=0, errors=0, problem=outcome)
+        return e.SampleTaken(requests=0, errors=0, problem=outcome, **synthetic)
     return e.SampleTaken(
-        offset_seconds=offset,
         requests=outcome.requests,
         errors=outcome.errors,
         latency_ms=outcome.latency_ms,
         problem="" if outcome.requests else "No request was counted.",
+        **synthetic,
     )
 
 
-async def _judge(context: Context, incident: Incident, lease: Lease) -> None:
+class _Measured(Value):
+    """Everything that was counted so far, and what the judge says to it."""
+
+    judgement: Judgement
+    buckets: tuple[Bucket, ...]
+    gaps: tuple[Bucket, ...] = ()
+
+
+async def _measure(context: Context, incident: Incident, now: datetime) -> _Measured:
+    """The judge's word on the counts alone."""
     service = incident.declared.service
     policy = context.catalog.verification_of(service).judge
-    now = context.clock.now()
-    outcome = await _count(context, incident, _since(incident), now)
-    buckets = () if isinstance(outcome, str) else complete_buckets(outcome.buckets, now)
     baseline = incident.verification.baseline if incident.verification else None
-    judgement = judge(baseline, buckets, policy)
+    sent = await probes.tallied(context, incident)
+    outcome = await counted(context, service, _since(incident), now)
     if isinstance(outcome, str):
+        judgement = judge(baseline, (), policy)
         reasons = (outcome, *judgement.reasons)
-        judgement = judgement.model_copy(update={"reasons": reasons})
+        return _Measured(judgement=judgement.model_copy(update={"reasons": reasons}), buckets=())
+    buckets = complete_buckets(outcome.buckets, now)
+    return _Measured(
+        judgement=judge(baseline, judged_buckets(buckets, outcome.unread), policy, probes=sent),
+        buckets=buckets,
+        gaps=unread(buckets, outcome.unread, baseline),
+    )
+
+
+async def _measure_enough(
+    context: Context, incident: Incident, lease: Lease
+) -> tuple[Incident, _Measured]:
+    """Where nothing was read for a while, measure on for as long, once, before judging.
+
+    Only while the verdict is open: a failure that is proven is told at once.
+    """
+    if incident.extended is None:
+        now = context.clock.now()
+        measured = await _measure(context, incident, now)
+        length = context.catalog.verification_of(incident.declared.service).checkpoints[-1]
+        missing = missing_seconds(measured.buckets, measured.gaps, length.total_seconds())
+        if not missing or measured.judgement.verdict is not RecoveryVerdict.INCONCLUSIVE:
+            return incident, measured
+        extended = e.VerificationExtended(
+            until=now + timedelta(seconds=missing),
+            unread_seconds=sum(gap.seconds for gap in measured.gaps),
+        )
+        incident = await context.journal.add(incident.id, extended, lease=lease)
+    if incident.extended is not None:
+        await context.clock.sleep((incident.extended.until - context.clock.now()).total_seconds())
+    return incident, await _measure(context, incident, context.clock.now())
+
+
+async def _judge(context: Context, incident: Incident, measured: _Measured, lease: Lease) -> None:
+    """Replicas and users' tasks have their say beside the counts."""
+    service = incident.declared.service
     if _doubts(context, incident):
-        # A replica that was late at the beginning may be ready by now.
-        checked = await _check_instances(context, incident)
+        # What was late or failed at the beginning may be well by now.
+        checked = await check_instances(context, incident)
         incident = await context.journal.add(incident.id, checked, lease=lease)
-    judgement = weigh(judgement, _doubts(context, incident))
+        if smoke_doubts(incident.smoke):
+            incident = await _try_tasks(context, incident, lease)
+    judgement = weigh(measured.judgement, _doubts(context, incident))
+    watched_until = None
     if judgement.verdict is RecoveryVerdict.RECOVERED and incident.plan:
         await releases.mark(context, service, incident.plan.to_release, "good", incident.id)
         if not incident.plan.undoes:
             await tripwire.set_up(context, incident, stakeholder_channels(context.catalog, service))
-    judged = e.Judged(judgement=judgement, buckets=buckets)
+        watched_until = await relapse.set_up(context, incident)
+    judged = e.Judged(
+        judgement=judgement,
+        buckets=measured.buckets,
+        probes=await probes.tallied(context, incident),
+        watched_until=watched_until,
+    )
     await context.journal.add(incident.id, judged, lease=lease)
 
 
 def _doubts(context: Context, incident: Incident) -> list[str]:
     entry = context.service(incident.declared.service)
     target = incident.plan.expected_version if incident.plan else ""
-    return doubts(incident.instances, target, versions_known=entry.version_path is not None)
-
-
-async def _count(
-    context: Context, incident: Incident, start: datetime, end: datetime
-) -> Series | str:
-    """Counts of a span, or why there are none."""
-    service = incident.declared.service
-    seconds = context.catalog.verification_of(service).judge.bucket_seconds
-    try:
-        return await context.metrics.series(
-            service, context.service(service), start=start, end=end, seconds=seconds
-        )
-    except RollbackBotError as error:
-        return error.what
+    found = doubts(incident.instances, target, versions_known=entry.version_path is not None)
+    return [*found, *smoke_doubts(incident.smoke)]
 
 
 def _since(incident: Incident) -> datetime:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -34,6 +34,8 @@ class Series(Value):
     business_per_minute: float | None = None
     """What the service is there for (orders, sign-ups …) per minute of the time measured."""
     requests_by_release: dict[str, int] = Field(default_factory=dict)
+    unread: tuple[Instant, ...] = ()
+    """Starts of the buckets of which the source read nothing: unknown, not quiet."""
     problems: tuple[str, ...] = ()
     """Why a figure that the catalog asks for is unknown, one sentence each."""
 
@@ -152,6 +154,23 @@ class StepKind(Protocol):
 
         Raises PermanentError as soon as it can no longer be reached.
         """
+
+
+class SchemaFit(Value):
+    """Whether a database's schema, as it is, fits a release of the application."""
+
+    fits: bool | None
+    """None where it cannot be told."""
+    evidence: tuple[str, ...]
+    """What was seen, one sentence each; never empty."""
+
+
+@runtime_checkable
+class KnowsSchema(Protocol):
+    """A strategy that can look into the service's database."""
+
+    async def schema_fits(self, service: ServiceEntry, world: World, *, release: str) -> SchemaFit:
+        """Compare; changes nothing. Raises the database's errors when it cannot be asked."""
 
 
 class Strategy(Protocol):

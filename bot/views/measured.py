@@ -73,6 +73,8 @@ def _row(sample: Sample, word: str) -> str:
     rate = "–" if sample.error_rate is None else figures.rate(sample.error_rate)
     latency = "–" if sample.latency_ms is None else figures.milliseconds(sample.latency_ms)
     why = f": {clip(one_line(sample.problem), 120)}" if sample.problem else ""
+    if sample.probes:
+        why += f" (synthetic: {sample.probes:,} probes, {sample.failed_probes:,} failed)"
     after = f"+{spoken(sample.offset_seconds)}"
     return f"{after:<10} {rate:>7}  {sample.requests:>9,}  {latency:>9}  {word}{why}"
 
@@ -166,6 +168,11 @@ def judgement_lines(judgement: Judgement) -> tuple[str, ...]:
         told.append(
             f"• Counted: {judgement.errors:,} errors in {judgement.requests:,} requests "
             f"({figures.rate(judgement.error_rate)})"
+        )
+    if judgement.probes:
+        told.append(
+            f"• Synthetic: {judgement.probes:,} probes of the bot's own, "
+            f"{judgement.failed_probes:,} failed; the service may have counted them too, which the bounds allow for"
         )
     bounds = (judgement.lower, judgement.upper, judgement.limit)
     if judgement.requests and None not in bounds:

@@ -111,6 +111,7 @@ EVENTS: tuple[e.AnyEvent, ...] = (
     e.UpdatePosted(number=1),
     e.Resolved(by=BOB, conclusion=e.Conclusion(root_cause="Pool", follow_up=e.FollowUp.HOTFIX)),
     e.ReportPublished(files=("report.md",)),
+    e.VerificationExtended(until=NOON, unread_seconds=120),
     e.SmokeTested(results=(e.SmokeResult(name="log in", passed=True),)),
     e.CausesChecked(
         checks=(

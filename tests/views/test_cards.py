@@ -299,8 +299,8 @@ def test_a_recovery_shows_its_proof() -> None:
 def test_what_is_not_proven_comes_with_causes_and_actions(phase: Phase) -> None:
     card = recovery_card(incident_in(phase), frame())
     said = shown(card)
-    assert "1. *The target release does not serve everywhere.* Checked by the bot: all 3" in said
-    assert "2. *The database no longer fits it.* Left as it was: Database migrations" in said
+    assert "1. *The target release does not serve everywhere.* ⏳ is being checked." in said
+    assert "Left as it was: Database migrations" in said
     assert "*`v2.1.0` was not the cause.*" in said
     assert set(buttons(card)) == {
         ids.VERIFY_AGAIN,
@@ -334,7 +334,6 @@ def test_a_replica_that_is_not_as_it_should_be_is_named() -> None:
         "blue-2 is not ready, version unknown: CrashLoopBackOff",
         "green-1 is ready, runs `v2.1.0`",
         "The version path answered 503.",
-        "only 1 of 3 replicas are ready and say that they run `v2.0.0`",
     ):
         assert fact in said
 

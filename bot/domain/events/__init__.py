@@ -87,6 +87,7 @@ from bot.domain.events.verification import (
     SampleTaken,
     SmokeResult,
     SmokeTested,
+    VerificationExtended,
     VerificationRequested,
     VerificationStarted,
 )
@@ -121,6 +122,7 @@ AnyEvent = Annotated[
     | SampleTaken
     | Judged
     | VerificationRequested
+    | VerificationExtended
     | SmokeTested
     | CausesChecked
     | Relapsed
@@ -228,6 +230,7 @@ __all__ = [
     "Told",
     "UndoRequested",
     "UpdatePosted",
+    "VerificationExtended",
     "VerificationRequested",
     "VerificationStarted",
     "WordsAdded",

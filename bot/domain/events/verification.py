@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from bot.domain.events.base import Event
+from bot.domain.probing import ProbeBucket
 from bot.domain.recovery import Baseline, Bucket, Judgement
 from bot.domain.values import Actor, Instant, Value
 
@@ -54,6 +55,18 @@ class SampleTaken(Event):
     latency_ms: float | None = None
     problem: str = ""
     """Why nothing was measured, if so."""
+    probes: int = 0
+    """Synthetic requests of the bot's own in that time; the service may have counted them too."""
+    failed_probes: int = 0
+
+
+class VerificationExtended(Event):
+    """Nothing was read for a while: it is measured on for as long before the judge decides."""
+
+    kind: Literal["verification_extended"] = "verification_extended"
+    until: Instant
+    unread_seconds: float
+    """For how long nothing was read."""
 
 
 class Judged(Event):
@@ -62,6 +75,10 @@ class Judged(Event):
     kind: Literal["judged"] = "judged"
     judgement: Judgement
     buckets: tuple[Bucket, ...]
+    probes: tuple[ProbeBucket, ...] = ()
+    """The bot's own requests of the same time."""
+    watched_until: Instant | None = None
+    """So long after a proven recovery the bot looks for a relapse."""
 
 
 class VerificationRequested(Event):
@@ -119,6 +136,8 @@ class CauseCheck(Value):
     finding: CauseFinding
     evidence: tuple[str, ...]
     """What was seen, one sentence each; never empty."""
+    services: tuple[str, ...] = ()
+    """Other services of the catalog that the evidence points to."""
 
 
 class CausesChecked(Event):

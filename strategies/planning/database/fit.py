@@ -1,0 +1,88 @@
+"""Does the schema as it is now fit a release of the application?"""
+
+from __future__ import annotations
+
+from bot.config.targets import DatabaseTarget
+from bot.config.targets.database import AlembicTarget, RestoreTarget, SqlMigrationsTarget
+from bot.domain.workloads import same_release
+from bot.ports.world import SchemaFit, World
+from strategies.planning.database.alembic import AlembicSource
+from strategies.planning.database.downs import needs_of
+from strategies.planning.database.sql import SqlSource
+from strategies.postgres.client import Session
+from strategies.postgres.compatibility import Compatibility, compatibility
+from strategies.postgres.history import Link, Source
+from strategies.postgres.migrations import plain
+from strategies.postgres.questions import ask, missing_needs, run_checks
+
+
+async def schema_fits(target: DatabaseTarget, world: World, release: str) -> SchemaFit:
+    """Judged as a plan does: by what the newer migrations did, and by what the release needs.
+
+    Raises the database's errors when it cannot be asked.
+    """
+    if not isinstance(target, SqlMigrationsTarget | AlembicTarget | RestoreTarget):
+        return SchemaFit(fits=None, evidence=("This kind of database cannot be looked into.",))
+    written_for = next(
+        (plain(v) for name, v in target.releases.items() if same_release(name, release)), None
+    )
+    if written_for is None:
+        why = f"The catalog does not say for which schema {release} was written"
+        return SchemaFit(fits=None, evidence=(f"{why} (releases of {target.database}).",))
+    if isinstance(target, RestoreTarget):
+        return await _by_needs(target, world, written_for)
+    source: Source
+    if isinstance(target, AlembicTarget):
+        source = AlembicSource(target=target)
+    else:
+        source = SqlSource(target=target)
+    return await _by_migrations(source, world, release, written_for)
+
+
+async def _by_migrations(source: Source, world: World, release: str, written_for: str) -> SchemaFit:
+    history = await source.history(world)
+    versions = [plain(link.version) for link in history.links]
+    name, live = source.session.database, history.links[0].release
+    if written_for not in versions:
+        missing = f"Database {name} is at {live} and lacks schema {written_for}, which {release} "
+        return SchemaFit(fits=False, evidence=(f"{missing}was written for.",))
+    newer = await source.read(world, history.links[: versions.index(written_for)])
+    answers = await ask(
+        source.session,
+        world,
+        ups=[(link.version, _judged(link)) for link in newer],
+        needs=needs_of(source, written_for),
+        checks=source.target.checks,
+    )
+    told = [f"Database {name} is at {live}; {release} was written for schema {written_for}."]
+    told.append(answers.runs_because)
+    if answers.corrupted:
+        told.append(answers.corrupted_because)
+    if not newer and not answers.missing and not answers.corrupted:
+        return SchemaFit(fits=True, evidence=(told[0],))
+    return SchemaFit(fits=False if answers.corrupted else answers.runs, evidence=tuple(told))
+
+
+def _judged(link: Link) -> Compatibility:
+    if link.up is None:
+        return Compatibility(unknown=("it has no up script to judge by",))
+    return compatibility(link.up.text)
+
+
+async def _by_needs(target: RestoreTarget, world: World, written_for: str) -> SchemaFit:
+    """Without migrations only what is named can be looked for."""
+    session = Session(database=target.database, connection=target.connection)
+    needs = next((v for key, v in target.needs.items() if plain(key) == written_for), ())
+    missing = await missing_needs(session, world, needs)
+    checks = [one for one in target.checks if one.when == "always"]
+    wrong = [one.sentence for one in await run_checks(session, world, checks) if not one.holds]
+    if missing or wrong:
+        lacking = f"Database {target.database} lacks {', '.join(missing)}." if missing else ""
+        return SchemaFit(fits=False, evidence=tuple(filter(None, (lacking, *wrong))))
+    if needs:
+        found = f"Database {target.database} has everything that schema {written_for} needs."
+        return SchemaFit(fits=True, evidence=(found,))
+    return SchemaFit(
+        fits=None,
+        evidence=(f"The catalog does not name what schema {written_for} needs (needs).",),
+    )
