@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slack_bolt.async_app import AsyncApp
 
-from handlers import actions, commands, modals
+from handlers import actions, commands, home, modals
 from handlers.desk import Desk
 
 
@@ -13,3 +13,4 @@ def register(app: AsyncApp, desk: Desk) -> None:
     commands.register(app, desk)
     actions.register(app, desk)
     modals.register(app, desk)
+    home.register(app, desk)

@@ -148,7 +148,17 @@ async def _status(desk: Desk, body: Body, words: list[str]) -> Message:
 
 
 async def _history(desk: Desk, body: Body, words: list[str]) -> Message:
-    return replies.history_reply(await _incidents(desk, open_only=False), desk.context.clock.now())
+    context, service = desk.context, words[0].lower() if words else None
+    if service is not None and service not in context.catalog.services:
+        return replies.unknown_service(words[0], sorted(context.catalog.services))
+    found = await desk.records.statistics(context, service=service)
+    heads = await context.store.incidents(service=service, limit=SHOWN_IN_HISTORY)
+    return replies.history_reply(
+        [await context.journal.load(head.id) for head in heads],
+        context.clock.now(),
+        outcomes={head.id: await desk.records.outcome(context, head) for head in heads},
+        statistics=found,
+    )
 
 
 async def _incidents(desk: Desk, *, open_only: bool) -> list[Incident]:
@@ -162,7 +172,11 @@ def _ephemeral(message: Message) -> dict[str, Any]:
 
 SUBCOMMANDS: dict[str, Subcommand] = {
     "status": Subcommand(answer=_status, usage="status", what="open incidents"),
-    "history": Subcommand(answer=_history, usage="history", what="incidents of the past"),
+    "history": Subcommand(
+        answer=_history,
+        usage="history [SERVICE]",
+        what="incidents of the past, how fast services recover and how often releases fail",
+    ),
     "unfreeze": Subcommand(
         answer=unfreeze, usage="unfreeze SERVICE", what="let deploys go on after a rollback"
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import structlog
@@ -12,10 +13,13 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from bot.adapters.slack.home import publisher
 from bot.domain.values import Actor
 from bot.errors import DuplicateRequestError, RollbackBotError, TemporaryError
 from bot.pipeline.changes import Changes
 from bot.pipeline.context import Context
+from bot.pipeline.home import Homes
+from bot.pipeline.records import Records
 from bot.views import replies
 from bot.views.message import Message
 
@@ -35,7 +39,13 @@ class Desk:
     context: Context
     changes: Changes
     client: AsyncWebClient
+    records: Records = field(default_factory=Records)
     background: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @cached_property
+    def homes(self) -> Homes:
+        """The home tabs of this process."""
+        return Homes(self.context, self.records, publisher(self.client))
 
     def later(self, work: Awaitable[None], *, subject: str) -> None:
         """Do something after the answer; its failure is logged."""

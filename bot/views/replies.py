@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+
+from slack_sdk.models.blocks import Block
 
 from bot.domain.events import Place
 from bot.domain.incident import Incident
+from bot.domain.statistics import Outcome, Statistics, recovery_told
 from bot.domain.values import Instant, seconds_between, spoken
 from bot.errors import (
     DuplicateRequestError,
@@ -15,10 +18,11 @@ from bot.errors import (
     TemporaryError,
 )
 from bot.views import ids
-from bot.views.kit import actions, button, compose, context, listing, section
+from bot.views.kit import actions, button, compose, context, facts, listing, section
 from bot.views.markup import channel, code, day, escape, inline, with_channels
 from bot.views.message import Message
 from bot.views.state import eta, headline
+from bot.views.statistics import figures, title
 
 _BEGIN = (
     f"• `{ids.COMMAND}` — choose a service",
@@ -64,16 +68,32 @@ def status_reply(incidents: Sequence[Incident], now: Instant) -> Message:
     return compose(f"{said}: {_names(incidents)}", blocks)
 
 
-def history_reply(incidents: Sequence[Incident], now: Instant) -> Message:
-    """Incidents of the past, in the order given."""
+def history_reply(
+    incidents: Sequence[Incident],
+    now: Instant,
+    *,
+    outcomes: Mapping[str, Outcome] | None = None,
+    statistics: Statistics | None = None,
+) -> Message:
+    """Incidents of the past, in the order given, and what they say together."""
+    counted = _counted(statistics) if statistics else []
     if not incidents:
-        said = "There has been no incident yet."
-        return compose(said, [section(said)])
-    told = [_past(incident, now) for incident in incidents]
+        of = f" of {inline(statistics.service)}" if statistics and statistics.service else ""
+        said = f"There has been no incident{of} yet."
+        return compose(said, [section(said), *counted])
+    told = [_past(incident, now, (outcomes or {}).get(incident.id)) for incident in incidents]
     said = f"The last {len(incidents)} incidents" if len(incidents) > 1 else "The last incident"
     more = "older ones are in their channels"
-    blocks = [*listing(said, told, most=3, more=more), context("Reports are in the channels.")]
+    blocks = [*counted, *listing(said, told, most=3, more=more), context("Reports are there.")]
     return compose(f"{said}: {_names(incidents)}", blocks)
+
+
+def _counted(statistics: Statistics) -> list[Block]:
+    """The numbers, and beside them what is not known and why."""
+    pairs = [(name, escape(value)) for name, value in figures(statistics)]
+    blocks = [section(f"*{inline(title(statistics))}*"), *facts(pairs)]
+    unknown = [f"• {inline(reason, 250)}" for reason in statistics.unknown]
+    return [*blocks, *listing("Not known", unknown, limit=1_200, more="see docs/home.md")]
 
 
 def refusal(error: RollbackBotError) -> Message:
@@ -104,13 +124,13 @@ def _open(incident: Incident, now: Instant) -> str:
     return f"• *{incident.id}*{where}, open for {age}: {_headline(incident)} (ETA: {eta(incident)})"
 
 
-def _past(incident: Incident, now: Instant) -> str:
+def _past(incident: Incident, now: Instant, outcome: Outcome | None) -> str:
     lasted = seconds_between(incident.opened_at, incident.resolved_at or now) or 0.0
     state = "lasted" if incident.resolved_at else "open for"
     where = _where(incident, " ")
     return (
         f"• *{incident.id}*{where}, {day(incident.opened_at)}, {state} {spoken(max(0.0, lasted))}: "
-        f"{_headline(incident)}"
+        f"{_headline(incident)}{f' ({recovery_told(outcome)})' if outcome else ''}"
     )
 
 
