@@ -13,6 +13,7 @@ from bot.cli.options import ConfigOption, forget_secrets
 from bot.config.load import load_catalog
 from bot.config.settings import DEFAULT_CATALOG, read_serve_settings
 from bot.logs import configure_logging
+from bot.pipeline.texts_check import check_texts
 from bot.terminal.printing import make_console
 
 log = structlog.get_logger()
@@ -30,12 +31,14 @@ def serve(config: ConfigOption = DEFAULT_CATALOG) -> None:
     forget_secrets()
     configure_logging(settings)
     catalog = load_catalog(config)
+    check_texts(catalog)
     asyncio.run(_until_told_to_stop(Bot(settings, catalog)))
 
 
 def check(config: ConfigOption = DEFAULT_CATALOG) -> None:
     """Read the catalog and say whether it is right."""
     catalog = load_catalog(config)
+    check_texts(catalog)
     names = ", ".join(sorted(catalog.services))
     make_console().print(f"{config} is right. Services: {names}.", soft_wrap=True)
 

@@ -148,7 +148,8 @@ class Process:
     ) -> None:
         """``couriers`` go to destinations beside Slack.
 
-        Without ``sends`` it records deliveries and leaves them to others."""
+        Without ``sends`` it records deliveries and leaves them to others.
+        """
         self.company = company
         self.life = Life()
         self.catalog = catalog or catalog_of()
