@@ -219,6 +219,13 @@ def _dress(axes: Axes, history: History) -> None:
     axes.grid(visible=True, axis="y", alpha=0.25)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+    for side in ("bottom", "left"):
+        axes.spines[side].set_edgecolor(_INK)
     axes.legend(
-        fontsize=10.5, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=4, frameon=False
+        fontsize=10.5,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.17),
+        ncols=4,
+        frameon=False,
+        labelcolor=_INK,
     )

@@ -19,6 +19,13 @@ CAUSES = {
 }
 
 
+def _extended(event: e.VerificationExtended, plan: Plan | None) -> str:
+    return (
+        f"Nothing was read for {spoken(event.unread_seconds)}, so it is measured on until "
+        f"{clock_time(event.until)}"
+    )
+
+
 def _smoke(event: e.SmokeTested, plan: Plan | None) -> str:
     failed = [result for result in event.results if not result.passed]
     passed = len(event.results) - len(failed)
@@ -46,8 +53,8 @@ def _sent(event: e.ExternalSent, plan: Plan | None) -> str:
 
 def _compared(event: e.ChangesCompared, plan: Plan | None) -> str:
     return (
-        f"{event.head} compared with {event.base}: {event.total_commits} commits, "
-        f"{len(event.pull_requests)} pull requests ({event.url})"
+        f"{event.head} compared with {event.base}: {event.total_commits} commit(s), "
+        f"{len(event.pull_requests)} pull request(s) ({event.url})"
     )
 
 
@@ -65,6 +72,7 @@ def _frozen(event: e.FreezeSet, plan: Plan | None) -> str:
 
 
 AFTERMATH: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
+    e.VerificationExtended: _extended,
     e.SmokeTested: _smoke,
     e.CausesChecked: _causes,
     e.Relapsed: _relapsed,
@@ -75,6 +83,9 @@ AFTERMATH: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
     ),
     e.ExternalSent: _sent,
     e.ExternalDiscarded: lambda ev, plan: f"Message to customers “{ev.message.value}” discarded",
+    e.Told: lambda ev, plan: (
+        f"{ev.destination} took “{ev.what}”{f' ({ev.reference})' if ev.reference else ''}"
+    ),
     e.ChangesCompared: _compared,
     e.PostMortemScheduled: _scheduled,
     e.PostMortemReminded: lambda ev, plan: "The channel was reminded of the post-mortem",

@@ -40,8 +40,8 @@ def root_cause(incident: Incident) -> Section:
 def _changes(compared: ChangesCompared) -> Iterator[Block]:
     total = max(compared.total_commits, len(compared.commits))
     yield paragraph(
-        f"What {compared.head} changed since {compared.base}: {total} commits, "
-        f"{len(compared.pull_requests)} pull requests."
+        f"What {compared.head} changed since {compared.base}: {total} commit(s), "
+        f"{len(compared.pull_requests)} pull request(s)."
     )
     yield items(linked(f"Comparison of {compared.base} with {compared.head}", compared.url))
     if compared.pull_requests:
@@ -67,7 +67,7 @@ def corrective_actions(incident: Incident) -> Section:
         blocks.append(items(*action_items(incident), ordered=True))
     else:
         blocks.append(paragraph("Nobody has entered a corrective action yet."))
-    blocks.append(items(*(sentence(text) for text in (hotfix_plan(conclusion), *_next(incident)))))
+    blocks.append(items(sentence(hotfix_plan(conclusion)), *_next(incident)))
     return Section(number="4.3", title="Corrective Actions", blocks=tuple(blocks))
 
 
@@ -103,18 +103,19 @@ def post_mortem(incident: Incident) -> str:
     return f"{clock_time(meeting.start)}, {spoken(meeting.minutes * 60)}, with {people}"
 
 
-def _next(incident: Incident) -> Iterator[str]:
-    yield f"Post-mortem: {post_mortem(incident)}" if incident.post_mortem else post_mortem(incident)
+def _next(incident: Incident) -> Iterator[Item]:
+    meeting = post_mortem(incident)
+    yield Item(text=sentence(f"Post-mortem: {meeting}" if incident.post_mortem else meeting))
     if incident.freeze:
         where = ", ".join(incident.freeze.marks) or "no object, because of the problems below"
-        yield f"A deploy freeze holds, marked on {where}"
-        yield from incident.freeze.problems
+        yield Item(text=f"A deploy freeze holds, marked on {where}.")
+        yield from (Item(text=sentence(problem)) for problem in incident.freeze.problems)
     else:
-        yield "No deploy freeze holds"
+        yield Item(text="No deploy freeze holds.")
     if incident.release_plan:
-        yield f"The rollback summary stands in the release plan: {incident.release_plan.where}"
+        yield linked("The rollback summary in the release plan", incident.release_plan.where)
     else:
-        yield "The rollback summary is not in a release plan yet"
+        yield Item(text="The rollback summary is not in a release plan yet.")
 
 
 def lessons(incident: Incident) -> Section:

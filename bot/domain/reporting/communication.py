@@ -17,6 +17,7 @@ _SAID: tuple[type[e.Event], ...] = (
     e.ExternalDrafted,
     e.ExternalSent,
     e.ExternalDiscarded,
+    e.Told,
 )
 
 

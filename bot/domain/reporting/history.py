@@ -9,7 +9,6 @@ from bot.domain.assessment import percent
 from bot.domain.incident import Incident
 from bot.domain.plan import Milestone
 from bot.domain.recovery import Baseline, Bucket, RecoveryVerdict, complete_buckets
-from bot.domain.timings import recovered_at
 from bot.domain.values import Instant, Value
 
 
@@ -67,15 +66,15 @@ def _marks(incident: Incident) -> Iterable[Mark]:
     for label, milestone in (("Switched", Milestone.SWITCHED), ("Drained", Milestone.DRAINED)):
         if at := incident.milestones.get(milestone):
             yield Mark(label=label, at=at)
-    proven = recovered_at(incident)
-    if proven:
-        yield Mark(label="Recovered", at=proven)
-    elif incident.judged and incident.judged_at:
+    if incident.judged and incident.judged_at:
         words = {
+            RecoveryVerdict.RECOVERED: "Recovered",
             RecoveryVerdict.NOT_RECOVERED: "Not recovered",
             RecoveryVerdict.INCONCLUSIVE: "Inconclusive",
         }
         yield Mark(label=words[incident.judged.judgement.verdict], at=incident.judged_at)
+    for relapse in incident.relapses:
+        yield Mark(label="Relapsed", at=relapse.at)
 
 
 def tallies(incident: Incident, counted: Sequence[Bucket]) -> tuple[Tally, ...]:

@@ -107,7 +107,7 @@ def _moments(
 ) -> Iterator[tuple[str, ...]]:
     """What an outsider needs to follow it: a dozen lines, not a hundred."""
     if released_at is not None:
-        yield _row(released_at, f"{incident.bad_release} began to serve")
+        yield _row(released_at, f"Release {incident.bad_release} began to serve")
     figures = incident.declared.assessment.figures
     rate = "unknown" if figures.error_rate is None else percent(figures.error_rate)
     yield _row(incident.declared.assessed_at, f"Assessment opened; error rate {rate}")

@@ -1,0 +1,113 @@
+"""The finished report arrives: as files, as a canvas, and once more after a relapse."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from bot.domain import events as e
+from bot.domain.incident import Incident, Phase
+from bot.domain.recovery import Judgement, RecoveryVerdict
+from bot.pipeline import conclude
+from bot.pipeline.journal import Decision
+from bot.terminal.archive import ReportFormat, report_files
+from sandbox.slack.model import StoredFile
+from tests.pipeline.deeds import approved, planned
+from tests.pipeline.harness import Company, Process
+
+CONCLUSION = e.Conclusion(root_cause="A pool too small.", follow_up=e.FollowUp.HOTFIX)
+
+
+@pytest.fixture
+async def process(company: Company) -> Process:
+    return await company.process()
+
+
+async def _resolve(process: Process, incident: Incident, request: str = "view/1") -> Incident:
+    await conclude.resolve(
+        process.context,
+        incident.id,
+        conclusion=CONCLUSION,
+        actor=process.company.actor("ana"),
+        request_id=request,
+    )
+    reported = await process.company.until(incident, lambda i: i.report is not None)
+    await process.company.clock.advance(60)
+    return reported
+
+
+def _uploaded(process: Process) -> list[str]:
+    return [file.name for file in process.company.slack.workspace.files if file.mode != "quip"]
+
+
+def _canvases(process: Process) -> list[StoredFile]:
+    return [file for file in process.company.slack.workspace.files if file.mode == "quip"]
+
+
+async def test_every_format_is_uploaded_and_the_report_is_the_channels_canvas(
+    process: Process,
+) -> None:
+    incident = await _resolve(process, await planned(process))
+    endings = Counter(name.rpartition(".")[2] for name in _uploaded(process))
+    assert endings["md"] == endings["html"] == 3
+    assert endings["json"] == 1
+    assert f"{incident.id}-rollback-report.html" in _uploaded(process)
+    (canvas,) = _canvases(process)
+    assert canvas.title == f"{incident.id}: rollback report"
+    assert b"## 1. Executive Summary" in canvas.content
+    pages = await report_files(process.context, incident.id, formats=[ReportFormat.HTML])
+    assert {page.media_type for page in pages} == {"text/html"}
+    assert len(pages) == 3
+
+
+@pytest.mark.parametrize(
+    "code", ["missing_scope", "channel_canvas_already_exists", "unknown_method"]
+)
+async def test_a_workspace_without_canvases_gets_the_files_and_a_note(
+    process: Process, code: str
+) -> None:
+    process.company.slack.faults.error("conversations.canvases.create", code)
+    incident = await _resolve(process, await planned(process))
+    (note,) = process.company.incidents[incident.id].notes
+    assert note.subject.startswith("canvas to")
+    assert code in note.what
+    assert note.remedy
+    assert f"{incident.id}-rollback-report.md" in _uploaded(process)
+
+
+async def test_a_relapsed_incident_gets_a_second_report_beside_the_first(process: Process) -> None:
+    incident = await planned(process)
+    await approved(process, incident)
+    await process.company.until(incident, lambda i: i.phase is Phase.RECOVERED)
+    first = await _resolve(process, incident)
+    assert first.report is not None
+    judgement = Judgement(
+        verdict=RecoveryVerdict.NOT_RECOVERED, reasons=("worse",), requests=9, errors=9
+    )
+    relapse = e.Relapsed(judgement=judgement, since=process.company.clock.now())
+    await process.journal.record(incident.id, lambda _: Decision(events=(relapse,), reopens=True))
+    second = await _resolve(process, incident, request="view/2")
+    assert second.report is not None
+    assert not set(first.report.files) & set(second.report.files)
+    assert f"{incident.id}-2-rollback-report.md" in second.report.files
+    kept = await process.store.attachment(incident.id, f"{incident.id}-rollback-report.md")
+    assert kept is not None
+    assert b"Recovery is proven" in kept.content
+    again = await process.store.attachment(incident.id, f"{incident.id}-2-rollback-report.md")
+    assert again is not None
+    assert b"did not last" in again.content
+    assert max(Counter(_uploaded(process)).values()) == 1
+
+
+async def test_a_published_report_can_be_drawn_afresh_with_what_happened_since(
+    process: Process,
+) -> None:
+    incident = await _resolve(process, await planned(process))
+    await process.journal.add(incident.id, e.ReleasePlanUpdated(where="docs/plan.md"))
+    markdown = [ReportFormat.MARKDOWN]
+    published = await report_files(process.context, incident.id, formats=markdown)
+    afresh = await report_files(process.context, incident.id, formats=markdown, afresh=True)
+    assert [file.name for file in afresh] == [file.name for file in published]
+    assert b"docs/plan.md" not in published[0].content
+    assert b"docs/plan.md" in afresh[0].content
