@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bot.domain.plan import Step
 from bot.domain.values import Value
-from bot.errors import WorldMovedError
+from bot.errors import TemporaryError, WorldMovedError
 from bot.ports.world import Observed, StepState, World
 from strategies.planning.rds.instances import (
     SERVED_TAG,
@@ -43,7 +43,7 @@ class RdsRename:
     name = "rds-rename"
 
     async def observe(self, step: Step, world: World) -> Observed:
-        """By the name that the instance has now, or is about to get."""
+        """By the name that it has now, or is about to get. Raises TemporaryError for no name."""
         params = RdsRenameParams.model_validate(step.action.params)
         found = await list_instances(world, params.region)
         state, summary = _state(params, found)
@@ -107,8 +107,14 @@ def _state(params: RdsRenameParams, found: Instances) -> tuple[StepState, str]:
     one, taken = found.find(params.which), found.by_name.get(params.new)
     if taken is not None and not params.which.is_it(taken):
         return StepState.OTHER, f"Another instance is called {params.new}."
+    if one is None and params.old not in found.by_name:
+        # RDS may show it under neither name while it renames it; the executor looks again.
+        raise TemporaryError(
+            f"RDS shows no instance {params.old}, nor the same one as {params.new}.",
+            "Look in the RDS console whether it is being renamed, or was deleted.",
+        )
     if one is None:
-        return StepState.OTHER, f"The instance that was called {params.old} is not there."
+        return StepState.OTHER, f"Another instance is called {params.old}."
     if params.new in {name_of(one), pending_name(one)}:
         return StepState.AFTER, f"The instance is called {params.new}, or is about to be."
     if name_of(one) == params.old:

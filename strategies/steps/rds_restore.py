@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from pydantic import JsonValue
+
 from bot.domain.plan import Step
 from bot.domain.values import Facts, Value
 from bot.errors import NotFoundError, WorldMovedError
@@ -58,7 +60,8 @@ class RdsRestoreParams(Value):
     def arguments(self) -> Facts:
         """Of the call."""
         tags = {**own_tags(self.tags), RESTORED_TAG: self.token}
-        named = [{"Key": key, "Value": value} for key, value in tags.items()]
+        named: list[JsonValue] = [{"Key": key, "Value": value} for key, value in tags.items()]
+        where: Facts
         if self.snapshot:
             where = {"DBInstanceIdentifier": self.new, "DBSnapshotIdentifier": self.snapshot}
         else:
@@ -67,7 +70,7 @@ class RdsRestoreParams(Value):
                 "SourceDBInstanceIdentifier": self.instance,
                 "RestoreTime": self.time,
             }
-        return {**where, **self.settings, "Tags": list(named)}
+        return {**where, **self.settings, "Tags": named}
 
 
 class RdsRestore:

@@ -28,6 +28,9 @@ from strategies.preflights.writers import check_writers
 _RESTORE = {True: "RestoreDBInstanceFromDBSnapshot", False: "RestoreDBInstanceToPointInTime"}
 
 
+_LONGEST_REASON = 200
+
+
 async def preflights(change: RdsChange, world: World) -> tuple[Preflight, ...]:
     """Everything that can be known before."""
     asked = await asyncio.gather(
@@ -278,4 +281,4 @@ async def _unknown(name: str, check: Awaitable[Preflight]) -> Preflight:
     try:
         return await check
     except (PermanentError, TemporaryError) as error:
-        return warned(name, f"Not checked. {error.what}")
+        return warned(name, f"Not checked. {error.what[:_LONGEST_REASON]}")

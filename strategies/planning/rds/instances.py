@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from bot.domain.values import Instant, Value, spoken
@@ -78,7 +78,8 @@ def identity_of(found: Description) -> Which:
             f"Instance {name_of(found)} is still being made ({status_of(found)}).",
             "Wait until it is available.",
         )
-    return Which(resource_id=str(found.get("DbiResourceId", "")), created=created)
+    resource_id = str(found.get("DbiResourceId", ""))
+    return Which(resource_id=resource_id, created=created.astimezone(UTC))
 
 
 def name_of(found: Description) -> str:

@@ -129,7 +129,7 @@ def restorable(points: Points, at: datetime) -> Point:
             f"{shown(at)} cannot be restored any more: the backups begin {shown(points.earliest)}.",
             "Name a later moment or a snapshot.",
         )
-    return Point(at=at)
+    return Point(at=at.astimezone(UTC))
 
 
 def before_release(points: Points) -> Point | None:
@@ -143,7 +143,7 @@ def _snapshot(found: dict[str, Any]) -> Point:
     # A copy is younger than the data in it; one that is being made has no time yet.
     at = found.get("OriginalSnapshotCreateTime") or found.get("SnapshotCreateTime")
     return Point(
-        at=at or datetime.fromtimestamp(0, UTC),
+        at=at.astimezone(UTC) if at else datetime.fromtimestamp(0, UTC),
         snapshot=str(found["DBSnapshotIdentifier"]),
         usable=found.get("Status") == "available" and at is not None,
         document={

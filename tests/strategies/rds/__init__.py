@@ -1,0 +1,1 @@
+"""RDS instances restored and swapped, against moto's server."""
