@@ -14,7 +14,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 import handlers
 from bot.views import ids
+from handlers import home
 from handlers.actions import CLICKS
+from handlers.commands import SUBCOMMANDS
 from handlers.modals import SUBMISSIONS
 from sandbox.slack import validate_manifest
 
@@ -60,6 +62,17 @@ def test_events_and_shortcuts_have_handlers(registered: dict[str, list[Any]]) ->
     shortcuts = [entry["callback_id"] for entry in MANIFEST["features"].get("shortcuts", [])]
     assert sorted(events) == sorted(registered.get("event", []))
     assert sorted(shortcuts) == sorted(registered.get("shortcut", []))
+
+
+def test_the_home_tab_is_switched_on_where_it_is_listened_to() -> None:
+    assert MANIFEST["features"]["app_home"]["home_tab_enabled"] is True
+    assert MANIFEST["settings"]["event_subscriptions"]["bot_events"] == [home.EVENT]
+
+
+def test_every_subcommand_says_how_it_is_typed() -> None:
+    for word, subcommand in SUBCOMMANDS.items():
+        assert subcommand.usage.split()[0] == word
+        assert subcommand.what
 
 
 def test_every_button_and_modal_of_the_views_has_a_handler() -> None:

@@ -49,6 +49,8 @@ WRONG: tuple[tuple[tuple[str, ...], dict[str, str], str], ...] = (
     (("run", "checkout", "--reason", "x", "--approved-by", "ben"), {}, "not for checkout"),
     (("resume", "INC-1999-001"), {}, "no incident INC-1999-001"),
     (("report", "INC-1999-001"), {}, "no incident INC-1999-001"),
+    (("stats", "--service", "chekout"), {}, "Known services: checkout"),
+    (("stats", "--days", "0"), {}, "--days"),
     (("serve",), {}, "SLACK_BOT_TOKEN"),
     (("plan", "checkout"), {"ROLLBACK_DATABASE_URL": "mysql://bot:s3cret@db/x"}, "no store that"),
     (
@@ -71,13 +73,15 @@ async def test_a_plan_is_shown_and_neither_cluster_nor_store_is_touched(company:
 
 
 async def test_a_plan_as_json_and_as_a_script_is_for_programs(company: Company) -> None:
-    shown, again, script, listed = await run_all(
+    shown, again, script, listed, counted, told = await run_all(
         company,
         [
             (("plan", "checkout", "--strategy", "blue-green", "--json"), {}),
             (("plan", "checkout", "--json"), {}),
             (("script", "checkout", "--to", "blue"), {}),
             (("incidents",), {}),
+            (("stats", "--json"), {}),
+            (("stats", "--service", "checkout", "--days", "7"), {}),
         ],
     )
     plan = json.loads(shown.out)
@@ -96,6 +100,13 @@ async def test_a_plan_as_json_and_as_a_script_is_for_programs(company: Company) 
     await shell.communicate(script.out.encode())
     assert shell.returncode == 0
     assert (listed.code, "no such incident in this store" in listed.out) == (0, True)
+    figures = json.loads(counted.out)
+    assert (figures["format"], figures["change_fail_rate"]) == ("rollback-bot/stats/v1", None)
+    documented = (Path(__file__).parents[2] / "docs" / "home.md").read_text()
+    for key in figures:
+        assert f"`{key}`" in documented
+    assert (told.code, "Last 7 days, checkout" in told.out) == (0, True)
+    assert "Not known: Deployments of checkout are not known yet" in told.out
 
 
 async def test_bad_input_is_answered_in_a_sentence_without_secrets(company: Company) -> None:
