@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from bot.domain.binomial import exact_bounds
@@ -58,7 +59,7 @@ class _Case:
     probes: Sequence[ProbeBucket]
     policy: JudgePolicy
 
-    @property
+    @cached_property
     def counts_probes(self) -> bool:
         """Whether probes stand in for users: only where there are never enough users."""
         seconds = sum(bucket.seconds for bucket in self.buckets)

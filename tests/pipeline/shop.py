@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 from bot.config.catalog import ServiceEntry
 from bot.domain.freeze import ClusterObject, Freeze, MarkedObject
@@ -73,6 +74,16 @@ class Shop:
         self._hanging: dict[str, asyncio.Future[None]] = {}
         self.changed_at: datetime | None = None
         self.after = Traffic(since=clock.now(), per_second=10, error_rate=0.0)
+        self.later: list[Traffic] = []
+        """What users send even later on, oldest first."""
+        self.usual = 10.0
+        """Requests a second before the release is withdrawn."""
+        self.blind: list[tuple[datetime, datetime]] = []
+        """When nothing was read."""
+        self.sent: list[tuple[str, str, dict[str, str]]] = []
+        """Method, path and headers of what was asked at the front door beside GET."""
+        self.statuses: dict[str, int] = {}
+        """What the front door answers to these, by path; 200 to all others."""
         self.versions: dict[str, str] = {}
         """What single replicas say instead of the release that was switched to."""
         self.health = 200
@@ -243,24 +254,27 @@ class ShopMetrics:
     ) -> Series:
         """Consecutive buckets up to the present."""
         await self._shop.reach("series")
-        buckets, moment = [], start
+        buckets, moment, unread = [], start, []
         while moment < end:
             until = min(moment + timedelta(seconds=seconds), self._clock.now())
             traffic = self._at(moment)
             length = max(0.0, (until - moment).total_seconds())
+            if any(begin <= moment < over for begin, over in self._shop.blind):
+                length = 0.0
+                unread.append(moment)
             requests = round(traffic.per_second * length)
             errors = round(requests * traffic.error_rate)
             buckets.append(Bucket(start=moment, seconds=seconds, requests=requests, errors=errors))
             moment += timedelta(seconds=seconds)
-        return Series(buckets=tuple(buckets), latency_ms=80.0)
+        return Series(buckets=tuple(buckets), latency_ms=80.0, unread=tuple(unread))
 
     def _at(self, moment: datetime) -> Traffic:
         shop = self._shop
         if moment < shop.released_at:
-            return Traffic(since=moment, per_second=10, error_rate=0.0)
+            return Traffic(since=moment, per_second=shop.usual, error_rate=0.0)
         if shop.changed_at is None or moment < shop.changed_at:
-            return Traffic(since=moment, per_second=10, error_rate=0.2)
-        return shop.after
+            return Traffic(since=moment, per_second=shop.usual, error_rate=0.2)
+        return next((t for t in reversed(shop.later) if t.since <= moment), shop.after)
 
 
 class ShopFreezer:
@@ -301,6 +315,22 @@ class ShopDoors:
         if path == "health":
             return HttpAnswer(status=self._shop.health, text="")
         return HttpAnswer(status=200, text=f'{{"version": "{self._shop.switches["switch"]}"}}')
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        timeout_seconds: float = 10.0,
+    ) -> HttpAnswer:
+        """A probe, or a request of a smoke test."""
+        path = urlsplit(url).path
+        self._shop.sent.append((method, path, dict(headers or {})))
+        await self._shop.reach(f"{method} {path}")
+        return HttpAnswer(status=self._shop.statuses.get(path, 200), text="{}")
 
     async def ask_pod(self, namespace: str, pod: str, port: int, path: str) -> PodAnswer:
         """A replica's own version."""
