@@ -165,6 +165,8 @@ class Bot:
         scheduler.every("follow up", FOLLOW_UP, lambda: follow_up.look(context))
         scheduler.every("relapse", relapse.EVERY, lambda: relapse.look(context))
         scheduler.every("deployments", deployments.LOOK_EVERY, lambda: deployments.look(context))
+        soon = context.clock.now() + deployments.FIRST_LOOK
+        scheduler.at("first look at deployments", soon, lambda: deployments.look(context))
         scheduler.every("freeze", FREEZE, lambda: freeze.look(context))
         scheduler.every("prune", PRUNE, lambda: prune(context))
         for name, entry in self._catalog.services.items():

@@ -16,6 +16,8 @@ from bot.ports.world import Series
 log = structlog.get_logger()
 
 LOOK_EVERY = timedelta(minutes=5)
+FIRST_LOOK = timedelta(minutes=1)
+"""After the start: by then requests were counted."""
 WATCHED, SEEN = "deployments", "deployment"
 """Kinds of documents: one a service, and one a release of it."""
 OVERLAP = timedelta(minutes=1)

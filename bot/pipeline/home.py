@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
-from bot.domain.approval import Right
-from bot.domain.corrective_actions import open_actions
-from bot.domain.incident import Incident, Phase
+from bot.domain.incident import Incident
 from bot.domain.statistics import Statistics
-from bot.domain.values import Actor, Instant, Value
-from bot.domain.waiting import Waiting, actions_for, drafts_for, owners_of, plans_for
+from bot.domain.values import Instant, Value
 from bot.errors import RollbackBotError, TemporaryError
 from bot.pipeline.context import Context
+from bot.pipeline.lookout import Lookout
 from bot.pipeline.records import Records
 from bot.pipeline.words import frame_of
 from bot.ports.store import Document
@@ -33,9 +31,6 @@ PAUSE = 15.0
 TOGETHER = 2.0
 """Seconds in which changes are gathered into one round."""
 MOST_OPEN, SHOWN_PAST, LOOKED_THROUGH = 50, 10, 100
-PEOPLE_KEPT = timedelta(minutes=5)
-"""So long a membership is believed here; every click looks it up anew."""
-MOST_OWNERS = 20
 
 Publish = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Shows a view to a person, by id. Raises TemporaryError to be tried again."""
@@ -63,7 +58,7 @@ class Homes:
         # One at a time: what was drawn first must not be shown last.
         self._drawing = asyncio.Lock()
         self._shown: dict[str, dict[str, Any]] = {}
-        self._people: dict[str, tuple[datetime, frozenset[str]]] = {}
+        self._lookout = Lookout(context)
 
     async def opened(self, user_id: str) -> None:
         """Somebody looks at the tab: draw it, and keep it up to date for a while."""
@@ -156,7 +151,9 @@ class Homes:
     async def _home(self, user_id: str, picture: Picture) -> Home:
         catalog = self._context.catalog
         return Home(
-            waiting=await self._waiting(user_id, picture),
+            waiting=await self._lookout.waiting(
+                user_id, open_now=picture.open, recent=picture.recent, now=picture.now
+            ),
             open=tuple(
                 OpenIncident(
                     incident=incident,
@@ -170,69 +167,3 @@ class Homes:
             statistics=picture.statistics,
             services=tuple(sorted(catalog.services)),
         )
-
-    async def _waiting(self, user_id: str, picture: Picture) -> Waiting:
-        context, actor = self._context, Actor(id=user_id, name=user_id)
-        incidents = {i.id: i for i in (*picture.open, *picture.recent)}.values()
-        problems: list[str] = []
-        rights: frozenset[Right] = frozenset()
-        names = frozenset({user_id.casefold()})
-        try:
-            if any(i.phase is Phase.AWAITING_APPROVAL for i in picture.open):
-                rights = await self._rights(user_id)
-            names |= await self._names(user_id, incidents)
-        except RollbackBotError as error:
-            problems.append(f"Something that waits for you may be missing here: {error.what}")
-        return Waiting(
-            plans=plans_for(
-                picture.open,
-                actor,
-                rights=rights,
-                policy_of=context.catalog.approval_of,
-                now=picture.now,
-            ),
-            drafts=drafts_for(incidents, actor),
-            actions=actions_for(incidents, names),
-            problems=tuple(problems),
-        )
-
-    async def _rights(self, user_id: str) -> frozenset[Right]:
-        people = self._context.catalog.people
-        named = {
-            Right.RELEASE_MANAGER: people.release_managers,
-            Right.ON_CALL_LEAD: people.on_call_leads,
-        }
-        return frozenset(
-            [
-                right
-                for right, references in named.items()
-                if user_id in await self._ids(f"right {right.value}", references)
-            ]
-        )
-
-    async def _names(self, user_id: str, incidents: Iterable[Incident]) -> frozenset[str]:
-        """The owners' references that mean this person, and the person's name, in lower case."""
-        owners = {
-            owner: None
-            for incident in incidents
-            for _, action, _ in open_actions(incident)
-            for owner in owners_of(action)
-        }
-        if not owners:
-            return frozenset()
-        found = {actor.name for actor in (await self._context.chat.resolve((user_id,))).people}
-        for owner in [owner for owner in owners if "@" in owner][:MOST_OWNERS]:
-            if user_id in await self._ids(f"owner {owner}", (owner,)):
-                found.add(owner)
-        return frozenset(name.casefold() for name in found)
-
-    async def _ids(self, key: str, references: Sequence[str]) -> frozenset[str]:
-        """Ids of the people behind references, asked for rarely: many people look at this tab."""
-        now = self._context.clock.now()
-        kept = self._people.get(key)
-        if kept is not None and now - kept[0] < PEOPLE_KEPT:
-            return kept[1]
-        resolution = await self._context.chat.resolve(references)
-        found = frozenset(person.id for person in resolution.people)
-        self._people[key] = (now, found)
-        return found
