@@ -101,7 +101,7 @@ class EmailCourier:
 
 def message_id(delivery_id: str, sender: str) -> str:
     """The same for every attempt of a delivery, and of no other."""
-    digest = hashlib.sha256(delivery_id.encode()).hexdigest()[:40]
+    digest = hashlib.sha256(delivery_id.encode()).hexdigest()[:24]
     return f"<rollback-bot.{digest}@{sender.rpartition('@')[2]}>"
 
 
