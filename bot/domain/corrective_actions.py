@@ -19,7 +19,8 @@ _BULLET = re.compile(r"^(?:[-*•–]|\d{1,2}[.)])\s+")
 _PERSON = re.compile(r"<?@([\w.+-]+(?:@[\w.-]+\.\w+)?)(?:\|[^>]*)?>?[,;.]?")
 _EMAIL = re.compile(r"([^@\s<>]+@[^@\s<>]+\.[^@\s<>,;]+)[,;.]?")
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})[,;.]?")
-_ANOTHER_DAY = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}[,;.]?")
+_ANOTHER_DAY = re.compile(r"\d{4}[./]\d{1,2}[./]\d{1,2}[,;.]?|\d{1,2}[./-]\d{1,2}[./-]\d{4}[,;.]?")
+"""With a year of four digits: what has shorter numbers may be a version."""
 _LINKING = frozenset({"by", "due", "due:", "until", "till", "owner", "owner:", "-", "–", "—"})
 
 
