@@ -41,16 +41,24 @@ def test_a_page_without_the_counter_is_refused_with_its_name() -> None:
 @pytest.mark.parametrize(
     ("name", "page"),
     [
-        ("hits", "hits 7\n"),
-        ("hits", "# TYPE hits counter\nhits 7\n"),
-        ("hits_total", "hits_total 7\n"),
-        ("hits_total", "# TYPE hits_total counter\nhits_total 7\n"),
-        ("hits_total", "# TYPE hits gauge\nhits 1\n# TYPE hits_total counter\nhits_total 7\n"),
+        ("hits", "hits{} 7\n"),
+        ("hits", "# TYPE hits counter\nhits{} 7\n"),
+        ("hits_total", "hits_total{} 7\n"),
+        ("hits_total", "# TYPE hits_total counter\nhits_total{} 7\n"),
+        ("hits_total", "# TYPE hits gauge\nhits 1\n# TYPE hits_total counter\nhits_total{} 7\n"),
     ],
 )
 def test_the_counter_is_found_under_the_name_that_the_page_uses(name: str, page: str) -> None:
     metrics = METRICS.model_copy(update={"requests": name})
-    assert read_counters(page, metrics).requests == 7
+    assert read_counters(page.replace("{}", '{code="200"}'), metrics).requests == 7
+
+
+@pytest.mark.parametrize(
+    "page", ["http_requests_total 7\n", 'http_requests_total{status="500"} 7\n']
+)
+def test_a_counter_that_cannot_tell_errors_is_refused(page: str) -> None:
+    with pytest.raises(CounterMissingError, match="no label “code”"):
+        read_counters(page, METRICS)
 
 
 def test_only_the_series_with_the_wanted_labels_count() -> None:
@@ -78,12 +86,12 @@ def test_anything_else_is_refused_and_the_catalog_named(page: str) -> None:
 @pytest.mark.parametrize("value", ["NaN", "+Inf", "-1"])
 def test_a_counter_that_is_no_count_is_refused(value: str) -> None:
     with pytest.raises(PermanentError, match="value"):
-        read_counters(f"http_requests_total {value}\n", METRICS)
+        read_counters(f'http_requests_total{{code="200"}} {value}\n', METRICS)
 
 
 def test_histogram_business_and_saturation_are_read_where_they_are_exported() -> None:
     page = (
-        "http_requests_total 5\n"
+        'http_requests_total{code="200"} 5\n'
         'http_request_duration_seconds_bucket{path="/a",le="0.1"} 3\n'
         'http_request_duration_seconds_bucket{path="/b",le="0.1"} 1\n'
         'http_request_duration_seconds_bucket{path="/a",le="+Inf"} 4\n'
@@ -97,6 +105,6 @@ def test_histogram_business_and_saturation_are_read_where_they_are_exported() ->
 @pytest.mark.parametrize("page", ["", "process_open_fds 5\n", "process_max_fds 0\n"])
 def test_what_is_not_exported_is_unknown(page: str) -> None:
     metrics = METRICS.model_copy(update={"business": "orders_total"})
-    counters = read_counters(f"http_requests_total 5\n{page}", metrics)
+    counters = read_counters(f'http_requests_total{{code="200"}} 5\n{page}', metrics)
     assert (counters.business, counters.saturation) == (None, None)
     assert counters.duration_buckets == {}

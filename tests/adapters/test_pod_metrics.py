@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from bot.adapters.metrics import PodMetricsSource, PodRecorder
 from bot.adapters.store import SqliteStore
 from bot.config.catalog import Catalog
 from bot.errors import ForbiddenError, NotFoundError, PermanentError, TemporaryError
-from bot.ports.cluster import Cluster, Kind, Manifest, PodAnswer
+from bot.ports.cluster import Cluster
 from bot.ports.store import Store
+from tests.adapters.scraped_pods import NOON, Pod, Pods, VirtualClock
 
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 CATALOG = Catalog.model_validate(
     {
         "services": {
@@ -36,93 +36,6 @@ CATALOG = Catalog.model_validate(
         "people": {"release_managers": ["U0MANAGER"]},
     }
 )
-
-
-class VirtualClock:
-    """Time that moves when told."""
-
-    def __init__(self) -> None:
-        self.time = NOON
-
-    def now(self) -> datetime:
-        return self.time
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
-
-
-class Pod:
-    """A replica that counts with the official client library."""
-
-    def __init__(self, name: str, *, born: datetime, image: str, version: str = "") -> None:
-        self.name = name
-        self.uid = f"uid-{name}"
-        self.image = image
-        self.version = version
-        self.failure: Exception | None = None
-        self.status = 200
-        self.restart(born)
-
-    def restart(self, born: datetime) -> None:
-        self.born = born
-        self.registry = CollectorRegistry()
-        self.requests = Counter("http_requests", "Requests", ["code"], registry=self.registry)
-        self.seconds = Histogram("http_request_duration_seconds", "s", registry=self.registry)
-
-    def serve(self, good: int, bad: int = 0) -> None:
-        self.requests.labels("200").inc(good)
-        self.requests.labels("500").inc(bad)
-        for _ in range(good + bad):
-            self.seconds.observe(0.2)
-
-    @property
-    def manifest(self) -> Manifest:
-        labels = {"app": "checkout"}
-        if self.version:
-            labels["app.kubernetes.io/version"] = self.version
-        started = self.born.strftime("%Y-%m-%dT%H:%M:%SZ")
-        return {
-            "metadata": {"name": self.name, "uid": self.uid, "labels": labels},
-            "spec": {
-                "containers": [
-                    {"name": "setup", "image": self.image},
-                    {"name": "app", "image": self.image, "ports": [{"containerPort": 8080}]},
-                ]
-            },
-            "status": {
-                "phase": "Running",
-                "containerStatuses": [
-                    {"name": "setup", "state": {"running": {"startedAt": "2020-01-01T00:00:00Z"}}},
-                    {"name": "app", "state": {"running": {"startedAt": started}}},
-                ],
-            },
-        }
-
-
-class Pods:
-    """The part of a cluster that metrics need."""
-
-    def __init__(self, *pods: Pod) -> None:
-        self.pods = {pod.name: pod for pod in pods}
-        self.rounds = 0
-        self.outage: Exception | None = None
-
-    async def list(
-        self, kind: Kind, namespace: str, *, labels: str = "", fields: str = ""
-    ) -> tuple[Manifest, ...]:
-        assert (kind.plural, namespace, labels) == ("pods", "shop", "app=checkout")
-        self.rounds += 1
-        if self.outage:
-            raise self.outage
-        return tuple(pod.manifest for pod in self.pods.values())
-
-    async def ask_pod(self, namespace: str, pod: str, port: int, path: str) -> PodAnswer:
-        assert (namespace, port, path) == ("shop", 8080, "/metrics")
-        await asyncio.sleep(0)
-        asked = self.pods[pod]
-        if asked.failure:
-            raise asked.failure
-        return PodAnswer(status=asked.status, text=generate_latest(asked.registry).decode())
 
 
 class World:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bot.adapters.metrics.cloudwatch_queries import Questions, asked, period_of, questions
-from bot.adapters.metrics.grid import MINUTE, Grid, added_up
+from bot.adapters.metrics.cloudwatch_queries import Question, Questions, asked, questions
+from bot.adapters.metrics.grid import Counts, Grid, added_up
+from bot.adapters.metrics.web_api import attempted
 from bot.config.metrics import CloudWatchMetrics, CloudWatchQuery
 from bot.errors import ForbiddenError, PermanentError, RollbackBotError, TemporaryError
 from bot.ports.outside import Aws
@@ -38,37 +40,43 @@ class CloudWatchSource:
         if not grid.number:
             return Series(buckets=())
         wanted = questions(settings)
-        answers = await self._answers(settings, wanted, grid)
+        # Two calls, so that a figure that cannot be told does not hide the counts.
+        answers, beside = await asyncio.gather(
+            self._ask(settings, wanted.counted(), grid),
+            attempted(self._ask(settings, wanted.beside(grid), grid)),
+        )
         requests = answers.counts(wanted.requests)
-        errors = answers.counts(wanted.errors)
         await self._prove(settings, wanted, answers, any(requests))
-        figures, problems = _figures(wanted, answers, served=any(requests))
+        if isinstance(beside, RollbackBotError):
+            figures: dict[str, Any] = {}
+            business: Counts = ()
+            problems = [f"Response times and other figures: {beside.what}"]
+        else:
+            figures, problems = _figures(wanted, beside, served=any(requests))
+            business = beside.counts(wanted.business)
         return grid.series(
             seconds=seconds,
             requests=requests,
-            errors=errors,
-            business=_known(answers.counts(wanted.business)),
+            errors=answers.counts(wanted.errors),
+            business=business,
             problems=problems,
             figures=figures,
         )
 
-    async def _answers(self, settings: CloudWatchMetrics, wanted: Questions, grid: Grid) -> Answers:
-        answers = Answers(grid=grid)
-        over_span = (query for group in wanted.figures.values() for query in group)
-        queries = [
-            *((query, MINUTE) for query in _by_minute(wanted)),
-            *((query, period_of(grid)) for query in over_span),
-        ]
-        for query, period in queries:
-            answers.identities.setdefault(_key(query), (f"m{len(answers.identities)}", period))
-        named = {_key(query): query for query, _ in queries}
+    async def _ask(
+        self, settings: CloudWatchMetrics, queries: Sequence[Question], grid: Grid
+    ) -> Answers:
+        named = {_key(query): (query, period) for query, period in queries}
+        answers = Answers(grid=grid, identities={key: f"m{n}" for n, key in enumerate(named)})
+        if not named:
+            return answers
         pages = await self._aws.pages(
             "cloudwatch",
             "get_metric_data",
             region=settings.region,
             MetricDataQueries=[
-                asked(identity, named[key], period=period)
-                for key, (identity, period) in answers.identities.items()
+                asked(answers.identities[key], query, period=period)
+                for key, (query, period) in named.items()
             ],
             StartTime=grid.start,
             EndTime=grid.end,
@@ -116,17 +124,11 @@ class CloudWatchSource:
         )
 
 
-def _by_minute(wanted: Questions) -> tuple[CloudWatchQuery, ...]:
-    counts = (*wanted.requests, *wanted.errors, *wanted.business)
-    return (*counts, *wanted.latency_sum, *wanted.latency_count)
-
-
 def _figures(
     wanted: Questions, answers: Answers, *, served: bool
 ) -> tuple[dict[str, Any], list[str]]:
     """Figures over the whole span, and why one that was asked for is missing."""
     figures: dict[str, Any] = {}
-    problems: list[str] = []
     if wanted.latency_sum:
         total, number = (
             sum(count or 0.0 for count in answers.counts(group))
@@ -141,13 +143,9 @@ def _figures(
     missing = [name for name in _NAMES if name in figures and figures[name] is None]
     if wanted.business and all(count is None for count in answers.counts(wanted.business)):
         missing.append("business")
-    if served:
-        problems = [f"{_NAMES[name]}: CloudWatch has no figure for it." for name in missing]
-    return figures, problems
-
-
-def _known(counts: Sequence[float | None]) -> Sequence[float | None]:
-    return counts if any(count is not None for count in counts) else ()
+    if not served:
+        missing = []
+    return figures, [f"{_NAMES[name]}: CloudWatch has no figure for it." for name in missing]
 
 
 _Key = tuple[str, str, str, tuple[tuple[str, str], ...]]
@@ -169,8 +167,8 @@ class Answers:
     """What came back, over all pages."""
 
     grid: Grid
-    identities: dict[_Key, tuple[str, int]] = field(default_factory=dict)
-    """Question → its id and its period in seconds."""
+    identities: dict[_Key, str]
+    """Question → its id."""
     _points: dict[str, dict[float, float]] = field(default_factory=dict)
 
     def take(self, page: dict[str, Any]) -> None:
@@ -194,6 +192,7 @@ class Answers:
             points.update(
                 (at.timestamp(), value)
                 for at, value in zip(result["Timestamps"], result["Values"], strict=True)
+                if value is not None
             )
         for message in page.get("Messages", ()):
             raise _not_all(message)
@@ -204,14 +203,14 @@ class Answers:
 
     def values(self, query: CloudWatchQuery) -> list[float]:
         """The points, scaled."""
-        identity, _ = self.identities[_key(query)]
+        identity = self.identities[_key(query)]
         return [value * query.scale for value in self._points.get(identity, {}).values()]
 
     def counts(self, queries: Sequence[CloudWatchQuery]) -> list[float | None]:
         """The sum of several counts, minute by minute."""
         found = []
         for query in queries:
-            identity, _ = self.identities[_key(query)]
+            identity = self.identities[_key(query)]
             points = self._points.get(identity, {})
             found.append(self.grid.filled({at: n * query.scale for at, n in points.items()}))
         return added_up(found, self.grid.number)

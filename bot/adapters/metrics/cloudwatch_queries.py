@@ -11,6 +11,9 @@ from bot.config.metrics import CloudWatchMetrics, CloudWatchQuery
 _DAY = 86_400
 _LOAD_BALANCER = "AWS/ApplicationELB"
 
+Question = tuple[CloudWatchQuery, int]
+"""A metric, and the length of its intervals in seconds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Questions:
@@ -24,6 +27,17 @@ class Questions:
     """Sum and number of response times, from which the mean follows exactly."""
     figures: dict[str, tuple[CloudWatchQuery, ...]]
     """Member of ``Series`` → metrics, of which the greatest is taken."""
+
+    def counted(self) -> list[Question]:
+        """What recovery is judged by."""
+        return [(query, MINUTE) for query in (*self.requests, *self.errors)]
+
+    def beside(self, grid: Grid) -> list[Question]:
+        """Everything else."""
+        counts = (*self.business, *self.latency_sum, *self.latency_count)
+        span = min(int(grid.seconds) * grid.number, _DAY)
+        figures = (query for group in self.figures.values() for query in group)
+        return [*((query, MINUTE) for query in counts), *((query, span) for query in figures)]
 
 
 def questions(settings: CloudWatchMetrics) -> Questions:
@@ -107,8 +121,3 @@ def asked(identity: str, query: CloudWatchQuery, *, period: int = MINUTE) -> dic
         },
         "ReturnData": True,
     }
-
-
-def period_of(grid: Grid) -> int:
-    """The whole span as one period, a long one in days."""
-    return min(int(grid.seconds) * grid.number, _DAY)

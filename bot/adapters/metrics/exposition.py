@@ -18,7 +18,7 @@ from bot.errors import PermanentError
 
 
 class CounterMissingError(PermanentError):
-    """The page does not know the counter of requests."""
+    """The page does not tell requests, or not which of them failed."""
 
 
 class Counters(Value):
@@ -42,8 +42,8 @@ def read_counters(text: str, metrics: PodMetrics) -> Counters:
 
     A counter that is declared but has no series yet is zero: client libraries create the series
     of a labelled counter with its first increment. Everything but the requests is optional.
-    Raises CounterMissingError when the page does not know the counter of requests,
-    PermanentError when it is not in the text format or a counter is no count.
+    Raises CounterMissingError when the page does not know the counter of requests, or none of its
+    series has the label that tells errors; PermanentError when it is not in the text format or a counter is no count.
     """
     try:
         families = list(text_string_to_metric_families(text))
@@ -59,6 +59,11 @@ def read_counters(text: str, metrics: PodMetrics) -> Counters:
     requests = _matching(
         (s for f in families if _is_counter(f, metrics.requests) for s in f.samples), metrics
     )
+    if requests and not any(s.labels.get(metrics.error_label) for s in requests):
+        raise CounterMissingError(
+            f"“{metrics.requests}” has no label “{metrics.error_label}”, so errors cannot be told",
+            "Check metrics.error_label in the catalog.",
+        )
     durations = _matching((s for f in families for s in f.samples), metrics)
     failed = re.compile(metrics.error_pattern)
     return Counters(

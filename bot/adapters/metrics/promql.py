@@ -107,18 +107,15 @@ class Queries:
         """What counters grew by within the window, series that were born in it included.
 
         ``increase`` sees only what happens after a series' first sample, and client libraries
-        create the series of a status code with its first response: the first error of every
-        replica and path would be lost. Its first value counts where something of the same target
-        was scraped before the window. Where nothing was, the series may be older than what
-        Prometheus knows of it, and its first value would be the whole past.
+        create the series of a status code with its first response: a first error of every
+        replica and path would be lost. A series that was born in the window counts by its value,
+        where something of the same target was scraped before. Where nothing was, the series may
+        be older than what Prometheus knows of it, and its value would be the whole past.
         """
         before = f"last_over_time({series}[{window}] offset {window})"
         target = f"last_over_time({self._known()}[{window}] offset {window})"
-        born = (
-            f"(min_over_time({series}[{window}]) unless {before}) and on (job, instance) {target}"
-        )
-        first = f'label_replace({born}, "first_value", "yes", "", "")'
-        return f"increase({series}[{window}]) or {first}"
+        born = f"last_over_time({series}[{window}]) unless {before}"
+        return f"(({born}) and on (job, instance) {target}) or increase({series}[{window}])"
 
     def _known(self) -> str:
         settings = self.settings
