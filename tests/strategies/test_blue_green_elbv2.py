@@ -519,7 +519,11 @@ async def test_the_policy_in_deploy_allows_exactly_what_is_called(rule_shop: Aws
     await rule_shop.run_all(plan)
     called = {f"elasticloadbalancing:{call}" for call in rule_shop.aws.calls}
     balancing = {action for action in allowed if action.startswith("elasticloadbalancing:")}
-    assert balancing - called == {"elasticloadbalancing:ModifyListener"}  # for listeners
+    assert balancing - called == {
+        "elasticloadbalancing:ModifyListener",  # for listeners
+        "elasticloadbalancing:AddTags",  # for a deploy freeze
+        "elasticloadbalancing:RemoveTags",
+    }
     assert called <= balancing
     assert {
         "cloudwatch:GetMetricData",
