@@ -136,6 +136,19 @@ def test_every_edition_has_file_names_of_its_own() -> None:
     assert report(published).edition == 1
 
 
+def test_the_bots_own_requests_are_told_apart_from_those_of_users() -> None:
+    plain, probed = Story(), Story()
+    for story in (plain, probed):
+        story.declared().planned().approved().executed()
+        story.tell(e.VerificationStarted(since=story.now, baseline=None))
+    plain.tell(e.SampleTaken(offset_seconds=120, requests=5, errors=1))
+    probed.tell(e.SampleTaken(offset_seconds=120, requests=5, errors=1, probes=20, failed_probes=2))
+    assert "Failed synthetic probes" not in str(report(plain).documents)
+    told = str(report(probed).documents)
+    assert "Failed synthetic probes" in told
+    assert "2 of 20" in told
+
+
 def test_every_kind_of_event_has_words() -> None:
     union = get_args(e.AnyEvent)[0]
     assert set(get_args(union)) <= set(WORDS)

@@ -28,6 +28,9 @@ def verification(incident: Incident, chart: Image | None) -> Section:
     blocks: list[Block] = []
     if incident.judged:
         blocks += _judgement(incident.judged.judgement)
+        if incident.judged.watched_until:
+            until = clock_time(incident.judged.watched_until)
+            blocks.append(paragraph(f"The release is watched for a relapse until {until}."))
     elif incident.execution:
         blocks.append(paragraph("Whether the service recovered was not judged."))
     else:
@@ -78,18 +81,27 @@ def _baseline(incident: Incident) -> Block:
 
 def _samples(incident: Incident) -> Block:
     limit = incident.judged.judgement.limit if incident.judged else None
+    probed = any(sample.probes for sample in incident.samples)
     rows: list[tuple[str, ...]] = [
         (
             f"+{spoken(sample.offset_seconds)}",
             _rate(sample.error_rate),
             f"{sample.errors} of {sample.requests}",
+            *([f"{sample.failed_probes} of {sample.probes}"] if probed else []),
             "unknown" if sample.latency_ms is None else f"{sample.latency_ms:.0f} ms",
             _status(sample, limit),
         )
         for sample in incident.samples
     ]
-    header = ("Time after rollback", "Error rate", "Failed requests", "Response time", "Status")
-    return table(*header, rows=rows)
+    return table(
+        "Time after rollback",
+        "Error rate",
+        "Failed requests",
+        *(["Failed synthetic probes"] if probed else []),
+        "Response time",
+        "Status",
+        rows=rows,
+    )
 
 
 def _status(sample: Sample, limit: float | None) -> str:
