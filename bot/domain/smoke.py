@@ -143,16 +143,22 @@ def _as_text(value: JsonValue) -> str:
 
 
 def unmet(
-    expected: Expected, answer: Answer, variables: Variables, *, hide: Callable[[str], str]
+    expected: Expected,
+    answer: Answer,
+    variables: Variables,
+    *,
+    hide: Callable[[str], str] | None,
 ) -> list[str]:
     """What of it does not hold, one clause each; empty when all does.
 
-    Whatever is shown of the answer goes through ``hide``, which takes secrets out.
+    What is shown of the answer goes through ``hide`` first; without it nothing is shown.
     """
 
-    def shown(value: JsonValue) -> str:
+    def instead(actual: JsonValue, word: str, wanted: JsonValue) -> str:
+        if hide is None:
+            return f"is {word} {_shown(wanted)}"
         # Before it is cut: half a secret is a secret too, and would not be recognised.
-        return _shown(hide(_as_text(value)))
+        return f"is {_shown(hide(_as_text(actual)))}, {word} {_shown(wanted)}"
 
     found = []
     if answer.status not in expected.status:
@@ -165,23 +171,26 @@ def unmet(
             found.append(str(error))
             continue
         if actual != filled_json(value, variables):
-            found.append(f"{path} is {shown(actual)}, not {shown(value)}")
+            found.append(f"{path} {instead(actual, 'not', value)}")
     if expected.contains and filled(expected.contains, variables) not in answer.text:
         found.append(f"the body lacks {_shown(expected.contains)}")
     if expected.not_contains and filled(expected.not_contains, variables) in answer.text:
         found.append(f"the body has {_shown(expected.not_contains)}")
-    return [*found, *_unmet_headers(expected, answer, variables, shown)]
+    return [*found, *_unmet_headers(expected, answer, variables, instead)]
 
 
 def _unmet_headers(
-    expected: Expected, answer: Answer, variables: Variables, shown: Callable[[JsonValue], str]
+    expected: Expected,
+    answer: Answer,
+    variables: Variables,
+    instead: Callable[[JsonValue, str, JsonValue], str],
 ) -> Iterator[str]:
     for name, part in expected.headers.items():
         actual = answer.headers.get(name.lower())
         if actual is None:
             yield f"header {name} is missing"
         elif filled(part, variables).lower() not in actual.lower():
-            yield f"header {name} is {shown(actual)}, without {_shown(part)}"
+            yield f"header {name} {instead(actual, 'without', part)}"
 
 
 def captured(capture: Capture, answer: Answer) -> JsonValue:

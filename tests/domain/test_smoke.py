@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from bot.config.smoke import SmokeTest
 from bot.domain.smoke import (
@@ -130,7 +130,7 @@ def test_values_are_captured_from_json_headers_and_text() -> None:
 
 
 def test_variables_keep_their_type_where_they_stand_alone_and_are_escaped_in_paths() -> None:
-    known = {"id": 7, "q": "a b/c", "next": "/next?a=1"}
+    known: dict[str, JsonValue] = {"id": 7, "q": "a b/c", "next": "/next?a=1"}
     assert filled_json({"id": "{{ id }}", "text": "no {{id}}"}, known) == {"id": 7, "text": "no 7"}
     assert filled_address("/find/{{q}}", known) == "/find/a%20b%2Fc"
     assert filled_address("{{next}}", known) == "/next?a=1"
