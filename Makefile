@@ -6,11 +6,12 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help test test-cluster lint scenarios format demo docs lock clean
+.PHONY: help test test-cluster test-unleash lint scenarios format demo docs lock clean
 
 help:
 	@echo "make test    lint, types, layers and every test"
 	@echo "make test-cluster KUBECONFIG=…  the Kubernetes strategies against that cluster"
+	@echo "make test-unleash               the feature flags against the real Unleash server (needs Node)"
 	@echo "make demo    the whole journey on a simulated company, on this machine only"
 	@echo "make scenarios [TRANSPORT=http]   every scenario, over Socket Mode or signed HTTP"
 	@echo "make format  let ruff mend what it can"
@@ -41,6 +42,19 @@ test: lint
 test-cluster: $(STAMP)
 	KUBECONFIG_TEST="$${KUBECONFIG:?name the kubeconfig of the cluster to test against}" \
 	  $(BIN)/pytest tests/cluster
+
+# The real Unleash server, installed from its lock file; npm runs no scripts of what it installs.
+UNLEASH := build/unleash
+$(UNLEASH)/.installed: tests/strategies/flag_services/unleash/package-lock.json
+	@command -v npm >/dev/null || { echo "Node is not installed. On Debian: apt-get install nodejs npm"; exit 1; }
+	mkdir -p $(UNLEASH)
+	cp tests/strategies/flag_services/unleash/package*.json $(UNLEASH)
+	npm ci --prefix $(UNLEASH) --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund --silent
+	@touch $@
+
+test-unleash: $(STAMP) $(UNLEASH)/.installed
+	UNLEASH_HOME=$(CURDIR)/$(UNLEASH) $(BIN)/pytest -k unleash \
+	  tests/strategies/test_feature_flag_unleash.py tests/strategies/test_feature_flag_contract.py
 
 # Every scenario, over one of the two ways in which Slack can reach the bot. CI runs both.
 scenarios: $(STAMP)

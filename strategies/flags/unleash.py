@@ -35,6 +35,9 @@ class Unleash:
 
     async def read(self) -> Flag:
         """The flag's environment, and its newest event; see the protocol."""
+        # An environment is shown for an archived flag and under a wrong project too, and only a
+        # change would be refused.
+        await self._api.record(self._feature, "environments")
         document = await self._api.record(self._path, "enabled")
         event = await self._newest_event()
         strategies = document.get("strategies") or []
@@ -78,10 +81,13 @@ class Unleash:
         return self._api.curl("GET", self._path)
 
     @property
-    def _path(self) -> str:
+    def _feature(self) -> str:
         project, flag = segment(self._target.project), segment(self._target.flag)
-        environment = segment(self._target.environment)
-        return f"/api/admin/projects/{project}/features/{flag}/environments/{environment}"
+        return f"/api/admin/projects/{project}/features/{flag}"
+
+    @property
+    def _path(self) -> str:
+        return f"{self._feature}/environments/{segment(self._target.environment)}"
 
     def _switch_path(self, wanted: FlagState) -> str:
         return f"{self._path}/{'on' if wanted.enabled else 'off'}"

@@ -33,6 +33,7 @@ from tests.strategies.elbv2_fixtures import (
     premises,
     rule_shop,
 )
+from tests.strategies.flag_services.fixtures import unleash_process
 from tests.strategies.flagger_shop import flagger, gate, idle
 from tests.strategies.support import NAMESPACE, Shop, checkout, payments, rules_of_the_bot
 
@@ -58,6 +59,7 @@ __all__ = [
     "route",
     "rule_shop",
     "stuck",
+    "unleash_process",
 ]
 
 BOT_TOKEN = "bot-token"

@@ -20,6 +20,7 @@ from tests.strategies.flag_services.fixtures import opened
 from tests.strategies.flag_services.flagsmith import FlagsmithServer
 from tests.strategies.flag_services.http_api import HttpApi
 from tests.strategies.flag_services.launchdarkly import LaunchDarklyServer
+from tests.strategies.flag_services.real_unleash import HOME, RealUnleash
 from tests.strategies.flag_services.server import FlagServer
 from tests.strategies.flag_services.shop import FlagShop, taken_back
 from tests.strategies.flag_services.unleash import UnleashServer
@@ -29,13 +30,22 @@ SERVERS: dict[str, type[FlagServer]] = {
     for one in (HttpApi, UnleashServer, LaunchDarklyServer, FlagsmithServer, AppConfigServer)
 }
 
+REAL = "unleash-server"
+"""The real one, where ``make test-unleash`` has installed it."""
 
-@pytest.fixture(params=sorted(SERVERS))
+
+@pytest.fixture(params=sorted(SERVERS) + ([REAL] if HOME else []))
 async def shop(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[FlagShop]:
     """Each service in turn."""
-    async with opened(SERVERS[request.param](), monkeypatch) as found:
+    real = request.param == REAL
+    flags = (
+        RealUnleash(request.getfixturevalue("unleash_process"))
+        if real
+        else SERVERS[request.param]()
+    )
+    async with opened(flags, monkeypatch) as found:
         yield found
 
 

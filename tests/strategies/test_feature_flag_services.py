@@ -243,6 +243,17 @@ async def test_unleash_without_the_permission_is_blocked_before_anything_is_chan
     assert found(await shop.plan(), "Rights").verdict is BLOCK
 
 
+async def test_unleash_shows_an_archived_flag_and_one_of_another_project_but_the_plan_refuses_them(
+    unleash: tuple[UnleashServer, FlagShop],
+) -> None:
+    flags, shop = unleash
+    with pytest.raises(NotFoundError, match="404: Could not find feature flag"):
+        await shop.with_target(project="default").plan()
+    flags.archived = True
+    with pytest.raises(NotFoundError, match="404: Could not find feature flag"):
+        await shop.plan()
+
+
 async def test_unleash_change_requests_that_wait_are_named(
     unleash: tuple[UnleashServer, FlagShop],
 ) -> None:

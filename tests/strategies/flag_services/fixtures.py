@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.strategies.flag_services.real_unleash import UnleashProcess, serve
 from tests.strategies.flag_services.server import FlagServer
 from tests.strategies.flag_services.shop import FlagShop, Login, flag_shop
 
@@ -27,3 +28,9 @@ async def opened(flags: FlagServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     finally:
         await login.server.close()
         await flags.stop()
+
+
+@pytest.fixture(scope="session")
+def unleash_process() -> Iterator[UnleashProcess]:
+    """The real Unleash server, started once."""
+    yield from serve()

@@ -8,7 +8,8 @@ from aiohttp import web
 
 from tests.strategies.flag_services.server import FlagServer
 
-_PATH = "/api/admin/projects/{project}/features/{flag}/environments/{environment}"
+_FEATURE = "/api/admin/projects/{project}/features/{flag}"
+_PATH = f"{_FEATURE}/environments/{{environment}}"
 
 
 class UnleashServer(FlagServer):
@@ -30,6 +31,8 @@ class UnleashServer(FlagServer):
         self.change_requests: list[int] = []
         self.events: list[dict[str, Any]] = []
         self._record("feature-environment-enabled", "dev@example.com")
+        self.archived = False
+        self.app.router.add_get(_FEATURE, self._feature)
         self.app.router.add_get(_PATH, self._get)
         self.app.router.add_post(f"{_PATH}/{{state:on|off}}", self._toggle)
         self.app.router.add_get("/api/admin/events/{flag}", self._events)
@@ -78,10 +81,19 @@ class UnleashServer(FlagServer):
 
     def _known(self, request: web.Request) -> bool:
         names = request.match_info
-        given = (names["project"], names["flag"], names["environment"])
-        return given == ("web", "oauth_auth", "production")
+        return (names["flag"], names["environment"]) == ("oauth_auth", "production")
+
+    async def _feature(self, request: web.Request) -> web.Response:
+        names = request.match_info
+        if (names["project"], names["flag"]) != ("web", "oauth_auth") or self.archived:
+            return self.refusal(404, f"Could not find feature flag with name {names['flag']}")
+        environments = [{"name": "production", "enabled": self.enabled}]
+        return web.json_response(
+            {"name": "oauth_auth", "project": "web", "environments": environments}
+        )
 
     async def _get(self, request: web.Request) -> web.Response:
+        """As the real one: neither a wrong project nor the archive is noticed here."""
         if not self._known(request):
             return self.refusal(404, "Could not find feature environment")
         return web.json_response(
@@ -102,6 +114,8 @@ class UnleashServer(FlagServer):
     async def _toggle(self, request: web.Request) -> web.Response:
         if not self._known(request):
             return self.refusal(404, "Could not find environment production for feature: x")
+        if self.archived:
+            return self.refusal(400, "Cannot perform this operation on archived features")
         on = request.match_info["state"] == "on"
         if self.enabled is not on:
             if on and all(one.get("disabled") for one in self.strategies):
