@@ -74,7 +74,12 @@ async def propose(
         known_good=_known_good(context, name, marks, usual),
     )
     plan = learned(plan, await _past(context, name))
-    return e.PlanProposed(plan=plan, baseline=usual.baseline, baseline_note=usual.note)
+    return e.PlanProposed(
+        plan=plan,
+        baseline=usual.baseline,
+        baseline_note=usual.note,
+        released_at=observed.released_at,
+    )
 
 
 async def _past(context: Context, name: str) -> list[Incident]:
