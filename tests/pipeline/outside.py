@@ -73,7 +73,16 @@ class Outside:
             "customers": {**box, "audience": "customers", "to": ["news@lists.example"]},
             "board": {**box, "audience": "stakeholders", "to": ["board@shop.example"]},
         }
-        return catalog_of({"company": "Shop", "destinations": destinations, **changes})
+        # Proven as surely as in ten minutes: a shorter time, in shorter buckets.
+        quick = {"checkpoints": ["2m"], "judge": {"bucket_seconds": 20}}
+        return catalog_of(
+            {
+                "company": "Shop",
+                "destinations": destinations,
+                "verification": quick,
+                **changes,
+            }
+        )
 
     async def process(self, catalog: Catalog | None = None, **options: Any) -> Process:
         """A process of the bot that reaches everybody."""
