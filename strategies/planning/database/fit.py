@@ -24,7 +24,7 @@ async def schema_fits(target: DatabaseTarget, world: World, release: str) -> Sch
     if not isinstance(target, SqlMigrationsTarget | AlembicTarget | RestoreTarget):
         return SchemaFit(fits=None, evidence=("This kind of database cannot be looked into.",))
     written_for = next(
-        (plain(v) for name, v in target.releases.items() if same_release(name, release)), None
+        (v for name, v in target.releases.items() if same_release(name, release)), None
     )
     if written_for is None:
         why = f"The catalog does not say for which schema {release} was written"
@@ -43,10 +43,10 @@ async def _by_migrations(source: Source, world: World, release: str, written_for
     history = await source.history(world)
     versions = [plain(link.version) for link in history.links]
     name, live = source.session.database, history.links[0].release
-    if written_for not in versions:
+    if plain(written_for) not in versions:
         missing = f"Database {name} is at {live} and lacks schema {written_for}, which {release} "
         return SchemaFit(fits=False, evidence=(f"{missing}was written for.",))
-    newer = await source.read(world, history.links[: versions.index(written_for)])
+    newer = await source.read(world, history.links[: versions.index(plain(written_for))])
     answers = await ask(
         source.session,
         world,
@@ -72,7 +72,7 @@ def _judged(link: Link) -> Compatibility:
 async def _by_needs(target: RestoreTarget, world: World, written_for: str) -> SchemaFit:
     """Without migrations only what is named can be looked for."""
     session = Session(database=target.database, connection=target.connection)
-    needs = next((v for key, v in target.needs.items() if plain(key) == written_for), ())
+    needs = next((v for key, v in target.needs.items() if plain(key) == plain(written_for)), ())
     missing = await missing_needs(session, world, needs)
     checks = [one for one in target.checks if one.when == "always"]
     wrong = [one.sentence for one in await run_checks(session, world, checks) if not one.holds]
