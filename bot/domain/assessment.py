@@ -61,6 +61,21 @@ class Figures(Value):
     latency_ms: float | None = None
     baseline_error_rate: Fraction | None = None
     baseline_latency_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    """95 and 99 % of the requests took at most so long."""
+    baseline_p95_ms: float | None = None
+    saturation: float | None = None
+    """How full the service's scarcest resource is, as a share of its limit; 1 is full."""
+    business_per_minute: float | None = None
+    """What the service is there for: orders, sign-ups, payments."""
+    baseline_business_per_minute: float | None = None
+    business_shortfall: Fraction | None = None
+    """How far that is below normal; None also where it is too little to compare."""
+    source: str = ""
+    """Where the figures come from, as people call it."""
+    baseline_note: str = ""
+    """What normal was taken from, or why it is unknown."""
     current_release: str | None = None
     previous_release: str | None = None
     """The last known good release: what a rollback would go to."""

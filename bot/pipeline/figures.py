@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from bot.config.catalog import ServiceEntry
 from bot.domain.assessment import Figures
 from bot.domain.recovery import Baseline
-from bot.domain.values import Value
+from bot.domain.values import Value, spoken
 from bot.errors import RollbackBotError, TemporaryError
 from bot.pipeline import releases
 from bot.pipeline.context import Context
@@ -17,11 +18,23 @@ from bot.ports.world import Observation, Series
 
 T = TypeVar("T")
 
+SHORT_OF_NORMAL = timedelta(minutes=30)
+"""A baseline that was measured for less time than this is used, and said to be short."""
+LEAST_BUSINESS = 20
+"""Fewer orders than this are expected in the live window: a drop could be chance."""
+_SOURCES = {
+    "pods": "the service's own pods",
+    "prometheus": "Prometheus",
+    "cloudwatch": "CloudWatch",
+    "datadog": "Datadog",
+}
+
 
 async def measure(context: Context, service: str, *, strategy: str | None = None) -> Figures:
     """What is known now; a source that fails or is too slow leaves a gap and a problem."""
     entry = context.service(service)
-    now = context.clock.now()
+    # A source that learns of requests late is asked about the newest time that it knows whole.
+    now = context.clock.now() - _late_by(entry)
     patience = context.catalog.assessment.patience
     window = context.catalog.assessment.live_window
     chosen = context.strategy(strategy or entry.rollback[0].strategy)
@@ -36,18 +49,64 @@ async def measure(context: Context, service: str, *, strategy: str | None = None
     usual = await normal(context, service, released_at=since)
     if usual.baseline is None:
         problems.append(TemporaryError(usual.note))
-    if series is not None and series.requests == 0:
-        problems.append(TemporaryError("No request was counted just now."))
+    told = [problem.what for problem in problems]
+    if series is not None:
+        told += ["No request was counted just now."] * (series.requests == 0) + [*series.problems]
+    drop, why_not = _business_drop(series, usual.baseline, window)
     return Figures(
-        error_rate=series.error_rate if series else None,
-        requests=series.requests if series else None,
-        latency_ms=series.latency_ms if series else None,
-        baseline_error_rate=usual.baseline.error_rate if usual.baseline else None,
-        baseline_latency_ms=usual.baseline.latency_ms if usual.baseline else None,
+        **_live(series),
+        **_usual(usual),
+        business_shortfall=drop,
         current_release=observation.live_release if observation else None,
         previous_release=await _previous(context, service, observation),
-        problems=tuple(problem.what for problem in problems),
+        source=_SOURCES[entry.metrics.provider] if entry.metrics else "",
+        problems=(*told, *why_not),
     )
+
+
+def _live(series: Series | None) -> dict[str, Any]:
+    if series is None:
+        return {}
+    return {
+        "error_rate": series.error_rate,
+        "requests": series.requests,
+        "latency_ms": series.latency_ms,
+        "p95_ms": series.p95_ms,
+        "p99_ms": series.p99_ms,
+        "saturation": series.saturation,
+        "business_per_minute": series.business_per_minute,
+    }
+
+
+def _usual(usual: Normal) -> dict[str, Any]:
+    if usual.baseline is None:
+        return {"baseline_note": usual.note}
+    return {
+        "baseline_error_rate": usual.baseline.error_rate,
+        "baseline_latency_ms": usual.baseline.latency_ms,
+        "baseline_p95_ms": usual.baseline.p95_ms,
+        "baseline_business_per_minute": usual.baseline.business_per_minute,
+        "baseline_note": usual.note,
+    }
+
+
+def _business_drop(
+    series: Series | None, baseline: Baseline | None, window: timedelta
+) -> tuple[float | None, tuple[str, ...]]:
+    """How far business is below normal, or why that cannot be told."""
+    now = series.business_per_minute if series else None
+    if now is None:
+        return None, ()
+    usual = baseline.business_per_minute if baseline else None
+    if usual is None:
+        return None, ("What is normal for the business metric is unknown.",)
+    if usual * window.total_seconds() / 60 < LEAST_BUSINESS:
+        return None, (f"Business: {usual:.1f} a minute is normal, too little to compare.",)
+    return max(0.0, 1 - now / usual), ()
+
+
+def _late_by(entry: ServiceEntry) -> timedelta:
+    return entry.metrics.late_by if entry.metrics else timedelta(0)
 
 
 class Normal(Value):
@@ -70,9 +129,9 @@ async def normal(context: Context, service: str, *, released_at: datetime | None
     if released_at is None:
         return _assumed(context, service, "It is not known when the release began to serve.")
     start = released_at - verification.baseline_window
-    outcome = await _within(
-        patience, _series(context, service, start, released_at), "The metrics source"
-    )
+    # Nothing of the bad release itself, and nothing that its source has yet to learn.
+    end = min(released_at, context.clock.now() - _late_by(context.service(service)))
+    outcome = await _within(patience, _series(context, service, start, end), "The metrics source")
     if isinstance(outcome, RollbackBotError):
         return _assumed(context, service, outcome.what)
     if outcome.requests == 0:
@@ -84,12 +143,20 @@ async def normal(context: Context, service: str, *, released_at: datetime | None
     first, last = covered[0], covered[-1]
     found = Baseline(
         start=first.start,
-        end=last.start + timedelta(seconds=last.seconds),
+        end=min(released_at, last.start + timedelta(seconds=last.seconds)),
         requests=outcome.requests,
         errors=outcome.errors,
         latency_ms=outcome.latency_ms,
+        p95_ms=outcome.p95_ms,
+        business_per_minute=outcome.business_per_minute,
     )
-    note = f"{found.requests} requests before the release at {released_at:%H:%M:%S} UTC"
+    length = found.end - found.start
+    note = (
+        f"{found.requests} requests in the {spoken(length.total_seconds())} before the release at "
+        f"{released_at:%H:%M:%S} UTC"
+    )
+    if length < min(SHORT_OF_NORMAL, verification.baseline_window):
+        note += ", which is all that was recorded"
     busiest = sorted(outcome.requests_by_release.items(), key=lambda item: -item[1])
     served = tuple(release for release, requests in busiest if requests)
     return Normal(baseline=found, note=note, served=served)

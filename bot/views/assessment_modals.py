@@ -18,7 +18,7 @@ from bot.domain.draft import Draft
 from bot.views import figures as words
 from bot.views import forms, ids
 from bot.views.kit import context, section
-from bot.views.markup import inline, lines
+from bot.views.markup import inline, lines, plain
 
 _FINDINGS = (
     forms.option("The service is completely down", ids.SERVICE_DOWN),
@@ -46,6 +46,8 @@ def assessment_form(draft: Draft, *, problem: str = "") -> dict[str, Any]:
     """What the bot measured, and what only a person can tell."""
     found = draft.figures or Figures()
     said = draft.assessment or Assessment(service=draft.service, figures=found)
+    # What a person entered before is kept; at first the form shows what was measured.
+    drop = said.business_drop if draft.assessment else found.business_shortfall
     blocks = [
         *([section(f"⚠️ {inline(problem, 800)}")] if problem else []),
         section(f"*{inline(draft.service, 80)}*, live figures"),
@@ -61,9 +63,9 @@ def assessment_form(draft: Draft, *, problem: str = "") -> dict[str, Any]:
         forms.number_input(
             ids.BUSINESS_DROP,
             "Business metrics down, in per cent",
-            initial=_percents(said.business_drop),
+            initial=_percents(drop),
             most=100,
-            hint="Orders, sign-ups, payments compared with normal.",
+            hint=_business_hint(found),
         ),
         forms.checkboxes(ids.FINDINGS, "What do you see?", _FINDINGS, ticked=_ticked(said)),
         forms.text_input(
@@ -90,12 +92,20 @@ def _figures(found: Figures) -> list[str]:
     told = [
         f"• Error rate: {words.error_rate(found)}",
         f"• Response time: {words.latency(found)}",
+        *words.more(found),
         f"• Release: {words.releases(found)} (now → last known good)",
+        *words.origin(found),
         *words.gaps(found),
     ]
     if found.error_rate is None or found.latency_ms is None:
         told.append(f"{words.UNKNOWN_IS_NOT_HEALTHY} If you can read it elsewhere, enter it below.")
     return [lines(told, 2_800)]
+
+
+def _business_hint(found: Figures) -> str:
+    if found.business_shortfall is None:
+        return "Orders, sign-ups, payments compared with normal."
+    return plain(f"By {found.source}: {words.business(found)}. Correct it if you know better.", 300)
 
 
 def _missing(found: Figures, said: Assessment) -> list[Block]:

@@ -42,6 +42,60 @@ def latency(figures: Figures) -> str:
     return f"{said}, {figures.latency_ratio:.1f}× the normal {normal}"
 
 
+def slowest(figures: Figures) -> str:
+    """The response times of the slow requests, which a mean hides."""
+    known = [
+        f"{share} % within {milliseconds(value)}"
+        for share, value in ((95, figures.p95_ms), (99, figures.p99_ms))
+        if value is not None
+    ]
+    if not known:
+        return UNKNOWN
+    said = ", ".join(known)
+    if figures.p95_ms is None or figures.baseline_p95_ms is None:
+        return said
+    return f"{said} (normal: 95 % within {milliseconds(figures.baseline_p95_ms)})"
+
+
+def saturation(figures: Figures) -> str:
+    """How full the scarcest resource is."""
+    return UNKNOWN if figures.saturation is None else f"{figures.saturation:.0%} of the limit"
+
+
+def business(figures: Figures) -> str:
+    """The business metric beside what is normal."""
+    now, normal = figures.business_per_minute, figures.baseline_business_per_minute
+    if now is None:
+        return UNKNOWN
+    said = f"{now:,.1f} a minute"
+    if normal is None:
+        return f"{said} (what is normal is unknown)"
+    down = f", down by {percent(figures.business_shortfall)}" if figures.business_shortfall else ""
+    return f"{said}, normal {normal:,.1f}{down}"
+
+
+def more(figures: Figures) -> tuple[str, ...]:
+    """Figures that not every service has, one line each; those that are missing are gaps."""
+    told = []
+    if figures.p95_ms is not None or figures.p99_ms is not None:
+        told.append(f"• Slowest requests: {slowest(figures)}")
+    if figures.saturation is not None:
+        told.append(f"• Saturation: {saturation(figures)}")
+    if figures.business_per_minute is not None:
+        told.append(f"• Business: {business(figures)}")
+    return tuple(told)
+
+
+def origin(figures: Figures) -> tuple[str, ...]:
+    """Where the figures come from, and what normal is."""
+    told = []
+    if figures.source:
+        told.append(f"• Measured by {inline(figures.source)}")
+    if figures.baseline_note and figures.baseline_error_rate is not None:
+        told.append(f"• Normal: {inline(figures.baseline_note, 300)}")
+    return tuple(told)
+
+
 def releases(figures: Figures) -> str:
     """From which release to which."""
     return f"{release(figures.current_release)} → {release(figures.previous_release)}"
@@ -52,7 +106,7 @@ def release(name: str | None) -> str:
     return code(name, 80) if name else UNKNOWN
 
 
-def gaps(figures: Figures, *, limit: int = 5) -> tuple[str, ...]:
+def gaps(figures: Figures, *, limit: int = 6) -> tuple[str, ...]:
     """Why figures are missing, one line each."""
     told = [f"• {inline(problem)}" for problem in figures.problems[:limit]]
     if len(figures.problems) > limit:

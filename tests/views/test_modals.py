@@ -196,3 +196,26 @@ def test_a_message_keeps_its_lines_and_links_to_channels() -> None:
     assert_view(view)
     long = modals.message_view("This title is much too long for Slack", "Yes.")
     assert long["title"]["text"] == "This title is much too …"
+
+
+def test_a_measured_drop_in_business_is_filled_in_with_its_source() -> None:
+    found = figures(
+        business_per_minute=30.0,
+        baseline_business_per_minute=120.0,
+        business_shortfall=0.75,
+        p95_ms=900.0,
+        baseline_p95_ms=300.0,
+        saturation=0.83,
+        source="Prometheus",
+        baseline_note="36000 requests in the 1 h before the release",
+    )
+    view = modals.assessment_form(draft(figures=found, assessment=None, verdict=None))
+    block = next(b for b in view["blocks"] if b.get("block_id") == ids.BUSINESS_DROP)
+    assert block["element"]["initial_value"] == "75.00"
+    assert "By Prometheus: 30.0 a minute, normal 120.0, down by 75.0%" in block["hint"]["text"]
+    for said in (
+        "95 % within 900 ms (normal: 95 % within 300 ms)",
+        "83% of the limit",
+        "Normal: 36000 requests in the 1 h before the release",
+    ):
+        assert said in shown(view)
