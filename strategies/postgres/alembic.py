@@ -13,9 +13,12 @@ from strategies.postgres.client import Session
 from strategies.postgres.migrations import ScriptFile
 
 _LINE = re.compile(
-    r"^(?P<down>\S+(?:, \S+)*) -> (?P<revision>[^\s,]+)(?: \([^)]*\))*(?:, (?P<name>.*))?$",
+    r"^(?P<down>\S+(?:, \S+)*)(?: \((?P<depends>[^)]*)\))? -> "
+    r"(?P<revision>[^\s,]+)(?: \([^)]*\))*(?:, (?P<name>.*))?$",
     re.MULTILINE,
 )
+_REASON = re.compile(r"^(?:FAILED|(?:\w+\.)*[A-Z]\w*[a-z]\w*): .*$", re.MULTILINE)
+"""Alembic's own refusal, or the last line of a traceback: what follows it is the SQL and a link."""
 _TRANSACTION = re.compile(r"^\s*(BEGIN|COMMIT);\s*$", re.MULTILINE)
 _SECONDS = 60.0
 
@@ -25,7 +28,7 @@ class Revision(Value):
 
     revision: str
     down: tuple[str, ...]
-    """Empty for the first, several for a merge."""
+    """Empty for the first, several for a merge or one that depends on another branch."""
     name: str
 
 
@@ -45,7 +48,7 @@ class Alembic(Value):
         return {
             match["revision"]: Revision(
                 revision=match["revision"],
-                down=tuple(one for one in match["down"].split(", ") if one != "<base>"),
+                down=_parents(match["down"], match["depends"] or ""),
                 name=(match["name"] or "").strip(),
             )
             for match in _LINE.finditer(text)
@@ -83,8 +86,7 @@ class Alembic(Value):
         )
         if finished.status != 0:
             # A traceback of SQLAlchemy may quote the URL with its password.
-            last = finished.errors.strip().splitlines()[-1:] or ["no reason given"]
-            said = re.sub(r"://[^@\s]*@", "://…@", last[0])[:300]
+            said = re.sub(r"://[^@\s]*@", "://…@", _last_words(finished.errors))[:300]
             for secret in url.values():
                 said = said.replace(secret, "…")
             raise PermanentError(
@@ -101,3 +103,15 @@ class Alembic(Value):
         words.append(f"PGDATABASE={session.database}")
         call = " ".join([*words, session.command(self.program, *arguments)])
         return f"(cd {shlex.quote(self.folder)} && {call})"
+
+
+def _parents(down: str, depends: str) -> tuple[str, ...]:
+    names = [*down.split(", "), *filter(None, depends.split(", "))]
+    return tuple(name for name in names if name != "<base>")
+
+
+def _last_words(errors: str) -> str:
+    """Why it ended."""
+    reasons = _REASON.findall(errors)
+    lines = errors.strip().splitlines()
+    return str(reasons[-1]) if reasons else lines[-1] if lines else "no reason given"
