@@ -53,7 +53,7 @@ class Expected(Value):
     headers: dict[str, str] = Field(default_factory=dict)
     """Headers and a text that each has in it, whatever the case."""
 
-    @field_validator("status", mode="before")
+    @field_validator("status", mode="before", json_schema_input_type=int | tuple[int, ...])
     @classmethod
     def _one_or_several(cls, value: object) -> object:
         return (value,) if isinstance(value, int) else value
