@@ -97,7 +97,7 @@ ReleasePlanSettings = Annotated[
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:
         raise ValueError(f"“{value}” is no time zone; write it like Europe/Berlin") from error
     return value
 
@@ -109,9 +109,11 @@ def _span(value: str) -> str:
 
 def _times(value: str) -> tuple[time, time]:
     found = _SPAN.fullmatch(value.strip())
-    if found is None:
+    numbers = [int(part) for part in found.groups()] if found else [24]
+    # A day ends at 23:59 here: no meeting goes on past midnight.
+    if max(numbers[::2]) > 23 or max(numbers[1::2]) > 59:
         raise ValueError(f"“{value}” is no span of a day; write it like 09:00-17:00")
-    begins, ends = time(int(found[1]), int(found[2])), time(int(found[3]), int(found[4]))
+    begins, ends = time(numbers[0], numbers[1]), time(numbers[2], numbers[3])
     if begins >= ends:
         raise ValueError(f"“{value}” ends before it begins; write it like 09:00-17:00")
     return begins, ends

@@ -79,7 +79,18 @@ async def test_a_resolved_incident_has_all_its_papers_before_its_report(
 async def test_everybody_involved_is_invited_in_the_channel_and_by_mail(
     company: Company, github: GitHubServer
 ) -> None:
-    catalog = catalog_with(github, post_mortem={"zone": "Europe/Berlin", "email": "team"})
+    mailbox = {
+        "kind": "email",
+        "audience": "stakeholders",
+        "host": "mail.example.com",
+        "from": "bot@example.com",
+        "to": ["everybody@example.com"],
+    }
+    catalog = catalog_with(
+        github,
+        destinations={"team": mailbox},
+        post_mortem={"zone": "Europe/Berlin", "email": "team"},
+    )
     process = await company.process(catalog=catalog)
     incident = await resolve(process, await abandoned(process))
     await company.clock.advance(10)
@@ -104,7 +115,8 @@ async def test_everybody_involved_is_invited_in_the_channel_and_by_mail(
     (event,) = Calendar.from_ical(kept.content.decode()).walk("VEVENT")
     assert event["DTSTART"].dt == meeting.start
     rows = await process.store.deliveries(incident.id)
-    (mail,) = [row.delivery for row in rows if row.delivery.destination == "email:team"]
+    (mail,) = [row.delivery for row in rows if row.delivery.id.endswith("/invitation")]
+    assert mail.destination == "email:team"
     assert mail.payload["to"] == ["ana@example.com", "ben@example.com"]
     assert "BEGIN:VCALENDAR" in str(mail.payload["calendar"])
 
