@@ -172,7 +172,7 @@ class AppConfig:
             VersionNumber=int(version),
         )
         content = await asyncio.to_thread(answer["Content"].read)
-        return _enabled_in(content, self._target.flag)
+        return enabled_in(content, self._target.flag)
 
     def _latest(self, flag: Flag) -> dict[str, Any]:
         latest: dict[str, Any] = flag.document["deployments"][0]
@@ -216,7 +216,7 @@ class AppConfig:
         return warned(name, sentence) if left < _CLOSING else passed(name, sentence)
 
 
-def _enabled_in(content: bytes, flag: str) -> bool | None:
+def enabled_in(content: bytes, flag: str) -> bool | None:
     """From the values of an AWS.AppConfig.FeatureFlags document; variants count one by one."""
     try:
         values = json.loads(content).get("values") or {}
