@@ -55,7 +55,7 @@ class StatuspageCourier:
         return _receipt(await page.call("POST", "/incidents", json=body))
 
     async def find(self, delivery: Delivery) -> Receipt | None:
-        """The incident whose metadata name this delivery, or a later one of its series.
+        """The incident whose metadata name this delivery.
 
         A resolved incident is not among the unresolved ones, so the newest of all are read too.
         """
