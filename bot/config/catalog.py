@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import AnyHttpUrl, Field, model_validator
 
 from bot.config.alerts import Alerts
-from bot.config.destinations import Destination
+from bot.config.destinations import Destination, EmailDestination
 from bot.config.durations import Duration
 from bot.config.metrics import MetricsSettings, PodMetrics
 from bot.config.paperwork import (
@@ -193,6 +193,13 @@ class Catalog(Value):
                     f"destinations.{name}.services names {', '.join(unknown)}, which “services” "
                     "does not have"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _invitations_have_a_mailbox(self) -> Catalog:
+        name = self.post_mortem.email
+        if name and not isinstance(self.destinations.get(name), EmailDestination):
+            raise ValueError(f"post_mortem.email: “{name}” is no destination of kind email")
         return self
 
     def public_name(self, service: str) -> str:
