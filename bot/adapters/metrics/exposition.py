@@ -43,7 +43,8 @@ def read_counters(text: str, metrics: PodMetrics) -> Counters:
     A counter that is declared but has no series yet is zero: client libraries create the series
     of a labelled counter with its first increment. Everything but the requests is optional.
     Raises CounterMissingError when the page does not know the counter of requests, or none of its
-    series has the label that tells errors; PermanentError when it is not in the text format or a counter is no count.
+    series has the label that tells errors; PermanentError when it is not in the text format or a
+    counter is no count.
     """
     try:
         families = list(text_string_to_metric_families(text))
