@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bot.domain.plan import Step
 from bot.domain.values import Value
-from bot.errors import TemporaryError, WorldMovedError
+from bot.errors import PermanentError, TemporaryError, WorldMovedError
 from bot.ports.world import Observed, StepState, World
 from strategies.planning.rds.instances import (
     SERVED_TAG,
@@ -22,6 +22,9 @@ from strategies.planning.rds.instances import (
     status_of,
     tags_of,
 )
+
+_BUSY = "InvalidDBInstanceState"
+"""RDS's error code for an instance that is not available."""
 
 
 class RdsRenameParams(Value):
@@ -75,14 +78,20 @@ class RdsRename:
                 ResourceName=live["DBInstanceArn"],
                 Tags=[served],
             )
-        await world.aws.call(
-            "rds",
-            "modify_db_instance",
-            region=params.region,
-            DBInstanceIdentifier=params.old,
-            NewDBInstanceIdentifier=params.new,
-            ApplyImmediately=True,
-        )
+        try:
+            await world.aws.call(
+                "rds",
+                "modify_db_instance",
+                region=params.region,
+                DBInstanceIdentifier=params.old,
+                NewDBInstanceIdentifier=params.new,
+                ApplyImmediately=True,
+            )
+        except PermanentError as error:
+            if _BUSY not in error.what:
+                raise
+            # It became busy since we looked, perhaps by a renaming of ours: look again.
+            raise TemporaryError(error.what, f"Wait until {params.old} is available.") from error
 
     async def confirm(self, step: Step, world: World) -> str:
         """Waits until RDS shows the instance under the new name, ready to be connected to."""

@@ -29,7 +29,6 @@ from moto.rds.models import rds_backends
 
 from tests.strategies.elbv2_aws import ACCOUNT, REGION, Aws, HastyClock
 
-_LOST = "<ErrorResponse><Error><Code>InternalFailure</Code></Error></ErrorResponse>"
 _READING = ("Describe", "List")
 _KEPT = ("databases", "database_snapshots", "db_parameter_groups", "subnet_groups", "db_proxies")
 
@@ -170,10 +169,12 @@ def serve() -> Iterator[Region]:
         action = self._get_action()
         region.calls.append(action)
         fault = region.faults.pop(action, None)
+        if fault == "busy":
+            return 400, {}, _error("InvalidDBInstanceState")
         if fault == "before":
-            return 500, {}, _LOST
+            return 500, {}, _error("InternalFailure")
         answer = _act(region, action, self, call_action)
-        return (500, {}, _LOST) if fault else answer
+        return (500, {}, _error("InternalFailure")) if fault else answer
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for every request
     # Moto lists its folders for every request to find out which service is meant.
@@ -194,8 +195,7 @@ def _act(region: Region, action: str, request: Any, call_action: Callable[[Any],
     new = request._get_param("NewDBInstanceIdentifier")
     refused = region.refusal(action, name, new)
     if refused:
-        text = f"<ErrorResponse><Error><Code>{refused}</Code></Error></ErrorResponse>"
-        return 400, {}, text
+        return 400, {}, _error(refused)
     asked = dict(request.params)
     answer = call_action(request)
     if action.startswith("RestoreDBInstance") and answer[0] == 200:
@@ -208,7 +208,7 @@ def _act(region: Region, action: str, request: Any, call_action: Callable[[Any],
 
 def _quotas(quotas: dict[str, tuple[int, int]] | None) -> tuple[int, dict[str, str], str]:
     if quotas is None:
-        return 403, {}, "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>"
+        return 403, {}, _error("AccessDenied")
     entries = "".join(
         f"<AccountQuota><AccountQuotaName>{name}</AccountQuotaName><Used>{used}</Used>"
         f"<Max>{most}</Max></AccountQuota>"
@@ -220,3 +220,7 @@ def _quotas(quotas: dict[str, tuple[int, int]] | None) -> tuple[int, dict[str, s
         "</DescribeAccountAttributesResponse>"
     )
     return 200, {}, text
+
+
+def _error(code: str) -> str:
+    return f"<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>"

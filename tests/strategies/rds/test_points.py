@@ -15,33 +15,16 @@ from pydantic import ValidationError
 
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import PreflightVerdict
-from bot.domain.values import Facts
-from bot.errors import NotFoundError, PermanentError, RefusedError, TemporaryError
+from bot.errors import NotFoundError, RefusedError
 from bot.ports.world import World
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.resources import REPLICASETS
 from sandbox.shop import delivery, manifests
-from strategies.planning.rds.comparing import SqlComparison
-from strategies.planning.rds.restore import beside
-from strategies.planning.rds.settings import modify_arguments, restore_arguments, settings_of
-from tests.contracts.store_postgres import PostgresServer, find_postgres
-from tests.strategies.database.support import RecordedCommands
-from tests.strategies.rds.shop import COMPARE, RESTORE, VERIFY, RdsShop, make_snapshot
+from tests.strategies.rds.shop import RESTORE, RdsShop, make_snapshot
 from tests.strategies.support import NAMESPACE, preflight
 
 ROOT = Path(__file__).parents[3]
 BLOCK, WARN, PASS = PreflightVerdict.BLOCK, PreflightVerdict.WARN, PreflightVerdict.PASS
-DESCRIBED: dict[str, Any] = {
-    "AllocatedStorage": 100,
-    "AvailabilityZone": "eu-central-1a",
-    "DBInstanceClass": "db.t4g.medium",
-    "Engine": "mysql",
-    "Iops": 3000,
-    "MultiAZ": False,
-    "OptionGroupMemberships": [{"OptionGroupName": "audit"}],
-    "StorageThroughput": 125,
-    "StorageType": "gp3",
-}
 
 
 def said_ago(**ago: float) -> str:
@@ -285,119 +268,6 @@ def test_a_catalog_entry_that_rds_would_not_understand_is_refused(
     }
     with pytest.raises(ValidationError, match=message):
         ServiceEntry.model_validate({"rollback": [entry]})
-
-
-# Settings
-
-
-def test_performance_is_passed_on_only_where_rds_lets_one_say_it() -> None:
-    assert "Iops" not in settings_of(DESCRIBED)  # gp3 below 400 GiB has its base performance
-    large = settings_of({**DESCRIBED, "AllocatedStorage": 400})
-    assert (large["Iops"], large["StorageThroughput"]) == (3000, 125)
-    provisioned = settings_of({**DESCRIBED, "StorageType": "io2"})
-    assert provisioned["Iops"] == 3000
-    assert "StorageThroughput" not in provisioned
-    assert "Iops" in settings_of({**DESCRIBED, "Engine": "sqlserver-se"})
-
-
-def test_one_zone_is_kept_and_several_are_left_to_rds_with_default_groups_unnamed() -> None:
-    assert settings_of(DESCRIBED)["AvailabilityZone"] == "eu-central-1a"
-    several = {**DESCRIBED, "MultiAZ": True}
-    assert "AvailabilityZone" not in settings_of(several)
-    assert settings_of(DESCRIBED)["OptionGroupName"] == "audit"
-    default = {**DESCRIBED, "OptionGroupMemberships": [{"OptionGroupName": "default:mysql-8-0"}]}
-    assert "OptionGroupName" not in settings_of(default)
-
-
-def test_what_a_restore_is_not_told_is_modified_afterwards_with_what_belongs_to_it() -> None:
-    wanted: Facts = {
-        **settings_of(DESCRIBED),
-        "Port": 3307,
-        "EnableCloudwatchLogsExports": ["error", "slowquery"],
-        "MonitoringInterval": 60,
-        "MonitoringRoleArn": "arn:aws:iam::123456789012:role/monitoring",
-        "EnablePerformanceInsights": True,
-    }
-    assert "MonitoringInterval" not in restore_arguments(wanted)
-    missing = {name: wanted[name] for name in ("Port", "MonitoringInterval")}
-    missing["EnableCloudwatchLogsExports"] = wanted["EnableCloudwatchLogsExports"]
-    found = {**DESCRIBED, "EnabledCloudwatchLogsExports": ["error", "audit"]}
-    assert modify_arguments(missing, wanted, found) == {
-        "DBPortNumber": 3307,
-        "MonitoringInterval": 60,
-        "MonitoringRoleArn": "arn:aws:iam::123456789012:role/monitoring",
-        "CloudwatchLogsExportConfiguration": {
-            "EnableLogTypes": ["slowquery"],
-            "DisableLogTypes": ["audit"],
-        },
-    }
-
-
-def test_names_stay_within_what_rds_accepts() -> None:
-    name = beside("a" * 40 + "-" + "b" * 22, "restored-0123abcd")
-    assert len(name) <= 63
-    assert "--" not in beside("a" * 44 + "-bbbbbbbbbb", "restored-0123abcd")
-
-
-# The data
-
-
-class Dns(RecordedCommands):
-    """Leads each instance's endpoint to a database of the tests' own server."""
-
-    def __init__(self, server: PostgresServer) -> None:
-        super().__init__()
-        self.server = server
-
-    async def run(self, argv: Any, *, environment: Any = None, **more: Any) -> Any:
-        host = str((environment or {}).get("PGHOST", ""))
-        database = "shop_restored" if "restored" in host else "shop_live"
-        place = {**(environment or {}), "PGHOST": str(self.server.home), "PGPORT": "5432"}
-        words = [database if word == "shop" else word for word in argv]
-        return await super().run(words, environment=place, **more)
-
-
-@pytest.fixture
-def sql_shop(shop: RdsShop, server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> RdsShop:
-    monkeypatch.setenv("PATH", f"{find_postgres()}:/usr/bin:/bin")
-    for name in ("shop_live", "shop_restored"):
-        server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        server.execute(f"CREATE DATABASE {name} TEMPLATE shop_template")
-    commands = Dns(server)
-    shop.world = replace(shop.world, commands=commands)
-    shop.changes["sql"] = {
-        "database": "shop",
-        "connection": {"environment": {"PGUSER": "postgres"}},
-        "checks": ({"name": "users", "sql": "SELECT count(*) > 0 FROM users", "expect": True},),
-    }
-    return shop
-
-
-async def test_rows_of_both_instances_are_compared_at_their_endpoints(sql_shop: RdsShop) -> None:
-    plan = await sql_shop.plan()
-    said = await sql_shop.run_all(plan)
-    assert "rows now → restored: the same" in said[COMPARE]
-    assert "1 checks hold" in said[VERIFY]
-    commands = sql_shop.world.commands
-    assert isinstance(commands, Dns)
-    assert {one["PGPORT"] for one in commands.environments} == {"5432"}
-
-
-async def test_far_fewer_rows_stop_it_before_the_swap(sql_shop: RdsShop) -> None:
-    plan = await sql_shop.plan()
-    commands = sql_shop.world.commands
-    assert isinstance(commands, Dns)
-    for step in plan.steps[:COMPARE]:
-        await sql_shop.run(step)
-    sql = SqlComparison.model_validate(plan.steps[COMPARE].action.params["sql"])
-    restored = sql.session({"Endpoint": {"Address": "restored", "Port": 5433}})
-    await restored.bare(sql_shop.world, "DELETE FROM oauth_tokens")
-    with pytest.raises(PermanentError, match=r"public\.oauth_tokens: 0 of 4"):
-        await sql_shop.run(plan.steps[COMPARE])
-    monkey = replace(sql_shop.world, commands=RecordedCommands())
-    sql_shop.world = monkey  # without our name server the endpoints lead nowhere
-    with pytest.raises(TemporaryError, match="cannot be compared"):
-        await sql_shop.run(plan.steps[COMPARE])
 
 
 # Documents

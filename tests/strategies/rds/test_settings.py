@@ -1,0 +1,70 @@
+"""Settings of an RDS instance: what is passed on with a restore, and what afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.domain.values import Facts
+from strategies.planning.rds.restore import beside
+from strategies.planning.rds.settings import modify_arguments, restore_arguments, settings_of
+
+DESCRIBED: dict[str, Any] = {
+    "AllocatedStorage": 100,
+    "AvailabilityZone": "eu-central-1a",
+    "DBInstanceClass": "db.t4g.medium",
+    "Engine": "mysql",
+    "Iops": 3000,
+    "MultiAZ": False,
+    "OptionGroupMemberships": [{"OptionGroupName": "audit"}],
+    "StorageThroughput": 125,
+    "StorageType": "gp3",
+}
+
+
+def test_performance_is_passed_on_only_where_rds_lets_one_say_it() -> None:
+    assert "Iops" not in settings_of(DESCRIBED)  # gp3 below 400 GiB has its base performance
+    large = settings_of({**DESCRIBED, "AllocatedStorage": 400})
+    assert (large["Iops"], large["StorageThroughput"]) == (3000, 125)
+    provisioned = settings_of({**DESCRIBED, "StorageType": "io2"})
+    assert provisioned["Iops"] == 3000
+    assert "StorageThroughput" not in provisioned
+    assert "Iops" in settings_of({**DESCRIBED, "Engine": "sqlserver-se"})
+
+
+def test_one_zone_is_kept_and_several_are_left_to_rds_with_default_groups_unnamed() -> None:
+    assert settings_of(DESCRIBED)["AvailabilityZone"] == "eu-central-1a"
+    several = {**DESCRIBED, "MultiAZ": True}
+    assert "AvailabilityZone" not in settings_of(several)
+    assert settings_of(DESCRIBED)["OptionGroupName"] == "audit"
+    default = {**DESCRIBED, "OptionGroupMemberships": [{"OptionGroupName": "default:mysql-8-0"}]}
+    assert "OptionGroupName" not in settings_of(default)
+
+
+def test_what_a_restore_is_not_told_is_modified_afterwards_with_what_belongs_to_it() -> None:
+    wanted: Facts = {
+        **settings_of(DESCRIBED),
+        "Port": 3307,
+        "EnableCloudwatchLogsExports": ["error", "slowquery"],
+        "MonitoringInterval": 60,
+        "MonitoringRoleArn": "arn:aws:iam::123456789012:role/monitoring",
+        "EnablePerformanceInsights": True,
+    }
+    assert "MonitoringInterval" not in restore_arguments(wanted)
+    missing = {name: wanted[name] for name in ("Port", "MonitoringInterval")}
+    missing["EnableCloudwatchLogsExports"] = wanted["EnableCloudwatchLogsExports"]
+    found = {**DESCRIBED, "EnabledCloudwatchLogsExports": ["error", "audit"]}
+    assert modify_arguments(missing, wanted, found) == {
+        "DBPortNumber": 3307,
+        "MonitoringInterval": 60,
+        "MonitoringRoleArn": "arn:aws:iam::123456789012:role/monitoring",
+        "CloudwatchLogsExportConfiguration": {
+            "EnableLogTypes": ["slowquery"],
+            "DisableLogTypes": ["audit"],
+        },
+    }
+
+
+def test_names_stay_within_what_rds_accepts() -> None:
+    name = beside("a" * 40 + "-" + "b" * 22, "restored-0123abcd")
+    assert len(name) <= 63
+    assert "--" not in beside("a" * 44 + "-bbbbbbbbbb", "restored-0123abcd")
