@@ -3,34 +3,72 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from bot.config.catalog import ServiceEntry
-from bot.config.targets.composed import ComposedTarget
-from bot.domain.plan import Plan, Preflight, PreflightVerdict
+from bot.config.targets.composed import ComposedPart, ComposedTarget
+from bot.domain.composition import joined, ordered
+from bot.domain.plan import BESIDE, Plan, Preflight, PreflightVerdict
 from bot.errors import ConfigurationError, RefusedError
-from bot.ports.world import Evidence, Instance, Observation, Strategy, World
+from bot.ports.world import Evidence, Instance, Observation, Peer, Strategy, World
 
-ORDER = (
-    "feature-flag",
-    "blue-green",
-    "blue-green-elbv2",
-    "canary",
-    "rolling",
-    "recreate",
-    "database",
-)
-"""A flag takes seconds and is free to take back; a database may lose data. A strategy that is not
-named here comes before the database."""
+
+@dataclass(frozen=True, kw_only=True)
+class _Piece:
+    """A part with everything that planning it takes."""
+
+    part: ComposedPart
+    service: str
+    own: bool
+    strategy: Strategy
+    peer: Peer
+
+    @property
+    def strategy_name(self) -> str:
+        return self.part.strategy
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return self.peer.needs
+
+    @property
+    def moves(self) -> bool:
+        """Whether it decides which release users reach."""
+        return self.part.strategy not in BESIDE
 
 
 class Composed:
-    """See ``bot.ports.world.Strategy``; each part plans for itself, and their steps are joined."""
+    """See ``bot.ports.world.Strategy``; each part plans for itself, and their steps are joined.
+
+    Observing, replicas and evidence are about the service's own parts; the pipeline asks the
+    strategies of other services for theirs.
+    """
 
     name = "composed"
 
-    def __init__(self, strategy: Callable[[str], Strategy]) -> None:
+    def __init__(
+        self,
+        strategy: Callable[[str], Strategy],
+        *,
+        peers: Mapping[str, Peer] | None = None,
+        only: Sequence[str] = (),
+    ) -> None:
         self._strategy = strategy
+        self._peers = peers or {}
+        self._only = tuple(only)
+
+    def others(self, service: ServiceEntry) -> tuple[str, ...]:
+        """The other services that a plan is about."""
+        return _target(service).others
+
+    def among(self, peers: Mapping[str, Peer], *, only: Sequence[str] = ()) -> Composed:
+        """The same with what is known about every service, itself included, by name.
+
+        ``only`` chooses parts: ``rolling``, ``payments/rolling``, or ``payments`` for all of them;
+        empty for every part.
+        """
+        return Composed(self._strategy, peers=peers, only=only)
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """What the main part sees: the one that decides which release users reach."""
@@ -49,25 +87,28 @@ class Composed:
         """The parts' plans, one behind the other.
 
         A part with nothing to do is left out, and the plan says so. Raises RefusedError when
-        that holds for all, and what a part raises for any other reason.
+        that holds for all or a part that was chosen does not exist, and what a part raises for
+        any other reason.
         """
-        main = self._main(service)
+        own = Peer(entry=service, marked_bad=marked_bad, known_good=tuple(known_good))
+        pieces = self._chosen(name, self._pieces(name, service, own))
+        main = _main_of(pieces)
         plans, left_out = [], []
-        for part in self._parts(service):
+        for piece in pieces:
             try:
-                plan = await part.plan(
-                    name,
-                    service,
+                plan = await piece.strategy.plan(
+                    piece.service,
+                    piece.peer.entry,
                     world,
                     # A release's name means something to the main part only.
-                    target=target if part is main else None,
-                    marked_bad=marked_bad,
-                    known_good=known_good,
+                    target=target if piece is main else None,
+                    marked_bad=piece.peer.marked_bad,
+                    known_good=piece.peer.known_good,
                 )
             except RefusedError as refused:
-                if part is main and target is not None:
+                if piece is main and target is not None:
                     raise
-                left_out.append((part.name, refused))
+                left_out.append((str(piece.part), refused))
                 continue
             plans.append(plan)
         if not plans:
@@ -76,42 +117,72 @@ class Composed:
                 + " ".join(f"{part}: {refused.what}" for part, refused in left_out),
                 left_out[0][1].remedy,
             )
-        return _joined(plans, [_left_out(part, refused) for part, refused in left_out])
+        return joined(name, plans, [_left_out(part, refused) for part, refused in left_out])
 
     async def instances(self, service: ServiceEntry, world: World) -> tuple[Instance, ...]:
-        """The replicas that the main part knows."""
+        """The replicas that the service's own main part knows."""
         return await self._main(service).instances(service, world)
 
     async def evidence(
         self, service: ServiceEntry, world: World, *, release: str
     ) -> tuple[Evidence, ...]:
-        """What every part would destroy."""
+        """What every part of the service itself would destroy."""
+        parts = [piece.strategy for piece in self._pieces("", service) if piece.own]
         found = await asyncio.gather(
-            *(part.evidence(service, world, release=release) for part in self._parts(service))
+            *(part.evidence(service, world, release=release) for part in parts)
         )
         return tuple(
             item.model_copy(update={"name": f"{part.name}-{item.name}"})
-            for part, items in zip(self._parts(service), found, strict=True)
+            for part, items in zip(parts, found, strict=True)
             for item in items
         )
 
-    def _parts(self, service: ServiceEntry) -> list[Strategy]:
-        names = sorted(_target(service).parts, key=_rank)
-        beside = {target.strategy for target in service.rollback}
-        for name in names:
-            if name not in beside:
-                raise ConfigurationError(
-                    f"The composed rollback names the part “{name}”, which the service's rollback "
-                    "does not describe.",
-                    f"Describe it beside “composed” in the catalog; there are: {sorted(beside)}.",
-                )
-        return [self._strategy(name) for name in names]
-
     def _main(self, service: ServiceEntry) -> Strategy:
-        """The first part that moves users to another release; the first part if none does."""
-        parts = self._parts(service)
-        movers = [part for part in parts if part.name not in {"feature-flag", "database"}]
-        return (movers or parts)[0]
+        """The first own part that moves users to another release; the first if none does."""
+        return _main_of([one for one in self._pieces("", service) if one.own]).strategy
+
+    def _pieces(self, name: str, service: ServiceEntry, own: Peer | None = None) -> list[_Piece]:
+        """In the order in which they run; those of other services only with ``own`` given."""
+        target = _target(service)
+        known = self._peers.get(name)
+        here = (own or Peer(entry=service)).with_needs(known.needs if known else frozenset())
+        pieces = [
+            _Piece(
+                part=part,
+                service=part.service or name,
+                own=part.service is None,
+                strategy=self._strategy(part.strategy),
+                peer=self._peer(part.service) if part.service else here,
+            )
+            for part in target.parts
+            if own is not None or part.service is None
+        ]
+        in_order = pieces if target.order == "listed" else ordered(pieces)
+        for piece in in_order:
+            _check_described(piece)
+        return in_order
+
+    def _peer(self, service: str) -> Peer:
+        if service not in self._peers:
+            raise ConfigurationError(
+                f"The composed rollback has a part of {service}, which is not known here.",
+                "Name a service of the catalog.",
+            )
+        return self._peers[service]
+
+    def _chosen(self, name: str, pieces: list[_Piece]) -> list[_Piece]:
+        """Those that were asked for; raises RefusedError for one that is not a part."""
+        names = {_key(piece): {_key(piece), piece.service, str(piece.part)} for piece in pieces}
+        for wanted in self._only:
+            if not any(wanted in known for known in names.values()):
+                known_parts = ", ".join(str(piece.part) for piece in pieces)
+                raise RefusedError(
+                    f"The composed rollback of {name} has no part “{wanted}”.",
+                    f"Its parts: {known_parts}. A service's name stands for all of its parts.",
+                )
+        if not self._only:
+            return pieces
+        return [piece for piece in pieces if names[_key(piece)] & set(self._only)]
 
 
 def _target(service: ServiceEntry) -> ComposedTarget:
@@ -123,50 +194,25 @@ def _target(service: ServiceEntry) -> ComposedTarget:
     )
 
 
-def _rank(name: str) -> float:
-    return ORDER.index(name) if name in ORDER else ORDER.index("database") - 0.5
+def _key(piece: _Piece) -> str:
+    return f"{piece.service}/{piece.part.strategy}"
+
+
+def _main_of(pieces: Sequence[_Piece]) -> _Piece:
+    return min(pieces, key=lambda piece: (not piece.own, not piece.moves))
+
+
+def _check_described(piece: _Piece) -> None:
+    beside = {target.strategy for target in piece.peer.entry.rollback}
+    if piece.part.strategy not in beside:
+        whose = f"{piece.service}'s" if not piece.own else "the service's"
+        raise ConfigurationError(
+            f"The composed rollback names the part “{piece.part}”, which {whose} rollback "
+            "does not describe.",
+            f"Describe it beside “composed” in the catalog; there are: {sorted(beside)}.",
+        )
 
 
 def _left_out(part: str, refused: RefusedError) -> Preflight:
     sentence = f"Left out: {refused.what}"
     return Preflight(name=part, verdict=PreflightVerdict.WARN, sentence=sentence)
-
-
-def _joined(plans: Sequence[Plan], notes: Sequence[Preflight]) -> Plan:
-    """One plan; what loses data or needs a second person in a part does so in the whole."""
-    movers = [plan for plan in plans if plan.strategy not in {"feature-flag", "database"}]
-    main = (movers or list(plans))[0]
-    return Plan(
-        service=main.service,
-        strategy="composed",
-        from_release=main.from_release,
-        to_release=main.to_release,
-        steps=tuple(step for plan in plans for step in plan.steps),
-        preflights=(
-            *notes,
-            *(
-                preflight.model_copy(update={"name": f"{plan.strategy}: {preflight.name}"})
-                for plan in plans
-                for preflight in plan.preflights
-            ),
-        ),
-        not_reversible=_each(plan.not_reversible for plan in plans),
-        not_restored=_each(plan.not_restored for plan in plans),
-        data_loss=_said(plan.data_loss for plan in plans),
-        downtime=_said(plan.downtime for plan in plans),
-        candidates=main.candidates,
-        version_after=main.version_after,
-        approvers=max(plan.approvers for plan in plans),
-        typed_confirmation=next((p.typed_confirmation for p in plans if p.typed_confirmation), ""),
-        observed={plan.strategy: plan.observed for plan in plans},
-        observed_at=main.observed_at,
-    )
-
-
-def _each(groups: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text for group in groups for text in group))
-
-
-def _said(texts: Iterable[str]) -> str:
-    told = [text for text in texts if text != "None"]
-    return " ".join(dict.fromkeys(told)) or "None"

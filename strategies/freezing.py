@@ -47,7 +47,11 @@ class DeployFreezer:
             if target.strategy != strategy:
                 continue
             if isinstance(target, ComposedTarget):
-                found = [await self.objects(service, part, world) for part in target.parts]
+                found = [
+                    await self.objects(service, part.strategy, world)
+                    for part in target.parts
+                    if part.service is None
+                ]
                 return tuple(dict.fromkeys(one for part in found for one in part))
             return await _OBJECTS[target.strategy](target, world)
         raise ConfigurationError(

@@ -20,7 +20,8 @@ from bot.config.paperwork import (
 )
 from bot.config.references import ChannelRef, PersonRef
 from bot.config.smoke import SmokeTest
-from bot.config.targets import RollbackTarget
+from bot.config.targets import ComposedTarget, RollbackTarget
+from bot.config.targets.composed import ComposedPart
 from bot.config.verification import Dependency, Probes, Verification, is_address
 from bot.domain.approval import ApprovalPolicy
 from bot.domain.assessment import Severity, Thresholds
@@ -228,6 +229,57 @@ class Catalog(Value):
                 if needed == name:
                     raise ValueError(f"services.{name}.dependencies: it cannot depend on itself")
         return self
+
+    @model_validator(mode="after")
+    def _composed_parts_are_known(self) -> Catalog:
+        for name, entry in self.services.items():
+            for target in entry.rollback:
+                if not isinstance(target, ComposedTarget):
+                    continue
+                for part in target.parts:
+                    self._check_part(name, part)
+        return self
+
+    def _check_part(self, name: str, part: ComposedPart) -> None:
+        where = f"services.{name}.rollback: the composed part “{part}”"
+        if part.service == name:
+            raise ValueError(f"{where} is the service's own: write “{part.strategy}”")
+        whose = self.services.get(part.service or name)
+        if whose is None:
+            raise ValueError(f"{where} is of a service that this catalog does not have")
+        offered = sorted({target.strategy for target in whose.rollback} - {"composed"})
+        if part.strategy not in offered:
+            raise ValueError(
+                f"{where} is not described in services.{part.service or name}.rollback; there "
+                f"are: {', '.join(offered)}"
+            )
+
+    def composed_over(self, service: str) -> tuple[str, ...]:
+        """The other services whose composed rollbacks have a part of this one."""
+        return tuple(
+            name
+            for name, entry in self.services.items()
+            if name != service
+            and any(
+                isinstance(target, ComposedTarget) and service in target.others
+                for target in entry.rollback
+            )
+        )
+
+    def needs_of(self, service: str) -> frozenset[str]:
+        """Every service of the catalog that this one relies on, directly or not."""
+        found: set[str] = set()
+        ahead = [service]
+        while ahead:
+            entry = self.services.get(ahead.pop())
+            fresh = {
+                needed
+                for needed in (entry.dependencies if entry else ())
+                if not is_address(needed) and needed not in found
+            }
+            found |= fresh
+            ahead += fresh
+        return frozenset(found)
 
     def approval_of(self, service: str) -> ApprovalPolicy:
         """The approval policy that holds for a service, or did before it left the catalog."""

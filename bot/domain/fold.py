@@ -49,6 +49,7 @@ def apply(incident_id: str, incident: Incident | None, item: e.Recorded) -> Inci
             changed_at=at,
             declared=event,
             target_release=event.target_release,
+            parts=event.parts,
         )
     changes = _CHANGES[type(event)](incident, event, at)
     return incident.model_copy(update={**changes, "seq": item.seq, "changed_at": at})
@@ -69,6 +70,7 @@ def _planned(incident: Incident, event: e.PlanProposed, at: datetime) -> Changes
         "plan": event.plan,
         "baseline": event.baseline,
         "baseline_note": event.baseline_note,
+        "baselines": event.baselines,
         "proposed_at": at,
         "planning_failure": None,
         "undoing": None,
@@ -81,6 +83,7 @@ def _plan_requested(incident: Incident, event: e.PlanRequested, at: datetime) ->
         "phase": Phase.PLANNING,
         "undoing": None,
         "target_release": event.target_release or incident.target_release,
+        "parts": incident.parts if event.parts is None else event.parts,
     }
 
 

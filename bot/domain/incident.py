@@ -129,12 +129,16 @@ class Incident(Value):
     evidence: tuple[str, ...] = ()
     target_release: str | None = None
     """The target asked for; None leaves the choice to the plan."""
+    parts: tuple[str, ...] = ()
+    """Which parts of a composed rollback are asked for; empty for all."""
     plan: Plan | None = None
     undoing: Undoing | None = None
     """What the next plan is to take back; None for an ordinary plan."""
     proposed_at: Instant | None = None
     baseline: Baseline | None = None
     baseline_note: str = ""
+    baselines: dict[str, Baseline] = Field(default_factory=dict)
+    """Of the other services that the plan is about."""
     planning_failure: e.PlanningFailed | None = None
     approvals: tuple[Approval, ...] = ()
     break_glass: tuple[e.BreakGlassUsed, ...] = ()

@@ -79,6 +79,8 @@ class Step(Value):
     """False for a step that only waits or checks."""
     milestone: Milestone | None = None
     """What the end of this step means for the users."""
+    service: str = ""
+    """Which service it is about, in a plan over several; empty in a plan over one."""
 
 
 BESIDE = frozenset({"feature-flag", "database"})
@@ -142,6 +144,16 @@ class Plan(Value):
             version_after=self.version_after,
         )
         return self.parts or (whole,)
+
+    @property
+    def moved(self) -> tuple[PlanPart, ...]:
+        """Of each service the part that decides which release its users reach."""
+        chosen: dict[str, PlanPart] = {}
+        for part in self.involved:
+            known = chosen.get(part.service)
+            if known is None or (known.strategy in BESIDE and part.strategy not in BESIDE):
+                chosen[part.service] = part
+        return tuple(chosen.values())
 
     @property
     def services(self) -> tuple[str, ...]:

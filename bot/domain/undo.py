@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.domain.incident import Undoing
-from bot.domain.plan import Plan, Preflight, Step
+from bot.domain.plan import Plan, PlanPart, Preflight, Step
 from bot.domain.values import Instant
 from bot.errors import RefusedError
 
@@ -49,6 +49,17 @@ def _inverted(step: Step) -> Step:
     )
 
 
+def _reversed(part: PlanPart) -> PlanPart:
+    return part.model_copy(
+        update={
+            "from_release": part.to_release,
+            "to_release": part.from_release,
+            # A flag or a schema changes no version in either direction.
+            "version_after": "" if part.version_after == "" else None,
+        }
+    )
+
+
 def undo_plan(
     undoing: Undoing,
     steps: Sequence[Step],
@@ -70,6 +81,8 @@ def undo_plan(
         downtime=before.downtime,
         approvers=before.approvers,
         typed_confirmation=before.typed_confirmation,
+        version_after="" if before.version_after == "" else None,
+        parts=tuple(_reversed(part) for part in reversed(before.parts)),
         undoes=True,
         observed_at=observed_at,
     )

@@ -122,10 +122,20 @@ async def reject(
 
 
 async def request_plan(
-    context: Context, incident_id: str, *, actor: Actor, target: str | None, request_id: str
+    context: Context,
+    incident_id: str,
+    *,
+    actor: Actor,
+    target: str | None,
+    request_id: str,
+    parts: tuple[str, ...] | None = None,
 ) -> Incident:
-    """Ask for a new plan, perhaps to another target. Changes nothing, so everybody may."""
-    requested = e.PlanRequested(by=actor, target_release=target)
+    """Ask for a new plan, perhaps to another target. Changes nothing, so everybody may.
+
+    ``parts`` are those of a composed rollback that are wanted: empty for all, None for those of
+    the plan before.
+    """
+    requested = e.PlanRequested(by=actor, target_release=target, parts=parts)
     return await context.journal.record(
         incident_id, lambda _: Decision(events=(requested,)), request_id=request_id
     )

@@ -9,7 +9,7 @@ from bot.domain.assessment import Assessment, decide
 from bot.domain.incident import Incident
 from bot.domain.values import Actor
 from bot.errors import FeatureUnavailableError, PermanentError, RefusedError
-from bot.pipeline import assess
+from bot.pipeline import assess, several
 from bot.pipeline.context import Context
 from bot.pipeline.figures import measure
 from bot.ports.store import Lease
@@ -45,6 +45,7 @@ async def declare(
     )
     # The draft's id makes the declaration unique whatever Slack redelivers.
     request = f"declare/{draft_id}" if draft_id else request_id
+    await several.check_free(context, draft.service)
     return await context.journal.declare(declared, request_id=request)
 
 
@@ -56,6 +57,7 @@ async def declare_at_terminal(
     target_release: str | None,
     reason: str,
     operator: Actor,
+    parts: tuple[str, ...] = (),
 ) -> Incident:
     """Begin an incident without Slack: the figures are measured, the rest is the reason given.
 
@@ -63,6 +65,7 @@ async def declare_at_terminal(
     incident.
     """
     context.strategy_for(service, strategy)
+    await several.check_free(context, service)
     assessed_at = context.clock.now()
     figures = await measure(context, service, strategy=strategy)
     assessment = Assessment(service=service, figures=figures, description=reason)
@@ -71,6 +74,7 @@ async def declare_at_terminal(
         bad_release=figures.current_release or "unknown release",
         target_release=target_release,
         strategy=strategy,
+        parts=parts,
         assessment=assessment,
         verdict=decide(assessment, context.service(service).thresholds),
         decision=e.Decision(reason=reason, affected_users="", alternatives="", rationale=""),

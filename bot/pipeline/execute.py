@@ -16,7 +16,7 @@ from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
 from bot.domain.plan import Step
 from bot.errors import PermanentError, RefusedError, TemporaryError, WorldMovedError
-from bot.pipeline import releases, tripwire
+from bot.pipeline import releases, several, tripwire
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
 from bot.ports.store import Lease
@@ -44,6 +44,8 @@ async def execute(context: Context, incident: Incident, lease: Lease) -> None:
     """Duty EXECUTE: run the approved plan from its first unfinished step on."""
     if incident.phase is Phase.APPROVED:
         incident = await _start(context, incident, lease)
+    if not await several.holds(context, incident, lease):
+        return
     while (index := incident.current_step) is not None:
         if incident.abort_by is not None:
             await _abort(context, incident, lease)
@@ -60,14 +62,16 @@ async def execute(context: Context, incident: Incident, lease: Lease) -> None:
 async def _start(context: Context, incident: Incident, lease: Lease) -> Incident:
     if incident.plan is None:
         raise RefusedError(f"{incident.id} has no plan.", "Press “Plan again”.")
-    service, plan = incident.declared.service, incident.plan
+    plan = incident.plan
     if plan.undoes:
         # People decided that the withdrawn release was not the cause.
-        await releases.forget(context, service, plan.to_release)
-        await tripwire.take_down(context, service)
+        for part in plan.moved:
+            await releases.forget(context, part.service, part.to_release)
+            await tripwire.take_down(context, part.service)
     else:
         # Marked before the first change: from now on nobody should be offered this release.
-        await releases.mark(context, service, plan.from_release, "bad", incident.id)
+        for part in plan.moved:
+            await releases.mark(context, part.service, part.from_release, "bad", incident.id)
     started = e.ExecutionStarted(plan_hash=incident.plan.hash)
     return await context.journal.add(incident.id, started, lease=lease)
 

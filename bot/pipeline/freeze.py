@@ -59,10 +59,9 @@ async def _freezes(context: Context, incident: Incident) -> tuple[list[Freeze], 
     if incident.plan is None or incident.judged_at is None:
         raise RefusedError(f"{incident.id} has no judgement.", "Press “Verify again”.")
     objects: dict[str, tuple[MarkedObject, ...]] = {}
-    releases: dict[str, str] = {}
+    releases = {part.service: part.from_release for part in incident.plan.moved}
     problems = []
     for part in incident.plan.involved:
-        releases.setdefault(part.service, part.from_release)
         known = objects.setdefault(part.service, ())
         try:
             entry = context.service(part.service)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from bot.domain import events as e
 from bot.domain.estimates import learned
 from bot.domain.incident import Incident
+from bot.domain.plan import Plan
 from bot.errors import PermanentError, RefusedError, RollbackBotError, TemporaryError
-from bot.pipeline import releases
+from bot.pipeline import releases, several
 from bot.pipeline.context import Context
-from bot.pipeline.figures import Normal, normal
+from bot.pipeline.figures import normal
 from bot.pipeline.journal import Decision
-from bot.pipeline.releases import Marks
 from bot.pipeline.undo import plan_undo
 from bot.ports.store import Attachment, Lease
-from bot.ports.world import Strategy
+from bot.ports.world import Evidence, Strategy
 
 LEARNED_FROM = 5
 """Past incidents of a service from which durations are learned."""
@@ -44,36 +45,47 @@ async def _propose(context: Context, incident: Incident) -> e.PlanProposed:
     if incident.undoing is not None:
         plan = await plan_undo(context, incident.undoing)
         return e.PlanProposed(
-            plan=plan, baseline=incident.baseline, baseline_note=incident.baseline_note
+            plan=await several.guarded(context, plan),
+            baseline=incident.baseline,
+            baseline_note=incident.baseline_note,
+            baselines=incident.baselines,
         )
     return await propose(
         context,
         incident.declared.service,
         strategy=context.strategy_of(incident),
         target=incident.target_release,
+        parts=incident.parts,
     )
 
 
 async def propose(
-    context: Context, name: str, *, strategy: Strategy, target: str | None
+    context: Context,
+    name: str,
+    *,
+    strategy: Strategy,
+    target: str | None,
+    parts: Sequence[str] = (),
 ) -> e.PlanProposed:
     """Make a plan from the live system as it is now; changes nothing.
 
-    Raises what ``Strategy.plan`` raises.
+    ``parts`` chooses among those of a composed rollback. Raises what ``Strategy.plan`` raises.
     """
     entry = context.service(name)
+    among = await several.gathered(context, name, strategy, parts=parts)
     marks = await releases.marks(context, name)
     observed = await strategy.observe(entry, context.world)
     usual = await normal(context, name, released_at=observed.released_at)
-    plan = await strategy.plan(
+    plan = await among.strategy.plan(
         name,
         entry,
         context.world,
         target=target,
         marked_bad=marks.bad,
-        known_good=_known_good(context, name, marks, usual),
+        known_good=several.known_good(context, name, marks, usual),
     )
     plan = learned(plan, await _past(context, name))
+    plan = await several.guarded(context, plan)
     return e.PlanProposed(
         plan=plan,
         baseline=usual.baseline,
@@ -88,25 +100,15 @@ async def _past(context: Context, name: str) -> list[Incident]:
     return [await context.journal.load(head.id) for head in heads]
 
 
-def _known_good(context: Context, name: str, marks: Marks, usual: Normal) -> tuple[str, ...]:
-    """Releases that served well: just before the bad one as measured, then those of the past."""
-    rate = usual.baseline.error_rate if usual.baseline else None
-    well = rate is not None and rate < context.service(name).thresholds.discuss_error_rate
-    measured = usual.served if well else ()
-    return tuple(dict.fromkeys((*measured, *marks.good)))
-
-
 async def _evidence(
     context: Context, incident: Incident, proposed: e.PlanProposed
 ) -> tuple[tuple[Attachment, ...], tuple[e.Noted, ...]]:
     """Keep what the rollback may destroy; a failure is noted and stops nothing."""
     patience = context.catalog.assessment.patience.total_seconds()
-    entry = context.service(incident.declared.service)
-    strategy = context.strategy_of(incident)
     release = proposed.plan.from_release
     try:
         async with asyncio.timeout(patience):
-            found = await strategy.evidence(entry, context.world, release=release)
+            found = await _found(context, incident, proposed.plan)
     except (RollbackBotError, TimeoutError) as error:
         what = error.what if isinstance(error, RollbackBotError) else "It took too long."
         note = e.Noted(
@@ -124,3 +126,24 @@ async def _evidence(
         for item in found
     )
     return attachments, ()
+
+
+async def _found(context: Context, incident: Incident, plan: Plan) -> tuple[Evidence, ...]:
+    """What the plan may destroy, of every service that it is about."""
+    if not plan.parts:
+        entry = context.service(incident.declared.service)
+        strategy = context.strategy_of(incident)
+        return await strategy.evidence(entry, context.world, release=plan.from_release)
+    groups = await asyncio.gather(
+        *(
+            context.strategy(part.strategy).evidence(
+                context.service(part.service), context.world, release=part.from_release
+            )
+            for part in plan.parts
+        )
+    )
+    return tuple(
+        item.model_copy(update={"name": f"{part.service}-{part.strategy}-{item.name}"})
+        for part, group in zip(plan.parts, groups, strict=True)
+        for item in group
+    )

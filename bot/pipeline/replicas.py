@@ -10,13 +10,19 @@ from bot.domain import events as e
 from bot.domain.incident import Incident
 from bot.errors import RollbackBotError
 from bot.pipeline.context import Context
-from bot.ports.world import Instance
+from bot.ports.world import Instance, Strategy
 
 
 async def check_instances(context: Context, incident: Incident) -> e.InstancesChecked:
     """Ask all of them at once; what cannot be told is a problem, never an error."""
     entry = context.service(incident.declared.service)
-    strategy = context.strategy_of(incident)
+    return await instances_of(context, entry, context.strategy_of(incident))
+
+
+async def instances_of(
+    context: Context, entry: ServiceEntry, strategy: Strategy
+) -> e.InstancesChecked:
+    """The same for any service, as this strategy knows its replicas."""
     problems = []
     instances: tuple[Instance, ...] = ()
     try:

@@ -7,7 +7,6 @@ from datetime import datetime
 import structlog
 
 from bot.domain.incident import Incident
-from bot.domain.plan import BESIDE, Plan, PlanPart
 from bot.domain.values import Instant, Value
 from bot.domain.workloads import same_release
 from bot.errors import RollbackBotError
@@ -41,7 +40,7 @@ async def set_up(context: Context, incident: Incident, channels: tuple[str, ...]
     if incident.plan is None:
         return
     own = (incident.channel.channel_id,) if incident.channel else ()
-    for part in _withdrawn(incident.plan):
+    for part in incident.plan.moved:
         wire = Tripwire(
             service=part.service,
             release=part.from_release,
@@ -55,16 +54,6 @@ async def set_up(context: Context, incident: Incident, channels: tuple[str, ...]
                 kind=KIND, id=wire.service, body=wire.model_dump(mode="json"), expires_at=wire.until
             )
         )
-
-
-def _withdrawn(plan: Plan) -> list[PlanPart]:
-    """Of each service the part that decides which release its users reach."""
-    chosen: dict[str, PlanPart] = {}
-    for part in plan.involved:
-        known = chosen.get(part.service)
-        if known is None or (known.strategy in BESIDE and part.strategy not in BESIDE):
-            chosen[part.service] = part
-    return list(chosen.values())
 
 
 async def take_down(context: Context, service: str) -> None:

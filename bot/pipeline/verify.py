@@ -12,7 +12,7 @@ from bot.domain.proof import doubts, smoke_doubts, weigh
 from bot.domain.recovery import Bucket, Judgement, RecoveryVerdict, complete_buckets, judge
 from bot.domain.values import Value
 from bot.errors import RefusedError
-from bot.pipeline import probes, relapse, releases, smoke, tripwire
+from bot.pipeline import involved, probes, relapse, releases, smoke, tripwire
 from bot.pipeline.context import Context
 from bot.pipeline.measuring import counted
 from bot.pipeline.replicas import check_instances
@@ -146,9 +146,11 @@ async def _judge(context: Context, incident: Incident, measured: _Measured, leas
         if smoke_doubts(incident.smoke):
             incident = await _try_tasks(context, incident, lease)
     judgement = weigh(measured.judgement, _doubts(context, incident))
+    judgement = await involved.weighed(context, incident, judgement)
     watched_until = None
     if judgement.verdict is RecoveryVerdict.RECOVERED and incident.plan:
-        await releases.mark(context, service, incident.plan.to_release, "good", incident.id)
+        for part in incident.plan.moved:
+            await releases.mark(context, part.service, part.to_release, "good", incident.id)
         if not incident.plan.undoes:
             await tripwire.set_up(context, incident, stakeholder_channels(context.catalog, service))
         watched_until = await relapse.set_up(context, incident)

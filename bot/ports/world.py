@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -173,6 +173,21 @@ class KnowsSchema(Protocol):
         """Compare; changes nothing. Raises the database's errors when it cannot be asked."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """A service that takes part in a plan over several, with what the bot remembers of it."""
+
+    entry: ServiceEntry
+    marked_bad: frozenset[str] = frozenset()
+    known_good: tuple[str, ...] = ()
+    needs: frozenset[str] = frozenset()
+    """Every service of the catalog that it relies on, directly or not."""
+
+    def with_needs(self, needs: frozenset[str]) -> Peer:
+        """The same with other services that it relies on."""
+        return replace(self, needs=needs)
+
+
 class Strategy(Protocol):
     """A way to roll back. Everything here is read-only: only steps change things."""
 
@@ -208,3 +223,14 @@ class Strategy(Protocol):
 
         What cannot be read is named inside the evidence, so that one missing log stops nothing.
         """
+
+
+@runtime_checkable
+class OverServices(Strategy, Protocol):
+    """A strategy whose plans may be about other services too."""
+
+    def others(self, service: ServiceEntry) -> tuple[str, ...]:
+        """The names of the other services."""
+
+    def among(self, peers: Mapping[str, Peer], *, only: Sequence[str] = ()) -> Strategy:
+        """The strategy that knows all of them, for the chosen parts; empty for every part."""

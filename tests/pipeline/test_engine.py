@@ -43,8 +43,9 @@ FULL = [
     "instances_checked",
     *["sample_taken"] * 3,
     "judged",
+    "freeze_set",
 ]
-DECISIONS = 18
+DECISIONS = 19
 """Written between the declaration and the verdict."""
 
 
@@ -55,12 +56,12 @@ async def _to_the_end(company: Company, incident: Incident) -> Process:
     state = await company.until(incident, _waits_for_people)
     if state.phase is Phase.AWAITING_APPROVAL:
         await approved(process, incident)
-        await company.until(incident, lambda i: i.judged)
+        await company.until(incident, lambda i: i.frozen_for)
     return process
 
 
 def _waits_for_people(incident: Incident) -> bool:
-    return incident.phase is Phase.AWAITING_APPROVAL or incident.judged is not None
+    return incident.phase is Phase.AWAITING_APPROVAL or bool(incident.frozen_for)
 
 
 def _once(kinds: list[str]) -> list[str]:
@@ -74,7 +75,7 @@ async def test_a_journey_without_trouble_has_this_history(company: Company) -> N
     await process.start()
     incident = await planned(process)
     await approved(process, incident)
-    await company.until(incident, lambda i: i.judged)
+    await company.until(incident, lambda i: i.frozen_for)
     assert await history(process, incident) == FULL
     assert process.life.counts["before append"] == DECISIONS
     assert company.incidents[incident.id].phase is Phase.RECOVERED
@@ -162,7 +163,7 @@ async def test_a_defect_in_a_phase_is_noted_without_its_secrets_and_tried_again(
     state = await company.until(incident, lambda i: i.notes)
     assert state.notes[0].what == "An unexpected error (ValueError) interrupted “verify”."
     assert "log" in state.notes[0].remedy
-    state = await company.until(incident, lambda i: i.judged)
+    state = await company.until(incident, lambda i: i.frozen_for)
     assert state.notes == ()
 
 
@@ -278,7 +279,7 @@ async def test_the_released_versions_are_remembered(company: Company) -> None:
     process = await company.process(catalog=SHORT, sends=False)
     incident = await planned(process)
     await approved(process, incident)
-    await company.until(incident, lambda i: i.judged)
+    await company.until(incident, lambda i: i.frozen_for)
     marked = await releases.marks(process.context, "checkout")
     assert marked.bad == {BAD}
     assert marked.good == (GOOD,)

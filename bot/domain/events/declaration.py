@@ -53,6 +53,8 @@ class Declared(Event):
     target_release: str | None = None
     """The release asked for; None leaves the choice to the plan."""
     strategy: str | None = None
+    parts: tuple[str, ...] = ()
+    """Which parts of a composed rollback are wanted; empty for all."""
     assessment: Assessment
     verdict: Verdict
     decision: Decision

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from bot.domain.approval import Approval
 from bot.domain.events.base import Event
 from bot.domain.plan import Plan
@@ -27,6 +29,8 @@ class PlanProposed(Event):
     """What was normal before the bad release, measured while it can still be told apart."""
     baseline_note: str = ""
     """Where the baseline comes from, or why there is none."""
+    baselines: dict[str, Baseline] = Field(default_factory=dict)
+    """The same of the other services that the plan is about, where it is known."""
     released_at: Instant | None = None
     """When the release that is to be withdrawn began to serve; None when it is not known."""
 
@@ -45,6 +49,8 @@ class PlanRequested(Event):
     kind: Literal["plan_requested"] = "plan_requested"
     by: Actor
     target_release: str | None = None
+    parts: tuple[str, ...] | None = None
+    """Which parts of a composed rollback; empty for all, None for those of the plan before."""
 
 
 class UndoRequested(Event):

@@ -1,0 +1,171 @@
+"""Plans over several services: what each brings along, and nobody else at the same time.
+
+An incident claims its own service by the store. Other services of its plan are claimed by the
+plan itself, as the events have it: whoever wants one of them looks for plans that are about it,
+and an execution looks again after it has said that it begins. Of two that begin at once at least
+one therefore sees the other, before either has changed anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.config.targets.composed import ComposedTarget
+from bot.domain import events as e
+from bot.domain.incident import Incident, Phase
+from bot.domain.plan import BESIDE, Plan, Preflight, PreflightVerdict
+from bot.domain.recovery import Baseline
+from bot.errors import RefusedError, RollbackBotError
+from bot.pipeline import releases
+from bot.pipeline.context import Context
+from bot.pipeline.figures import Normal, normal
+from bot.pipeline.releases import Marks
+from bot.ports.store import Lease
+from bot.ports.world import OverServices, Peer, Strategy
+
+CLAIM = "Other incidents"
+_HARMLESS = frozenset({Phase.REJECTED, Phase.PLANNING_FAILED})
+"""Nothing runs, and nothing that ran is being judged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """A strategy that knows the other services of its plan, and what is normal for them."""
+
+    strategy: Strategy
+    baselines: dict[str, Baseline]
+
+
+async def gathered(
+    context: Context, name: str, strategy: Strategy, *, parts: Sequence[str]
+) -> Gathered:
+    """Bring along what planning over several services takes; any other strategy stays as it is.
+
+    Raises RefusedError when parts are asked for and the strategy has none.
+    """
+    if not isinstance(strategy, OverServices):
+        if parts:
+            raise RefusedError(
+                f"The strategy {strategy.name} has no parts to choose from.",
+                "Only a composed rollback has; choose it, or leave the parts out.",
+            )
+        return Gathered(strategy=strategy, baselines={})
+    own = context.service(name)
+    peers = {name: Peer(entry=own, needs=context.catalog.needs_of(name))}
+    baselines = {}
+    for other in strategy.others(own):
+        marks = await releases.marks(context, other)
+        released_at = await _released_at(context, name, other)
+        usual = await normal(context, other, released_at=released_at)
+        peers[other] = Peer(
+            entry=context.service(other),
+            marked_bad=marks.bad,
+            known_good=known_good(context, other, marks, usual),
+            needs=context.catalog.needs_of(other),
+        )
+        if usual.baseline is not None:
+            baselines[other] = usual.baseline
+    return Gathered(strategy=strategy.among(peers, only=parts), baselines=baselines)
+
+
+async def _released_at(context: Context, name: str, other: str) -> datetime | None:
+    """When the other service's live release began to serve; None when that cannot be told."""
+    parts = [
+        part.strategy
+        for target in context.service(name).rollback
+        if isinstance(target, ComposedTarget)
+        for part in target.parts
+        if part.service == other
+    ]
+    strategy = context.strategy(min(parts, key=lambda one: one in BESIDE))
+    try:
+        observed = await strategy.observe(context.service(other), context.world)
+    except RollbackBotError:
+        return None  # Planning meets the same error and says so.
+    return observed.released_at
+
+
+def known_good(context: Context, name: str, marks: Marks, usual: Normal) -> tuple[str, ...]:
+    """Releases that served well: just before the bad one as measured, then those of the past."""
+    rate = usual.baseline.error_rate if usual.baseline else None
+    well = rate is not None and rate < context.service(name).thresholds.discuss_error_rate
+    measured = usual.served if well else ()
+    return tuple(dict.fromkeys((*measured, *marks.good)))
+
+
+async def guarded(context: Context, plan: Plan) -> Plan:
+    """The plan with what other services add: their incidents block it, their quorum holds too."""
+    rivals = await _rivals(context, plan.services, own=plan.service)
+    blocks = tuple(
+        Preflight(
+            name=CLAIM,
+            verdict=PreflightVerdict.BLOCK,
+            sentence=f"{_clash(rival, plan.services)} Resolve it first, or plan without that part.",
+        )
+        for rival in rivals
+    )
+    quorum = max(context.catalog.approval_of(service).quorum for service in plan.services)
+    approvers = max(plan.approvers, quorum) if len(plan.services) > 1 else plan.approvers
+    return plan.model_copy(
+        update={"preflights": (*blocks, *plan.preflights), "approvers": approvers}
+    )
+
+
+async def check_free(context: Context, service: str) -> None:
+    """Refuse an incident of a service that another incident's plan is about.
+
+    Raises RefusedError naming that incident.
+    """
+    for rival in await _rivals(context, (service,), own=service):
+        raise RefusedError(
+            _clash(rival, (service,)), f"Join {rival.id}, or wait until it is resolved."
+        )
+
+
+async def holds(context: Context, incident: Incident, lease: Lease) -> bool:
+    """Whether the execution that has just begun is alone with its services.
+
+    If not, it ends here as a conflict, before anything is changed.
+    """
+    if incident.plan is None or any(record.started_at for record in incident.steps):
+        return True
+    rivals = await _rivals(context, incident.plan.services, own=incident.declared.service)
+    if not rivals:
+        return True
+    ended = e.ExecutionFinished(
+        outcome=e.ExecutionOutcome.CONFLICT,
+        what=f"{_clash(rivals[0], incident.plan.services)} Nothing was changed.",
+        remedy="Resolve the other incident, then press “Plan again”; or plan without that part.",
+    )
+    await context.journal.add(incident.id, ended, lease=lease)
+    return False
+
+
+async def _rivals(context: Context, services: Iterable[str], *, own: str) -> tuple[Incident, ...]:
+    """Open incidents of other services that are about one of these; ``own`` has only one."""
+    wanted = frozenset(services)
+    # Whose incidents they can be: the services' own, and those whose plans may reach so far.
+    owners = wanted.union(*(context.catalog.composed_over(service) for service in wanted))
+    found = []
+    for owner in sorted(owners - {own}):
+        for head in await context.store.incidents(service=owner, open_only=True):
+            incident = await context.journal.load(head.id)
+            if wanted & _claimed(incident):
+                found.append(incident)
+    return tuple(found)
+
+
+def _claimed(incident: Incident) -> frozenset[str]:
+    own = frozenset({incident.declared.service})
+    if incident.plan is None or incident.phase in _HARMLESS:
+        return own
+    return own | frozenset(incident.plan.services)
+
+
+def _clash(rival: Incident, services: Iterable[str]) -> str:
+    shared = ", ".join(sorted(frozenset(services) & _claimed(rival)))
+    if rival.declared.service in frozenset(services):
+        return f"{rival.declared.service} has an open incident of its own, {rival.id}."
+    return f"{rival.id} is about {shared} too: its plan rolls {shared} back."
