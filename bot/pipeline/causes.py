@@ -23,12 +23,13 @@ from bot.pipeline.measuring import counted
 from bot.pipeline.patience import within
 from bot.pipeline.replicas import check_instances, check_service
 from bot.ports.store import Lease
-from bot.ports.world import KnowsSchema
+from bot.ports.world import KnowsSchema, Observation
 
 log = structlog.get_logger()
 
 PATIENCE = timedelta(seconds=30)
 """So long each check may take; one that takes longer is unknown, and holds up no other."""
+LIVE = "The live system"
 AT_ONCE = 8
 """So many other services are looked at at the same time."""
 
@@ -65,12 +66,18 @@ async def _deployed(context: Context, incident: Incident) -> e.CauseCheck:
     entry = context.service(incident.declared.service)
     strategy = context.strategy_of(incident)
     checked, observed = await asyncio.gather(
-        check_instances(context, incident), strategy.observe(entry, context.world)
+        check_instances(context, incident),
+        within(context.catalog.assessment.patience, strategy.observe(entry, context.world), LIVE),
     )
+    live = observed.live_release if isinstance(observed, Observation) else None
+    if isinstance(observed, RollbackBotError):
+        # What replicas say counts all the same.
+        problem = f"What is live could not be observed: {observed.what}"
+        checked = checked.model_copy(update={"problems": (*checked.problems, problem)})
     return causes.deployed(
         checked,
         target=plan.expected_version,
-        live=observed.live_release,
+        live=live,
         wanted=plan.to_release,
         versions_known=entry.version_path is not None,
     )

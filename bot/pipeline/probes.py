@@ -68,7 +68,10 @@ async def sending(context: Context, incident: Incident, lease: Lease) -> AsyncIt
         yield
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        [outcome] = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(outcome, Exception):
+            # A defect in the probing: it proved nothing, and nothing else depends on it.
+            log.error("probes ended", incident=incident.id, exc_info=outcome)
 
 
 class _Prober:

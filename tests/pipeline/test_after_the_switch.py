@@ -220,7 +220,7 @@ async def test_one_check_that_fails_or_hangs_keeps_none_of_the_others(company: C
     state = await company.until(incident, lambda i: i.causes)
     check = _finding(state, Cause.NOT_DEPLOYED)
     assert check.finding is CauseFinding.UNKNOWN
-    assert check.evidence == ("It could not be checked: The API server is away.",)
+    assert check.evidence == ("What is live could not be observed: The API server is away.",)
     assert _finding(state, Cause.NOT_THE_RELEASE).finding is CauseFinding.LIKELY
 
 
