@@ -12,7 +12,7 @@ from slack_bolt.async_app import AsyncApp
 from bot.domain import events as e
 from bot.domain.incident import Incident
 from bot.domain.values import Actor
-from bot.pipeline import approve, conclude, execute, undo
+from bot.pipeline import approve, conclude, execute, several, undo
 from bot.pipeline.team import check_team
 from bot.pipeline.words import stakeholder_channels
 from bot.views import ids, modals
@@ -86,7 +86,8 @@ async def _open_reject(desk: Desk, body: Body, value: str) -> None:
 
 async def _open_replan(desk: Desk, body: Body, value: str) -> None:
     incident = await desk.context.journal.load(value.partition(" ")[0])
-    await open_view(desk, body, modals.replan_form(incident))
+    parts = several.parts_of(desk.context, incident)
+    await open_view(desk, body, modals.replan_form(incident, parts=parts))
 
 
 async def _open_words(desk: Desk, body: Body, value: str) -> None:

@@ -177,6 +177,7 @@ async def _replan(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any
         actor=actor_of(body),
         target=target,
         request_id=request_id(view),
+        parts=tuple(sorted(forms.chosen(view, ids.PARTS))),
     )
     return {"response_action": "clear"}
 

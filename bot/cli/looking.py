@@ -11,6 +11,7 @@ from bot.cli.options import (
     ConfigOption,
     Exit,
     IncidentArgument,
+    OnlyOption,
     ServiceArgument,
     StrategyOption,
     TargetOption,
@@ -51,8 +52,10 @@ def register(cli: typer.Typer) -> None:
 
 def plan(
     service: ServiceArgument,
+    *,
     strategy: StrategyOption = None,
     to: TargetOption = None,
+    only: OnlyOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT_CATALOG,
 ) -> None:
@@ -62,7 +65,7 @@ def plan(
     """
 
     async def work() -> Exit:
-        proposed = await _proposed(service, strategy=strategy, to=to, config=config)
+        proposed = await _proposed(service, strategy=strategy, to=to, only=only, config=config)
         if as_json:
             typer.echo(plan_json(proposed))
         else:
@@ -74,8 +77,10 @@ def plan(
 
 def script(
     service: ServiceArgument,
+    *,
     strategy: StrategyOption = None,
     to: TargetOption = None,
+    only: OnlyOption = None,
     config: ConfigOption = DEFAULT_CATALOG,
 ) -> None:
     """Print the shell script that does by hand what the plan does; changes nothing.
@@ -84,7 +89,7 @@ def script(
     """
 
     async def work() -> Exit:
-        proposed = await _proposed(service, strategy=strategy, to=to, config=config)
+        proposed = await _proposed(service, strategy=strategy, to=to, only=only, config=config)
         typer.echo(proposed.plan.script(), nl=False)
         for block in proposed.plan.blocks:
             make_console(errors=True).print(f"Blocked: {block.sentence}", soft_wrap=True)
@@ -140,11 +145,11 @@ def report(
 
 
 async def _proposed(
-    service: str, *, strategy: str | None, to: str | None, config: Path
+    service: str, *, strategy: str | None, to: str | None, only: list[str] | None, config: Path
 ) -> PlanProposed:
     settings, catalog = read_settings(), load_catalog(config)
     forget_secrets()
     quiet(settings)
     async with onlooker(settings, catalog) as context:
         chosen = context.strategy_for(service, strategy)
-        return await propose(context, service, strategy=chosen, target=to)
+        return await propose(context, service, strategy=chosen, target=to, parts=only or ())

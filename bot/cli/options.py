@@ -36,6 +36,16 @@ TargetOption = Annotated[
 ]
 
 
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        help="Of a composed rollback only this part, such as rolling, payments/rolling, or "
+        "payments for all of its parts; may be repeated.",
+    ),
+]
+
+
 class Exit(IntEnum):
     """How a command ends, for scripts."""
 

@@ -12,6 +12,7 @@ from bot.cli.options import (
     ConfigOption,
     Exit,
     IncidentArgument,
+    OnlyOption,
     ServiceArgument,
     StrategyOption,
     TargetOption,
@@ -21,6 +22,7 @@ from bot.cli.options import (
 )
 from bot.config.load import load_catalog
 from bot.config.settings import DEFAULT_CATALOG, read_settings
+from bot.config.targets import ComposedTarget
 from bot.domain.incident import Incident, Phase
 from bot.errors import RefusedError
 from bot.offline import Workplace, workplace
@@ -56,6 +58,7 @@ def run(
     reason: ReasonOption,
     strategy: StrategyOption = None,
     to: TargetOption = None,
+    only: OnlyOption = None,
     approved_by: ApprovedByOption = "",
     config: ConfigOption = DEFAULT_CATALOG,
 ) -> None:
@@ -69,12 +72,14 @@ def run(
 
     async def journey(seat: Seat, place: Workplace) -> Incident:
         place.context.service(service)
-        place.measure(service)
+        for one in (service, *_others(place, service)):
+            place.measure(one)
         return await begin(
             seat,
             service=service,
             strategy=strategy,
             target=to,
+            parts=tuple(only or ()),
             reason=reason.strip(),
             approved_by=approved_by,
         )
@@ -95,10 +100,19 @@ def resume(
 
     async def journey(seat: Seat, place: Workplace) -> Incident:
         found = await place.context.journal.load(incident)
-        place.measure(found.declared.service)
+        for one in (found.declared.service, *_others(place, found.declared.service)):
+            place.measure(one)
         return await go_on(seat, found.id, target=to, approved_by=approved_by)
 
     run_to_exit(_at_the_terminal(config, journey))
+
+
+def _others(place: Workplace, service: str) -> tuple[str, ...]:
+    """Services that a composed rollback of this one may be about too: they are judged as well."""
+    entry = place.context.catalog.services.get(service)
+    targets = entry.rollback if entry else ()
+    found = [target.others for target in targets if isinstance(target, ComposedTarget)]
+    return tuple(dict.fromkeys(name for names in found for name in names))
 
 
 async def _at_the_terminal(

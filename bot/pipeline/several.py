@@ -70,6 +70,15 @@ async def gathered(
     return Gathered(strategy=strategy.among(peers, only=parts), baselines=baselines)
 
 
+def parts_of(context: Context, incident: Incident) -> tuple[str, ...]:
+    """What there is to choose from where the incident's rollback is composed; else nothing."""
+    entry = context.service(incident.declared.service)
+    if not isinstance(context.strategy_of(incident), OverServices):
+        return ()
+    targets = [one for one in entry.rollback if isinstance(one, ComposedTarget)]
+    return tuple(str(part) for target in targets for part in target.parts)
+
+
 async def _released_at(context: Context, name: str, other: str) -> datetime | None:
     """When the other service's live release began to serve; None when that cannot be told."""
     parts = [

@@ -29,6 +29,7 @@ async def begin(
     strategy: str | None,
     target: str | None,
     reason: str,
+    parts: tuple[str, ...] = (),
     approved_by: str,
 ) -> Incident:
     """Declare an incident and go all the way with it.
@@ -41,6 +42,7 @@ async def begin(
         service=service,
         strategy=strategy,
         target_release=target,
+        parts=parts,
         reason=reason,
         operator=seat.operator,
     )

@@ -7,6 +7,7 @@ Inputs that handlers read (block_id and action_id are the same id):
 - ``WORDS``: ``TEXT``. ``private_metadata`` is the incident's id, as in all that follow.
 - ``REPLAN``: ``TARGET`` (optional select, only when there are candidates; the value is the
   release) and ``TEXT`` (optional; what is typed here wins). Neither: the plan chooses.
+  ``PARTS`` (checkboxes, only for a composed rollback): the parts that are wanted, none for all.
 - ``RESOLVE``: ``ROOT_CAUSE``, ``FOLLOW_UP`` (select; the value is that of ``FollowUp``), and,
   optional: ``ACTIONS`` (as ``bot.domain.corrective_actions`` reads them), ``WENT_WELL``,
   ``TO_IMPROVE``, ``TIMELINE``, ``IMPACT``.
@@ -14,6 +15,7 @@ Inputs that handlers read (block_id and action_id are the same id):
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from slack_sdk.models.blocks import Block, Option
@@ -27,6 +29,8 @@ from bot.views.markup import escape, inline, lines, paragraph, plain
 from bot.views.measured import judgement_lines
 from bot.views.state import headline, is_proven
 
+_MOST_PARTS = 10
+"""More options than these a group of checkboxes cannot have."""
 _FOLLOW_UPS = {
     FollowUp.HOTFIX: ("Fix the bug and release again", "Hours to one day"),
     FollowUp.DEFER: ("Release again without the features in question", "Days"),
@@ -154,8 +158,8 @@ def words_form(incident_id: str) -> dict[str, Any]:
     )
 
 
-def replan_form(incident: Incident) -> dict[str, Any]:
-    """A new plan, perhaps to another release."""
+def replan_form(incident: Incident, *, parts: Sequence[str] = ()) -> dict[str, Any]:
+    """A new plan, perhaps to another release, perhaps of some parts of a composed rollback."""
     candidates = _candidates(incident)
     blocks: list[Block] = [
         section(
@@ -183,6 +187,11 @@ def replan_form(incident: Incident) -> dict[str, Any]:
             optional=True,
         )
     )
+    if parts:
+        offered = [forms.option(part, part) for part in parts[:_MOST_PARTS]]
+        ticked = [one for one in offered if one.value in (incident.parts or parts)]
+        label = "Only these parts (none means all)"
+        blocks.append(forms.checkboxes(ids.PARTS, label, offered, ticked=ticked))
     return forms.modal(
         "Plan again",
         blocks,
