@@ -64,11 +64,16 @@ async def _record(world: World, writer: Writer) -> RecordedWriter:
 
 
 async def check_writers(
-    world: World, writers: Sequence[RecordedWriter], *, connected: Sequence[str]
+    world: World, writers: Sequence[RecordedWriter], *, connected: Sequence[str] | None
 ) -> tuple[Preflight, ...]:
-    """Whether they can be stopped; without any, who is connected and will not be stopped."""
+    """Whether they can be stopped; without any, who is connected and will not be stopped.
+
+    ``connected`` is None where nobody can tell.
+    """
     if not writers:
-        who = f"Connected now: {', '.join(connected[:5])}" if connected else "Nobody is connected"
+        who = "Nobody is connected" if connected is not None else "Who is connected is not known"
+        if connected:
+            who = f"Connected now: {', '.join(connected[:5])}"
         return (
             warned(
                 NAME,

@@ -39,7 +39,7 @@ async def preflights(change: RdsChange, world: World) -> tuple[Preflight, ...]:
         *around,
         rights,
         check_ownership({name_of(change.live): change.tags}, f"instance {change.target.instance}"),
-        *await check_writers(world, change.writers, connected=()),
+        *await check_writers(world, change.writers, connected=None),
     )
 
 

@@ -21,7 +21,9 @@ from strategies.planning.rds.instances import (
 from strategies.planning.rds.points import read_points, shown
 from strategies.planning.rds.restore import RdsChange, live_release
 from strategies.planning.rds.steps import RENAME_SECONDS, rds_steps
+from strategies.preflights.verdicts import passed
 from strategies.preflights.writers import record_writers
+from strategies.targets import NAME as TARGET
 from strategies.targets import Choice, Option, choose, rated
 
 
@@ -148,10 +150,14 @@ def _chosen(
     known_good: Sequence[str],
 ) -> Choice:
     """The first option is the point; whether it was marked bad is asked as for every strategy."""
+    release = options[0].candidate.release
+    if wanted is None and release not in marked_bad:
+        sentence = f"{release} is what the catalog says to go back to."
+        return Choice(option=options[0], preflight=passed(TARGET, sentence))
     return choose(
         options,
         live=live_release(live),
-        target=options[0].candidate.release,
+        target=release,
         marked_bad=marked_bad,
         known_good=known_good,
     )

@@ -129,7 +129,8 @@ def restorable(points: Points, at: datetime) -> Point:
             f"{shown(at)} cannot be restored any more: the backups begin {shown(points.earliest)}.",
             "Name a later moment or a snapshot.",
         )
-    return Point(at=at.astimezone(UTC))
+    # RDS restores to whole seconds.
+    return Point(at=at.astimezone(UTC).replace(microsecond=0))
 
 
 def before_release(points: Points) -> Point | None:
