@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from bot.domain.counts import Baseline, Bucket
 from bot.domain.gaps import judged, missing_seconds, unread
+from bot.domain.series import count
+from bot.ports.store import ScrapePoint
 from tests.domain.story import BASELINE, NOON
 
 THIN = BASELINE.model_copy(update={"requests": 60, "errors": 0})
@@ -73,3 +75,30 @@ def test_it_is_measured_on_for_the_whole_length_at_most() -> None:
 def test_a_gap_is_made_up_for_already_when_the_bot_came_back_long_after() -> None:
     buckets = _minutes(*[0] * 5, *[600] * 12)
     assert missing_seconds(buckets, buckets[:5], 600) == 0
+
+
+def _reading(minute: float, requests: float) -> ScrapePoint:
+    return ScrapePoint(
+        service="checkout",
+        at=NOON + timedelta(minutes=minute),
+        instance="pod-1",
+        release="v2.0.0",
+        born_at=NOON - timedelta(hours=1),
+        requests=requests,
+        errors=0,
+    )
+
+
+def test_readings_tell_a_quiet_minute_from_one_that_nobody_read() -> None:
+    """Read every half minute, quiet in the second one, and away from the third to the sixth."""
+    away = [_reading(at / 2, 100 if at < 2 else 160) for at in (-1, 0, 1, 2, 3, 4, 12, 13, 14)]
+    counts = count(
+        away,
+        start=NOON,
+        end=NOON + 7 * timedelta(minutes=1),
+        seconds=60,
+        longest=timedelta(seconds=90),
+    )
+    assert [bucket.requests for bucket in counts.buckets] == [60, 0, 0, 0, 0, 0, 0]
+    missing = [round((start - NOON) / timedelta(minutes=1)) for start in counts.unread]
+    assert missing == [2, 3, 4, 5]
