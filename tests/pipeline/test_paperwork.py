@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from icalendar import Calendar
@@ -112,7 +113,7 @@ async def test_everybody_involved_is_invited_in_the_channel_and_by_mail(
     ]
     kept = await process.store.attachment(incident.id, name)
     assert kept is not None
-    (event,) = Calendar.from_ical(kept.content.decode()).walk("VEVENT")
+    event: Any = Calendar.from_ical(kept.content.decode()).walk("VEVENT")[0]
     assert event["DTSTART"].dt == meeting.start
     rows = await process.store.deliveries(incident.id)
     (mail,) = [row.delivery for row in rows if row.delivery.id.endswith("/invitation")]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from icalendar import Calendar, Component
+from icalendar import Calendar
 
 from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
@@ -32,9 +33,9 @@ def meeting(**changes: object) -> e.PostMortemScheduled:
     return e.PostMortemScheduled.model_validate({**given, **changes})
 
 
-def read(text: str) -> tuple[Calendar, Component]:
+def read(text: str) -> tuple[Any, Any]:
+    """The calendar and its event; what a property is depends on its name."""
     calendar = Calendar.from_ical(text)
-    assert isinstance(calendar, Calendar)
     (event,) = calendar.walk("VEVENT")
     return calendar, event
 
