@@ -20,7 +20,8 @@ from sandbox.cluster.cluster import ADMIN, Cluster
 from sandbox.cluster.node.timings import QUICK, KubeletTimings
 from sandbox.cluster.rbac import User
 from sandbox.cluster.rbac_manifests import rules_from_manifests
-from sandbox.shop import delivery, manifests
+from sandbox.neighbours import Neighbour, Neighbours
+from sandbox.shop import accounts, delivery, manifests
 from sandbox.shop.load import LoadGenerator
 from sandbox.shop.server import push_releases
 from sandbox.slack import SlackServer
@@ -48,6 +49,8 @@ class Pace:
     drain: float = 5.0
     watch_every: float = 0.5
     watch_for: float = 60.0
+    watch_after: float | None = None
+    """How long a recovery is looked after; None: not at all."""
     escalate: float = 300.0
     expire: float = 1800.0
 
@@ -60,6 +63,10 @@ class Company:
     transport: Transport = "socket"
     layout: delivery.Layout = "blue-green"
     pace: Pace = field(default_factory=Pace)
+    neighbours: frozenset[Neighbour] = frozenset()
+    """Whom the company works with beside Slack and its cluster."""
+    service_changes: dict[str, Any] = field(default_factory=dict)
+    """Merged into the service's entry of the catalog."""
     catalog_changes: dict[str, Any] = field(default_factory=dict)
     """Merged into the catalog's top level."""
     environment: dict[str, str] = field(default_factory=dict)
@@ -71,6 +78,7 @@ class Company:
         users = {**ADMIN, "bot-token": User(name="rollback-bot", rules=rights)}
         self.cluster = Cluster(timings=self.pace.nodes, users=users)
         push_releases(self.cluster.images, seed=7)
+        self.around = Neighbours(self.neighbours, folder=self.folder, cluster=self.cluster)
         self._stack = AsyncExitStack()
 
     @property
@@ -103,6 +111,7 @@ class Company:
         await self._stack.enter_async_context(self.cluster)
         await delivery.install(self.cluster, self.layout)
         self.url = self.cluster.service_url("shop", self.service)
+        await self.around.start(self._stack)
         self.load = await self._stack.enter_async_context(
             LoadGenerator(self.url, self.pace.requests_per_second)
         )
@@ -130,6 +139,20 @@ class Company:
         ]
         self.cluster.apply(broken)
         await delivery.rolled_out(self.cluster, "checkout-blue")
+
+    async def mend_blue(self) -> None:
+        """Take the wrong setting away."""
+        self.cluster.apply(manifests.checkout_deployment("blue", "v2.0.0"))
+        await delivery.rolled_out(self.cluster, "checkout-blue")
+
+    @property
+    def refusals(self) -> list[str]:
+        """What any stand-in refused by its own rules, each as a line for people."""
+        return [
+            *(f"Slack refused {one.where}: {one.code}" for one in self.slack.refusals),
+            *(f"The cluster refused {one}" for one in self.cluster.server.refusals),
+            *self.around.refusals,
+        ]
 
     def change_catalog(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Edit the bot's catalog; it reads it at its next start."""
@@ -159,6 +182,8 @@ class Company:
             "KUBECONFIG": str(kubeconfig),
             "ROLLBACK_DATABASE_URL": f"sqlite:///{(self.folder / 'bot.sqlite3').resolve()}",
             "ROLLBACK_PORT": str(free_port()),
+            "SMOKE_PASSWORD": accounts.PASSWORD,
+            **self.around.environment,
             **self.environment,
         }
 
@@ -172,7 +197,8 @@ class Company:
         pace, people = self.pace, self.slack.workspace
         ana, ben = people.user("ana").id, people.user("ben").id
         return {
-            "services": {self.service: self._service()},
+            "services": {self.service: {**self._service(), **self.service_changes}},
+            **self.around.catalog(),
             "people": {
                 "roles": {
                     "Incident Commander": [ana],
@@ -197,6 +223,7 @@ class Company:
             "verification": {
                 "checkpoints": list(pace.checkpoints),
                 "baseline_window": pace.baseline_window,
+                "watch_after": pace.watch_after,
                 "judge": {"bucket_seconds": pace.bucket, "margin": pace.margin},
             },
         }
@@ -216,14 +243,36 @@ class Company:
             "description": f"The shop's {self.service}",
             "url": self.url,
             "rollback": [targets[self.layout]],
-            "metrics": {
+            "metrics": self.around.metrics(self.service)
+            or {
                 "namespace": "shop",
                 "selector": f"app={self.service}",
                 "port": 8080,
                 "every": self.pace.scrape,
                 "where": {"path": "/checkout"},
             },
+            **self.around.service(),
         }
+
+
+LOG_IN = {
+    "name": "log in and see the basket",
+    "secrets": {"password": "SMOKE_PASSWORD"},
+    "requests": [
+        {
+            "method": "POST",
+            "path": "/login",
+            "json": {"user": accounts.USER, "password": "{{password}}"},
+            "capture": {"token": {"json": "access.token"}},
+        },
+        {
+            "path": "/basket",
+            "headers": {"Authorization": "Bearer {{token}}"},
+            "expect": {"json": {"owner": accounts.USER}},
+        },
+    ],
+}
+"""A smoke test of a user's task, as the catalog has it."""
 
 
 def manifest() -> dict[str, Any]:

@@ -39,6 +39,8 @@ class MailServer:
     """Answers to the next mails instead of taking them; empty: the connection is cut after the
     mail was taken."""
     letters: list[Letter] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    """Recipients and mails that were not taken, with the answer."""
     port: int = 0
     """Where it listens."""
 
@@ -47,6 +49,7 @@ class MailServer:
     ) -> str:
         """One recipient."""
         if address in self.refuses:
+            self.refusals.append(f"{address}: {self.refuses[address]}")
             return self.refuses[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -61,6 +64,8 @@ class MailServer:
             raw = content if isinstance(content, bytes) else (content or "").encode()
             sender = envelope.mail_from or ""
             self.letters.append(Letter(sender, list(envelope.rcpt_tos), raw))
+        else:
+            self.refusals.append(f"a mail: {answer}")
         if not answer and isinstance(server.transport, asyncio.WriteTransport):
             server.transport.abort()
         return answer or "250 OK"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 
 from aiohttp import ClientSession, web
@@ -45,6 +46,8 @@ class ClusterServer:
     ) -> None:
         self.faults = Faults()
         self.requests: list[RecordedRequest] = []
+        self.refusals: list[str] = []
+        """What was refused. Not finding something is an answer, and no refusal."""
         self._store = store
         self._users = dict(users)
         self._registry = registry or PodRuntimeRegistry()
@@ -116,6 +119,8 @@ class ClusterServer:
         try:
             return await self._answer(request)
         except ApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                self.refusals.append(f"{request.method} {request.path}: {error.status} {error}")
             return error_response(error)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:

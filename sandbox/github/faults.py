@@ -24,6 +24,8 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     hangs: bool = False
     """Neither carry it out nor answer."""
+    holds: bool = False
+    """Carry it out, and keep the answer until the faults are cleared."""
     times: int | None = 1
     """None for as long as the fault stands."""
 

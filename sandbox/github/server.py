@@ -23,6 +23,8 @@ class GitHubServer:
         self.tokens: dict[str, Token] = {}
         self.requests: list[str] = []
         """Every request that came, as ``GET /repos/…``."""
+        self.refusals: list[str] = []
+        """What was refused by the API's own rules, not by a fault."""
         self.faults = Faults()
         self._clock = clock or (lambda: datetime.now(tz=UTC).timestamp())
         self._server = TestServer(self._application(), host="127.0.0.1")
@@ -64,15 +66,21 @@ class GitHubServer:
             answer = refusal(fault.status, fault.message)
             answer.headers.update(fault.headers)
             return answer
+        done = await self._answer(request, handler)
+        if done.status >= 400:
+            self.refusals.append(f"{request.method} {request.path}: {done.status}")
+        if fault is not None and fault.holds:
+            await self.faults.silence()
+        elif fault is not None and not fault.hangs and request.transport is not None:
+            request.transport.abort()
+        return done
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if "User-Agent" not in request.headers:
             return web.Response(status=403, text="Request forbidden by administrative rules.")
         if request.match_info.http_exception is not None:
             return refusal(404, "Not Found")
-        denied = self._denied(request)
-        done = denied or await handler(request)
-        if fault is not None and not fault.hangs and request.transport is not None:
-            request.transport.abort()
-        return done
+        return self._denied(request) or await handler(request)
 
     def _denied(self, request: web.Request) -> web.Response | None:
         """What the token may not do; what it may not see does not exist."""

@@ -6,11 +6,13 @@ import random
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
 from sandbox.cluster.kubelet import ContainerContext, Entrypoint, ImageRegistry
 from sandbox.cluster.node.listening import stop_accepting
+from sandbox.shop.accounts import login, owner_of
 from sandbox.shop.metrics import PodMetrics
 from sandbox.shop.releases import RELEASES, SERVICES, Release, reference
 
@@ -114,7 +116,7 @@ class _PodOutput(logging.Handler):
 
 
 class ShopServer:
-    """`/` and `/checkout` are the business; the rest tells how it goes."""
+    """`/`, `/checkout`, `/login` and `/basket` are the business; the rest tells how it goes."""
 
     def __init__(
         self, service: str, release: Release, chance: random.Random, context: ContainerContext
@@ -128,12 +130,31 @@ class ShopServer:
         for path in ("/", "/checkout"):
             app.router.add_route("GET", path, self._business)
             app.router.add_route("POST", path, self._business)
+        app.router.add_post("/login", self._login)
+        app.router.add_get("/basket", self._basket)
         app.router.add_get("/health", self._health)
         app.router.add_get("/version", self._version)
         app.router.add_get("/metrics", self._scrape)
         return app
 
     async def _business(self, request: web.Request) -> web.Response:
+        done = {"service": self._service, "version": self._release.version, "order": "accepted"}
+        return await self._attempt(request, done)
+
+    async def _login(self, request: web.Request) -> web.Response:
+        token = login(await request.read())
+        if token is None:
+            return web.json_response({"error": "wrong user or password"}, status=401)
+        return await self._attempt(request, {"access": {"token": token}})
+
+    async def _basket(self, request: web.Request) -> web.Response:
+        owner = owner_of(request.headers.get("Authorization", ""))
+        if owner is None:
+            return web.json_response({"error": "log in first"}, status=401)
+        return await self._attempt(request, {"owner": owner, "items": [{"currency": "EUR"}]})
+
+    async def _attempt(self, request: web.Request, done: dict[str, Any]) -> web.Response:
+        """Answer as the release can: by its error rate, after its latency."""
         fails = self._chance.random() < self._release.error_rate
         spread = self._chance.lognormvariate(0, 0.25)
         began = time.perf_counter()
@@ -144,9 +165,7 @@ class ShopServer:
         if fails:
             self._log_failure(request, seconds)
             return web.json_response({"error": "internal error"}, status=500)
-        return web.json_response(
-            {"service": self._service, "version": self._release.version, "order": "accepted"}
-        )
+        return web.json_response(done)
 
     def _log_failure(self, request: web.Request, seconds: float) -> None:
         milliseconds = round(seconds * 1000)

@@ -40,6 +40,8 @@ class StatuspageServer:
     faults: deque[Fault] = field(default_factory=deque)
     calls: list[str] = field(default_factory=list)
     """``POST /pages/…/incidents``: every request, also those that failed."""
+    refusals: list[str] = field(default_factory=list)
+    """What was refused by the API's own rules, not by a fault."""
     url: str = ""
 
     async def __aenter__(self) -> Self:
@@ -71,13 +73,19 @@ class StatuspageServer:
         fault = self._strike(request)
         if fault is not None and not fault.takes_effect:
             return _refusal(fault.status, fault.error, retry_after=fault.retry_after)
+        answer = await self._answer(request, handler)
+        if answer.status >= 400:
+            self.refusals.append(f"{request.method} {request.path}: {answer.status}")
+        if fault is not None:
+            return _refusal(fault.status, fault.error)
+        return answer
+
+    async def _answer(self, request: web.Request, handler: Any) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"OAuth {self.key}":
             return _refusal(401, "Could not authenticate")
         if request.match_info.get("page") != self.page.id:
             return _refusal(404, "Page not found")
         answer: web.StreamResponse = await handler(request)
-        if fault is not None:
-            return _refusal(fault.status, fault.error)
         return answer
 
     def _strike(self, request: web.Request) -> Fault | None:

@@ -8,7 +8,7 @@ import aiohttp
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.kubelet import QUICK, ImageRegistry
 from sandbox.cluster.resources import CONFIGMAPS, DEPLOYMENTS, ENDPOINT_SLICES, SERVICES
-from sandbox.shop import manifests
+from sandbox.shop import accounts, manifests
 from sandbox.shop.delivery import install, release, rolled_out
 from sandbox.shop.load import LoadGenerator, Outcome
 from sandbox.shop.releases import Release
@@ -170,3 +170,22 @@ async def test_keep_alive_customers_use_one_connection() -> None:
             )
             await served(load, 3)
         assert load.counts().failed == 0, "established connections outlive the switch"
+
+
+async def test_people_log_in_and_see_their_basket_at_any_pod() -> None:
+    async with quick_cluster() as cluster:
+        await install(cluster, "blue-green")
+        url = cluster.service_url("shop", "checkout")
+        async with aiohttp.ClientSession() as session:
+            wrong = {"user": "smoke", "password": "guessed"}
+            async with session.post(f"{url}/login", json=wrong) as answer:
+                assert answer.status == 401
+            right = {"user": accounts.USER, "password": accounts.PASSWORD}
+            async with session.post(f"{url}/login", json=right) as answer:
+                token = (await answer.json())["access"]["token"]
+            bearer = {"Authorization": f"Bearer {token}", "Connection": "close"}
+            for _ in range(3):
+                async with session.get(f"{url}/basket", headers=bearer) as answer:
+                    assert (await answer.json())["owner"] == "smoke"
+            async with session.get(f"{url}/basket") as answer:
+                assert answer.status == 401
