@@ -80,13 +80,14 @@ class PrometheusServer:
 
 
 def _port(log: IO[str]) -> int:
-    """The server says which free port it has taken; it serves queries a moment later."""
-    port, lines = None, []
+    """The free port that it has taken, once it answers queries; it says both in either order."""
+    port, ready, lines = None, False, []
     for line in log:
         lines.append(line)
         if found := _LISTENING.search(line):
             port = int(found[1])
-        if port and "Server is ready to receive web requests" in line:
+        ready = ready or "Server is ready to receive web requests" in line
+        if port and ready:
             return port
     raise AssertionError("Prometheus did not start:\n" + "".join(lines))
 

@@ -214,6 +214,17 @@ async def test_wrong_credentials_are_told_without_showing_them(stage: Stage) -> 
     assert not any(secret in str(caught.value) for secret in SECRETS.values())
 
 
+@pytest.mark.parametrize("late", [4, 7.5, 14.9])
+async def test_intervals_that_begin_between_two_scrapes_are_extrapolated(
+    prometheus: PrometheusServer, late: float
+) -> None:
+    """Prometheus adds what lies between the first scrape and the edge; that must not mislead."""
+    stage = PrometheusStage(prometheus)
+    series = await read(stage, await stage.tell(FAILING), FAILING, late=late)
+    # The last interval is not over.
+    assert per_bucket(series) == FAILING.counts[:3]
+
+
 async def test_what_a_real_server_scrapes_now_is_counted(prometheus: PrometheusServer) -> None:
     stage, clock = PrometheusStage(prometheus), SystemClock()
     entry = changed(entry_of(stage.described(job="live")), {"business": None})
