@@ -16,7 +16,8 @@ from bot.domain.external import due, waiting
 from bot.domain.incident import Incident, OutsideState
 from bot.domain.values import BOT
 from bot.pipeline.readers import Readers, readers_of
-from bot.pipeline.said import Speaker, said
+from bot.pipeline.said import said
+from bot.pipeline.speaker import Speaker
 from bot.ports.deliveries import Action, Delivery
 from bot.views import cards
 from bot.views.external import draft_card, external_text

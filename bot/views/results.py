@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.domain.external import is_proven
 from bot.domain.incident import Incident, Phase
 from bot.views import figures
 from bot.views.markup import inline
@@ -17,7 +18,17 @@ _STATUS = {
 
 def status(incident: Incident) -> str:
     """How it ended, no better than it is; nothing of it needs escaping."""
+    if incident.phase is Phase.RESOLVED:
+        return _ended(incident)
     return _STATUS.get(incident.phase, "There is no outcome yet.")
+
+
+def _ended(incident: Incident) -> str:
+    if is_proven(incident):
+        return _STATUS[Phase.RECOVERED]
+    if incident.execution is None:
+        return "The incident is closed; no rollback ran."
+    return "The incident is closed, but no figures prove that users are well."
 
 
 def current(incident: Incident) -> str:

@@ -162,6 +162,8 @@ def test_stakeholders_read_everything_in_plain_words(kind: str) -> None:
         assert "Ben" in text
         assert "Error rate +10 min after the rollback: 0.13% of 3,000 requests" in text
     assert mail.subject.startswith("[INC-2026-001, Critical (P0)] ✅")
+    if kind in {"complete", "resolved"}:
+        assert "Rollback successful: the error rate is back to normal." in mail.text
 
 
 def test_hostile_words_stay_words_in_a_mail() -> None:
