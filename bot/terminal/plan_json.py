@@ -36,6 +36,7 @@ def _document(proposed: PlanProposed) -> dict[str, Any]:
         "not_restored": list(plan.not_restored),
         "approvers": plan.approvers,
         "typed_confirmation": plan.typed_confirmation,
+        "parts": [part.model_dump(mode="json") for part in plan.parts],
         "steps": [_step(number, step) for number, step in enumerate(plan.steps, start=1)],
         "preflights": [
             {"name": one.name, "verdict": one.verdict.value, "sentence": one.sentence}
@@ -53,6 +54,7 @@ def _document(proposed: PlanProposed) -> dict[str, Any]:
 def _step(number: int, step: Step) -> dict[str, Any]:
     return {
         "number": number,
+        "service": step.service,
         "title": step.title,
         "kind": step.action.kind,
         "params": step.action.params,

@@ -76,11 +76,17 @@ def _facts(plan: Plan, baseline: Baseline | None, note: str) -> Table:
         "Data lost": plan.data_loss,
         "Normal": f"{normal}. {note}".strip(),
         "Seen at": f"{plan.observed_at:%Y-%m-%d %H:%M:%S} UTC",
+        **({"Services": "; ".join(_parts(plan))} if plan.parts else {}),
         "Could go back to": "; ".join(_candidates(plan)) or "nothing else",
     }
     for name, value in rows.items():
         grid.add_row(name, Text(printable(value)))
     return grid
+
+
+def _parts(plan: Plan) -> Iterator[str]:
+    for part in plan.parts:
+        yield f"{part.service} {part.from_release} → {part.to_release} ({part.strategy})"
 
 
 def _candidates(plan: Plan) -> Iterator[str]:

@@ -21,6 +21,8 @@ _VERDICTS = {
     PreflightVerdict.WARN: "⚠️ Warning",
     PreflightVerdict.PASS: "✅ Passed",
 }
+_MOST_PARTS = 10
+"""More are in the report; a fact has room for 2,000 characters."""
 _MILESTONES = {
     Milestone.SWITCHED: "from here on new requests reach the target release",
     Milestone.DRAINED: "from here on the bad release serves nobody",
@@ -92,6 +94,11 @@ def _set_aside(incident: Incident, frame: Frame) -> str:
 
 
 def _facts(plan: Plan) -> list[tuple[str, str]]:
+    parts = [
+        f"{inline(part.service, 40)}: {figures.release(part.from_release)} → "
+        f"{figures.release(part.to_release)} ({inline(part.strategy, 40)})"
+        for part in plan.parts[:_MOST_PARTS]
+    ]
     return [
         ("From → to", f"{figures.release(plan.from_release)} → {figures.release(plan.to_release)}"),
         ("Method", inline(plan.strategy, 80)),
@@ -99,6 +106,7 @@ def _facts(plan: Plan) -> list[tuple[str, str]]:
         ("Downtime", inline(plan.downtime, 300)),
         ("Data lost", inline(plan.data_loss, 300)),
         ("Seen at", moment(plan.observed_at, "{time_secs}")),
+        *([("Services", "\n".join(parts))] if parts else []),
     ]
 
 

@@ -29,6 +29,7 @@ from bot.pipeline.journal import Journal
 from bot.pipeline.outbox import Outbox
 from bot.pipeline.words import Words
 from bot.ports.deliveries import Courier
+from bot.ports.world import Strategy
 from sandbox.slack import Channel, Message, SlackServer
 from tests.pipeline.activity import Activity
 from tests.pipeline.forge import CountedGitHub
@@ -72,6 +73,8 @@ class Company:
         self.clock = VirtualClock(self.activity)
         self.folder = folder
         self.shop = ShopStrategy(self.clock)
+        self.strategies: dict[str, Strategy] = {}
+        """By name, beside the shop's own, which stands for all others."""
         self.slack = SlackServer(manifest=MANIFEST, clock=self.clock.timestamp)
         self.incidents: dict[str, Incident] = {}
         self.processes: list[Process] = []
@@ -179,7 +182,7 @@ class Process:
             chat=SlackChat(self.client, bot_user_id=self._bot_user_id, clock=clock),
             metrics=ShopMetrics(shop, clock),
             world=world_of(shop, clock),
-            strategy=lambda _: shop,
+            strategy=lambda name: company.strategies.get(name, shop),
             step_kind=lambda _: TurnStep(shop, clock),
             freezer=ShopFreezer(shop),
             forge=CountedGitHub(company.activity),

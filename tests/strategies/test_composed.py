@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from bot.config.catalog import ServiceEntry
+from bot.config.catalog import Catalog, ServiceEntry
+from bot.config.targets import ComposedTarget
 from bot.domain.plan import Plan, Preflight, PreflightVerdict, Step, StepSpec
 from bot.errors import ConfigurationError, RefusedError
-from bot.ports.world import Evidence, Instance, Observation, Strategy, World
+from bot.ports.world import Evidence, Instance, Observation, Peer, Strategy, World
 from strategies.composed import Composed
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -49,6 +50,7 @@ class Part:
         known_good: Sequence[str],
     ) -> Plan:
         self.asked_for = target
+        self.remembered = (marked_bad, tuple(known_good))
         if self.refuses:
             raise RefusedError(self.refuses, "Look elsewhere.")
         spec = StepSpec(kind=self.name, params={})
@@ -186,3 +188,57 @@ def test_a_composed_rollback_has_at_least_two_different_parts() -> None:
     for parts in (["rolling"], ["rolling", "rolling"], ["rolling", "composed"]):
         with pytest.raises(ValueError, match="parts"):
             ServiceEntry.model_validate({"rollback": [{"strategy": "composed", "parts": parts}]})
+
+
+async def test_parts_of_other_services_plan_by_what_is_known_about_those() -> None:
+    parts = Parts()
+    target = ComposedTarget.model_validate(
+        {
+            "strategy": "composed",
+            "parts": ["database", {"service": "ledger", "strategy": "rolling"}],
+        }
+    )
+    service = SERVICE.model_copy(update={"rollback": (target, _AllBeside("database"))})
+    ledger = Peer(entry=SERVICE_OF_ALL, marked_bad=frozenset({"v9"}), known_good=("v1",))
+    composed = parts.composed()
+    assert composed.others(service) == ("ledger",)
+    among = composed.among({"ledger": ledger, "payments": Peer(entry=service)})
+    plan = await among.plan(
+        "payments", service, NOWHERE, target=None, marked_bad=frozenset(), known_good=()
+    )
+    assert [step.title for step in plan.steps] == ["ledger: rolling", "payments: database"]
+    assert [part.service for part in plan.parts] == ["ledger", "payments"]
+    assert parts["rolling"].remembered == (frozenset({"v9"}), ("v1",))
+    listed = target.model_copy(update={"order": "listed"})
+    in_order = service.model_copy(update={"rollback": (listed, service.rollback[1])})
+    plan = await among.plan(
+        "payments", in_order, NOWHERE, target=None, marked_bad=frozenset(), known_good=()
+    )
+    assert [step.title for step in plan.steps] == ["payments: database", "ledger: rolling"]
+    with pytest.raises(ConfigurationError, match="a part of ledger, which is not known here"):
+        await composed.plan(
+            "payments", service, NOWHERE, target=None, marked_bad=frozenset(), known_good=()
+        )
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (["rolling", {"service": "nobody", "strategy": "rolling"}], "does not have"),
+        (["rolling", {"service": "shop", "strategy": "rolling"}], "write “rolling”"),
+        (["rolling", {"service": "ledger", "strategy": "canary"}], "there are: rolling"),
+        (["rolling", "recreate"], "not described in services.shop.rollback"),
+    ],
+)
+def test_a_catalog_whose_composed_parts_lead_nowhere_is_refused(
+    parts: list[Any], said: str
+) -> None:
+    rolling = {"strategy": "rolling", "namespace": "shop", "deployment": "a"}
+    services = {
+        "shop": {"rollback": [{"strategy": "composed", "parts": parts}, rolling]},
+        "ledger": {"rollback": [rolling]},
+    }
+    with pytest.raises(ValueError, match=said):
+        Catalog.model_validate(
+            {"services": services, "people": {"release_managers": ["a@example.com"]}}
+        )
