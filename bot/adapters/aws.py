@@ -23,6 +23,7 @@ from botocore.exceptions import (
     ProfileNotFound,
     SSOError,
 )
+from botocore.parsers import ResponseParserError
 
 from bot.adapters.kubernetes.retries import retried
 from bot.errors import (
@@ -134,6 +135,10 @@ class BotoAws:
         except HTTPClientError as error:
             kind = TemporaryError if operation.startswith(_READING) else OutcomeUnknownError
             raise kind(f"AWS {service} did not answer ({operation}).") from error
+        except ResponseParserError as error:
+            kind = TemporaryError if operation.startswith(_READING) else OutcomeUnknownError
+            what = f"AWS {service} {operation}: the answer is not one of AWS."
+            raise kind(what, "Look for a proxy in between that answers in its place.") from error
         except BotoCoreError as error:
             raise PermanentError(f"AWS {service} {operation}: {error}") from error
 

@@ -48,10 +48,10 @@ class HttpClient:
                     allow_redirects=False,
                 ) as response,
             ):
-                body = await response.content.read(LONGEST_ANSWER)
+                answer = await _read(response.content)
                 return HttpAnswer(
                     status=response.status,
-                    text=body.decode(errors="replace"),
+                    text=answer.decode(errors="replace"),
                     headers={name.lower(): value for name, value in response.headers.items()},
                     cookies={name: one.value for name, one in response.cookies.items()},
                 )
@@ -62,3 +62,14 @@ class HttpClient:
             if method in {"GET", "HEAD"}:
                 raise TemporaryError(what) from error
             raise OutcomeUnknownError(what) from error
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    """All of an answer up to the limit: one read gives only what has arrived so far."""
+    answer = bytearray()
+    while len(answer) < LONGEST_ANSWER:
+        part = await content.read(LONGEST_ANSWER - len(answer))
+        if not part:
+            break
+        answer += part
+    return bytes(answer)

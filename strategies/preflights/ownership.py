@@ -26,7 +26,7 @@ def check_ownership(tags: Mapping[str, Mapping[str, str]], what: str) -> Preflig
     return warned(
         NAME,
         f"{', '.join(owners)} owns {what} and undoes the rollback with its next run. Stop its "
-        "pipeline, and change the weights there too.",
+        "pipeline, and change it there too.",
     )
 
 

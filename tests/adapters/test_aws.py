@@ -53,6 +53,8 @@ class Refusing:
     def __init__(self) -> None:
         self.status, self.code, self.requests = 200, "", 0
         self.answers = True
+        self.page = ""
+        """What is answered in place of AWS's XML, as a proxy does."""
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -62,10 +64,11 @@ class Refusing:
                 if not outer.answers:
                     self.close_connection = True
                     return
-                body = (
+                page = outer.page or (
                     f"<ErrorResponse><Error><Type>Sender</Type><Code>{outer.code}</Code>"
                     "<Message>Because.</Message></Error></ErrorResponse>"
-                ).encode()
+                )
+                body = page.encode()
                 self.send_response(outer.status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -81,6 +84,7 @@ class Refusing:
 
     def refuse(self, status: int, code: str) -> None:
         self.status, self.code, self.requests, self.answers = status, code, 0, True
+        self.page = ""
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -243,3 +247,15 @@ async def test_missing_credentials_and_regions_are_a_matter_of_configuration(
 async def test_wrong_parameters_are_named_before_anything_is_sent() -> None:
     with pytest.raises(ConfigurationError, match="RuleArn"):
         await BotoAws().call("elbv2", "modify_rule", region=REGION, Actions=[])
+
+
+async def test_a_proxys_page_in_place_of_an_answer_is_told(
+    refusing: Refusing, refused: BotoAws
+) -> None:
+    refusing.refuse(200, "")
+    refusing.page = "<html><body>Bad gateway & more"
+    with pytest.raises(TemporaryError, match="not one of AWS") as told:
+        await read(refused)
+    assert "proxy" in told.value.remedy
+    with pytest.raises(OutcomeUnknownError, match="not one of AWS"):
+        await write(refused)
