@@ -1,4 +1,4 @@
-"""A real Prometheus: history written as blocks, and an exporter that it scrapes."""
+"""A real Prometheus: history written as blocks, and the sandbox shop's page that it scrapes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO
 
-from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, Metric
-from prometheus_client.registry import Collector
-
+from sandbox.shop.metrics import PodMetrics
 from tests.contracts.metrics_story import ORDERS, RELEASE, SECONDS, Story
 
 SCRAPED_EVERY = 15
@@ -92,25 +90,40 @@ def _port(log: IO[str]) -> int:
     raise AssertionError("Prometheus did not start:\n" + "".join(lines))
 
 
-class _LiveService(Collector):
-    """Counts by the clock, and one in ten as failed."""
+class _LiveService:
+    """The sandbox shop's own metrics page; it serves by the clock, and one request in ten fails."""
 
     def __init__(self) -> None:
-        self._since = time.monotonic()
         self.scraped = threading.Event()
-        registry = CollectorRegistry()
-        registry.register(self)
-        self.scraped.clear()  # registering asks for the names
-        self._server, self._thread = start_http_server(0, "127.0.0.1", registry)
+        self._metrics = PodMetrics(service="checkout", version=RELEASE)
+        self._since, self._served = time.monotonic(), 0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = outer._page()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+                outer.scraped.set()
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's
+                """Quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
         self.port = self._server.server_port
 
-    def collect(self) -> Iterator[Metric]:
-        self.scraped.set()
-        count = int((time.monotonic() - self._since) * LIVE_PER_SECOND)
-        family = CounterMetricFamily("http_requests", "Requests", labels=["code"])
-        family.add_metric(["200"], count - count // 10)
-        family.add_metric(["500"], count // 10)
-        yield family
+    def _page(self) -> bytes:
+        due = int((time.monotonic() - self._since) * LIVE_PER_SECOND)
+        for number in range(self._served, due):
+            code = 500 if number % 10 == 0 else 200
+            self._metrics.observe(code=code, method="GET", path="/cart", seconds=SECONDS)
+        self._served = due
+        return self._metrics.render()
 
     def stop(self) -> None:
         self._server.shutdown()
