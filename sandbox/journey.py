@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +14,8 @@ from sandbox.slack.people.results import ActionResult, SubmitResult
 from sandbox.slack.people.workspace import Workspace
 
 T = TypeVar("T")
+OTHERS = 0.2
+"""Seconds between two looks at what is not in Slack."""
 
 DECISION = {
     "reason": "Customers cannot pay since the release",
@@ -104,7 +108,7 @@ class Journey:
                 return None
             return channel if channel.messages else None
 
-        return await self._until(found)
+        return await self.until(found)
 
     # -- plan ----------------------------------------------------------------------------------
 
@@ -115,6 +119,11 @@ class Journey:
     async def approve(self, name: str = "ben", card: Message | None = None) -> ActionResult:
         """Press Approve."""
         return await self.person(name).press(card or await self.plan_card(), "approve")
+
+    async def press(self, name: str, action_id: str) -> ActionResult:
+        """Press a button as soon as a message in the channel has it, on the newest that does."""
+        card = await self.message(lambda m: has_button(m, action_id))
+        return await self.person(name).press(card, action_id)
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -129,15 +138,19 @@ class Journey:
         return await person.fill_and_submit({**CONCLUSION, **(values or {})})
 
     async def report(self) -> str:
-        """Wait for the report in the channel; its text."""
+        """Wait for the rollback report in the channel; its text."""
+        return (await self.file("-rollback-report.md")).decode()
 
-        def found() -> str:
+    async def file(self, ending: str) -> bytes:
+        """Wait for a file in the channel whose name ends so; its content."""
+
+        def found() -> bytes:
             for file in self.workspace.files:
-                if file.name.endswith("-report.md"):
-                    return bytes(file.content).decode()
-            return ""
+                if file.name.endswith(ending):
+                    return bytes(file.content)
+            return b""
 
-        return await self._until(found)
+        return await self.until(found)
 
     # -- seeing --------------------------------------------------------------------------------
 
@@ -160,7 +173,7 @@ class Journey:
                 return None
             return next((m for m in reversed(messages) if wanted(m)), None)
 
-        return await self._until(found)
+        return await self.until(found)
 
     async def text(self, part: str, channel: Channel | str | None = None) -> Message:
         """The newest message that contains a text."""
@@ -173,14 +186,17 @@ class Journey:
         def found() -> View | None:
             return person.view if person.view and wanted(person.view) else None
 
-        return await self._until(found)
+        return await self.until(found)
 
-    async def _until(self, found: Callable[[], T | None]) -> T:
-        try:
-            reached = await self.workspace.wait_for(found, timeout=self.patience)
-        except TimeoutError:
-            reached = None
-        if reached is None:
+    async def until(self, found: Callable[[], T | None]) -> T:
+        """The first truthy value of ``found``; TimeoutError with what was said until then."""
+        ending = asyncio.get_running_loop().time() + self.patience
+        reached = None
+        while not reached and asyncio.get_running_loop().time() < ending:
+            with contextlib.suppress(TimeoutError):
+                # Slack tells every change; the other stand-ins are asked now and then.
+                reached = await self.workspace.wait_for(found, timeout=OTHERS)
+        if not reached:
             log = self.company.bot.log
             tail = log.read_text(errors="replace")[-3000:] if log.exists() else ""
             shown = "\n---\n".join(self._seen())

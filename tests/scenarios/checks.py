@@ -22,7 +22,7 @@ def nothing_was_refused(company: Company, *, allowed: frozenset[str] = frozenset
         if call.answer and not call.answer.get("ok")
         if call.answer.get("error") not in EXPECTED_REFUSALS | allowed
     ]
-    assert refused == []
+    assert refused == [], refused
 
 
 def valid_by_slacks_own_models(company: Company) -> None:
