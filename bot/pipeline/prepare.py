@@ -90,6 +90,7 @@ async def propose(
         plan=plan,
         baseline=usual.baseline,
         baseline_note=usual.note,
+        baselines=among.baselines,
         released_at=observed.released_at,
     )
 

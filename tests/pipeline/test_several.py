@@ -135,6 +135,7 @@ async def test_one_plan_goes_through_both_services_and_what_follows_is_for_both(
     ], "a canary's traffic is cheaper than a rollout, whoever calls whom"
     assert plan.approvers == 2
     assert incident.evidence == ("payments-canary-ledger.log", f"checkout-rolling-{BAD}.log")
+    assert set(incident.baselines) == {"payments"}, "without it its recovery could not be proven"
     state = await _judged_from(process, incident)
     assert state.phase is Phase.RECOVERED
     assert process.company.shop.switches == {"switch": GOOD, "cache": GOOD, "ledger": GOOD}
