@@ -23,7 +23,7 @@ from bot.config.targets.composed import ComposedTarget
 from bot.domain.freeze import ANNOTATION, TAG, AwsResource, ClusterObject, Freeze, MarkedObject
 from bot.domain.workloads import annotations_of
 from bot.errors import ConfigurationError, NotFoundError, WorldMovedError
-from bot.ports.cluster import DEPLOYMENTS, SERVICES, Kind, Manifest
+from bot.ports.cluster import DEPLOYMENTS, Kind, Manifest
 from bot.ports.world import World
 from strategies.steps.abort_rollout import ROLLOUTS
 from strategies.steps.rollout import WORKLOADS
@@ -153,9 +153,11 @@ async def _of_recreate(target: RecreateTarget, world: World) -> Objects:
 
 
 async def _of_blue_green(target: BlueGreenTarget, world: World) -> Objects:
-    """A pipeline deploys to a colour and switches the Service: it may ask either."""
-    service = _object("Service", SERVICES, target.namespace, target.service)
-    return (service, *_deployments(target.namespace, *sorted(set(target.deployments.values()))))
+    """A pipeline deploys to a colour before it switches.
+
+    The Service stays as it is: load balancers' controllers act on every change of it.
+    """
+    return _deployments(target.namespace, *sorted(set(target.deployments.values())))
 
 
 async def _of_load_balancer(target: Elbv2Target, world: World) -> Objects:

@@ -151,7 +151,7 @@ PLACES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "recreate": ({"namespace": "shop", "deployment": "a"}, ["Deployment shop/a"]),
     "blue-green": (
         {"namespace": "shop", "service": "s", "deployments": {"blue": "b", "green": "g"}},
-        ["Service shop/s", "Deployment shop/b", "Deployment shop/g"],
+        ["Deployment shop/b", "Deployment shop/g"],
     ),
     "canary": (
         {"namespace": "shop", "traffic": "argo-rollouts", "rollout": "r"},
