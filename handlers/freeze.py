@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.errors import RefusedError
-from bot.pipeline import freeze
+from bot.pipeline.unfreeze import lift
 from bot.views import ids
 from bot.views.freeze import unfrozen_reply
 from bot.views.message import Message
@@ -16,7 +16,7 @@ async def unfreeze(desk: Desk, body: Body, words: list[str]) -> Message:
         raise RefusedError(
             "It is not clear which service is meant.", f"Type `{ids.COMMAND} unfreeze SERVICE`."
         )
-    lifted = await freeze.lift(
+    lifted = await lift(
         desk.context,
         words[0],
         actor=actor_of(body),

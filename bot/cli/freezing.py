@@ -20,6 +20,7 @@ from bot.config.settings import DEFAULT_CATALOG, read_settings
 from bot.errors import RefusedError
 from bot.offline import records, workplace
 from bot.pipeline import freeze
+from bot.pipeline.unfreeze import lift_at_terminal
 from bot.terminal.printing import make_console, printable
 from bot.terminal.seat import operator_of_this_machine, request_id
 from bot.views.freeze import frozen_sentence, is_over
@@ -77,7 +78,7 @@ def unfreeze(
         forget_secrets()
         quiet(settings)
         async with workplace(settings, catalog) as place:
-            lifted = await freeze.lift_at_terminal(
+            lifted = await lift_at_terminal(
                 place.context,
                 service,
                 operator=operator_of_this_machine(),

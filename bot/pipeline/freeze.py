@@ -12,12 +12,10 @@ from datetime import timedelta
 import structlog
 
 from bot.domain import events as e
-from bot.domain.break_glass import may_be_same, named
 from bot.domain.duties import Duty, owed
 from bot.domain.fold import fold
 from bot.domain.freeze import Freeze, MarkedObject
 from bot.domain.incident import Incident
-from bot.domain.values import Actor
 from bot.errors import (
     DuplicateRequestError,
     PermanentError,
@@ -27,7 +25,6 @@ from bot.errors import (
 )
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
-from bot.pipeline.team import check_team
 from bot.ports.store import Document, Lease, Store
 
 log = structlog.get_logger()
@@ -42,7 +39,7 @@ async def settle(context: Context, incident: Incident, lease: Lease) -> None:
     if incident.plan is None or incident.plan.undoes:
         lifted = e.FreezeLifted(why="the rollback is being undone")
         incident = await context.journal.add(incident.id, lifted, lease=lease)
-        await _clear_all(context, incident)
+        await clear_all(context, incident)
         return
     freezes, problems = await _freezes(context, incident)
     for freeze in freezes:
@@ -115,67 +112,12 @@ async def _replace_older(context: Context, freeze: Freeze) -> None:
     """A newer rollback of the service speaks for it from now on."""
     for older in await _remembered(context.store, freeze.service):
         if older.incident_id != freeze.incident_id:
-            await _record_lifted(
+            await record_lifted(
                 context, older, e.FreezeLifted(why=f"{freeze.incident_id} froze anew")
             )
 
 
-async def lift(context: Context, service: str, *, actor: Actor, request_id: str) -> Freeze:
-    """Free a service's deploys, with those of every service that was rolled back with it.
-
-    Raises RefusedError when nothing is frozen, and for people outside the incident's team who
-    may not approve either.
-    """
-    freeze = await _frozen(context, service)
-    await check_team(context, await context.journal.load(freeze.incident_id), actor)
-    return await _lift(context, freeze, e.FreezeLifted(by=actor), request_id)
-
-
-async def lift_at_terminal(
-    context: Context, service: str, *, operator: Actor, name: str, request_id: str
-) -> Freeze:
-    """The same without Slack: ``name`` is who decides, as the catalog knows them.
-
-    An empty name is the operator's own. As with approvals nobody is proven to be who they say
-    (docs/decisions/011), and the record says where it was typed. Raises RefusedError as ``lift``.
-    """
-    freeze = await _frozen(context, service)
-    incident = await context.journal.load(freeze.incident_id)
-    people = context.catalog.people
-    found = named(
-        name or operator.name, managers=people.release_managers, leads=people.on_call_leads
-    )
-    involved = {incident.declared.by, *(p for role in incident.team or () for p in role.people)}
-    own = not name and any(may_be_same(operator, person) for person in involved)
-    if not own and found is None:
-        raise RefusedError(
-            f"{name or operator.name} is not known to be in the team of {incident.id}, nor to "
-            "approve rollbacks.",
-            "Name a release manager or on-call lead who decides, as rollback.yml has them: "
-            "--by NAME.",
-        )
-    who = operator if own or found is None else found.actor
-    where = f"typed at the terminal of {operator.name}"
-    return await _lift(context, freeze, e.FreezeLifted(by=who, why=where), request_id)
-
-
-async def _frozen(context: Context, service: str) -> Freeze:
-    context.service(service)
-    freeze = await standing(context.store, service)
-    if freeze is None:
-        raise RefusedError(f"Deploys of {service} are not frozen.", "Nothing needs to be done.")
-    return freeze
-
-
-async def _lift(
-    context: Context, freeze: Freeze, lifted: e.FreezeLifted, request_id: str
-) -> Freeze:
-    incident = await _record_lifted(context, freeze, lifted, request_id=request_id)
-    await _clear_all(context, incident)
-    return freeze
-
-
-async def _record_lifted(
+async def record_lifted(
     context: Context, freeze: Freeze, lifted: e.FreezeLifted, *, request_id: str = ""
 ) -> Incident:
     """Say so in its incident, unless that has been said already."""
@@ -215,13 +157,13 @@ async def _look_at(context: Context, freeze: Freeze) -> None:
         if context.clock.now() < freeze.until:
             return
         ended = e.FreezeLifted(why="its time has ended")
-        incident = await _record_lifted(context, freeze, ended)
+        incident = await record_lifted(context, freeze, ended)
     elif owed(incident) is Duty.FREEZE:
         return  # It is being set.
     await _clear(context, freeze)
 
 
-async def _clear_all(context: Context, incident: Incident) -> None:
+async def clear_all(context: Context, incident: Incident) -> None:
     """Take the marks of an incident's lifted freezes away; what fails is tried again later."""
     for freeze in await _remembered(context.store):
         if freeze.incident_id == incident.id and not _stands(incident, freeze):

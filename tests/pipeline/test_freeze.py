@@ -11,7 +11,7 @@ from bot.domain.freeze import Freeze
 from bot.domain.incident import Incident, Phase
 from bot.domain.values import Actor
 from bot.errors import ForbiddenError, NotFoundError, RefusedError, TemporaryError
-from bot.pipeline import approve, conclude, freeze, tripwire, undo
+from bot.pipeline import approve, conclude, freeze, tripwire, undo, unfreeze
 from tests.pipeline.deeds import CONCLUSION, approved, declare, history, planned
 from tests.pipeline.harness import Company, Process, catalog_of
 from tests.pipeline.shop import BAD, HANG
@@ -151,9 +151,9 @@ async def test_a_process_killed_before_or_after_the_mark_leaves_the_same_freeze(
 async def test_a_person_of_the_team_lifts_it_once_and_the_mark_goes(process: Process) -> None:
     incident = await _frozen(process)
     ben = process.company.actor("ben")
-    await freeze.lift(process.context, "checkout", actor=ben, request_id="command/1")
+    await unfreeze.lift(process.context, "checkout", actor=ben, request_id="command/1")
     with pytest.raises(RefusedError, match="are not frozen"):
-        await freeze.lift(process.context, "checkout", actor=ben, request_id="command/1")
+        await unfreeze.lift(process.context, "checkout", actor=ben, request_id="command/1")
     await process.company.clock.advance(70)
     assert process.company.shop.mark is None
     assert await _stands(process) is None
@@ -171,7 +171,7 @@ async def test_a_stranger_is_told_whom_to_ask_and_everything_stays_frozen(
     await _frozen(quiet)
     eve = quiet.company.actor("eve")
     with pytest.raises(RefusedError, match="not in the team") as refused:
-        await freeze.lift(quiet.context, "checkout", actor=eve, request_id="command/1")
+        await unfreeze.lift(quiet.context, "checkout", actor=eve, request_id="command/1")
     assert "status card" in refused.value.remedy
     assert await _stands(quiet) is not None
 
@@ -182,7 +182,7 @@ async def test_a_mark_that_cannot_be_reached_goes_later_also_after_a_restart(
     first = await company.process(catalog=CATALOG)
     await _frozen(first)
     company.shop.script["unmark"].append(TemporaryError("Away."))
-    await freeze.lift(first.context, "checkout", actor=company.actor("ben"), request_id="c/1")
+    await unfreeze.lift(first.context, "checkout", actor=company.actor("ben"), request_id="c/1")
     assert company.shop.mark is not None
     assert await _stands(first) is None
     await first.kill()
@@ -196,7 +196,7 @@ async def test_an_object_that_is_gone_does_not_keep_the_freeze_alive(quiet: Proc
     await _frozen(quiet)
     quiet.company.shop.script["unmark"].append(NotFoundError("There is no such Deployment."))
     ben = quiet.company.actor("ben")
-    await freeze.lift(quiet.context, "checkout", actor=ben, request_id="c/1")
+    await unfreeze.lift(quiet.context, "checkout", actor=ben, request_id="c/1")
     assert await quiet.store.documents(freeze.KIND) == ()
 
 
@@ -269,14 +269,14 @@ async def test_at_the_terminal_a_known_name_lifts_it_and_the_record_says_where(
     incident = await _frozen(quiet)
     for name in ("", "eve"):
         with pytest.raises(RefusedError, match="--by NAME"):
-            await freeze.lift_at_terminal(
+            await unfreeze.lift_at_terminal(
                 quiet.context,
                 "checkout",
                 operator=Actor(id="cli:mallory", name="mallory"),
                 name=name,
                 request_id=f"t/{name}",
             )
-    await freeze.lift_at_terminal(
+    await unfreeze.lift_at_terminal(
         quiet.context, "checkout", operator=ANA, name="U0BEN000002", request_id="t/1"
     )
     recorded = await quiet.journal.events(incident.id)

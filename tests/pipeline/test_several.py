@@ -16,7 +16,7 @@ from bot.domain.incident import Incident, Phase
 from bot.domain.plan import Plan
 from bot.domain.recovery import Bucket, RecoveryVerdict
 from bot.errors import RefusedError
-from bot.pipeline import approve, declare, freeze, involved, releases, tripwire
+from bot.pipeline import approve, declare, freeze, involved, releases, tripwire, unfreeze
 from bot.ports.world import Evidence, Instance, Observation, Series, World
 from strategies.composed import Composed
 from tests.pipeline.deeds import approved, history, planned
@@ -150,7 +150,7 @@ async def test_one_plan_goes_through_both_services_and_what_follows_is_for_both(
     await process.company.until(incident, lambda i: i.freeze)
     assert await freeze.standing(process.store, "payments") is not None
     ben = process.company.actor("ben")
-    await freeze.lift(process.context, "payments", actor=ben, request_id="c/1")
+    await unfreeze.lift(process.context, "payments", actor=ben, request_id="c/1")
     assert await freeze.standing(process.store, "checkout") is None
 
 
@@ -192,10 +192,10 @@ async def test_every_measured_service_must_recover(process: Process) -> None:
     catalog = CATALOG.model_copy(update={"services": {**CATALOG.services, "payments": measured}})
     context = replace(process.context, catalog=catalog, metrics=Uneven())
     proven = incident.judged.judgement
-    unknown = await involved.weighed(context, incident, proven)
+    nothing_known = incident.model_copy(update={"baselines": {}})
+    unknown = await involved.weighed(context, nothing_known, proven)
     assert unknown.verdict is RecoveryVerdict.INCONCLUSIVE
-    known = incident.model_copy(update={"baselines": {"payments": incident.baseline}})
-    failing = await involved.weighed(context, known, proven)
+    failing = await involved.weighed(context, incident, proven)
     assert failing.verdict is RecoveryVerdict.NOT_RECOVERED
     assert any(reason.startswith("payments: ") for reason in failing.reasons)
     assert (failing.requests, failing.errors) == (proven.requests, proven.errors)
