@@ -32,7 +32,11 @@ from bot.ports.store import Store
 log = structlog.get_logger()
 
 CLAIM_TTL = timedelta(seconds=60)
-"""Longer than any single call to a destination may take."""
+"""Longer than sending may take: nobody claims what somebody is still sending."""
+SEND_SECONDS = 45.0
+"""Sending ends after this, however many calls it takes; whether it arrived is then looked up."""
+POLL = timedelta(seconds=1)
+"""How often is looked for what other processes owe; what this one owes wakes the outbox."""
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 300.0
 SAID_AFTER = 6
@@ -52,12 +56,14 @@ class Outbox:
         journal: Journal,
         couriers: Mapping[str, Courier],
         owner: str,
+        poll: timedelta = POLL,
     ) -> None:
         self._store = store
         self._clock = clock
         self._journal = journal
         self._couriers = couriers
         self._owner = owner
+        self._poll = poll.total_seconds()
         self._woken = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -72,9 +78,14 @@ class Outbox:
                 self._woken.clear()
                 try:
                     await self._round()
+                    await self._wait()
                 except RollbackBotError as error:
                     log.warning("the outbox cannot read the store", error=str(error))
-                await self._wait()
+                    await self._clock.sleep(self._poll)
+                except Exception:
+                    # Nobody else sends: whatever happens here, the next round must come.
+                    log.exception("a round of the outbox failed unexpectedly")
+                    await self._clock.sleep(self._poll)
         finally:
             for task in self._sending:
                 task.cancel()
@@ -92,7 +103,7 @@ class Outbox:
     async def _wait(self) -> None:
         """Until something is enqueued or settled, or the next delivery is due."""
         due = await self._store.next_delivery_at()
-        seconds = 1.0
+        seconds = self._poll
         if due is not None:
             seconds = min(seconds, max(0.02, (due - self._clock.now()).total_seconds()))
         sleep = asyncio.create_task(self._clock.sleep(seconds))
@@ -108,12 +119,18 @@ class Outbox:
             await self._send_and_settle(row)
         except RollbackBotError as error:
             log.warning("delivery not settled", delivery=row.delivery.id, error=str(error))
+        except Exception:
+            log.exception("delivery not settled", delivery=row.delivery.id)
         self.wake()
 
     async def _send_and_settle(self, row: DeliveryRow) -> None:
         delivery = row.delivery
         try:
-            receipt = await self._send(row)
+            async with asyncio.timeout(SEND_SECONDS):
+                receipt = await self._send(row)
+        except TimeoutError:
+            what = f"{label_of(delivery.destination)} did not answer within {SEND_SECONDS:g} s."
+            await self._later(row, OutcomeUnknownError(what))
         except TemporaryError as error:
             await self._later(row, error)
         except PermanentError as error:
@@ -198,8 +215,9 @@ class Outbox:
 
     async def _give_up(self, delivery: Delivery, error: RollbackBotError) -> None:
         log.warning("delivery failed", delivery=delivery.id, error=str(error))
-        await self._store.settle_failed(delivery.id, str(error), now=self._clock.now())
+        # Said first: a process that dies in between fails once more, and not in silence.
         await self._note(delivery, error.what, error.remedy)
+        await self._store.settle_failed(delivery.id, str(error), now=self._clock.now())
 
     async def _note(self, delivery: Delivery, what: str, remedy: str) -> None:
         """Say on the status card what did not arrive, and take it back once it did.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
+from bot.errors import TemporaryError
 from bot.pipeline import conclude, outbox
-from bot.ports.deliveries import Action, Delivery, DeliveryState
+from bot.ports.deliveries import Action, Delivery, DeliveryState, Receipt
 from sandbox.slack import Channel, Message
 from tests.pipeline.deeds import CONCLUSION, declare, planned
 from tests.pipeline.harness import Company, Process, catalog_of
@@ -362,3 +366,70 @@ async def test_a_delivery_is_given_up_at_last_and_the_next_one_goes(
     await company.clock.advance(16)
     assert _texts(company, company.ops) == ["next"]
     assert company.calls("chat.postMessage") == 6
+
+
+# -- what must not end the sending ----------------------------------------------------------------
+
+
+async def test_a_store_that_fails_at_any_moment_does_not_end_the_sending(company: Company) -> None:
+    process = await company.process()
+    for moment in range(1, 6):
+        await company.clock.advance(0.3 * moment)
+        # At the moment of claiming, or while it is asked when the next one is due.
+        process.store.fail_next(TemporaryError("The database is away."), times=moment)
+        await company.clock.advance(10)
+    await _owe(process, _post("hello", company.ops))
+    await company.clock.advance(10)
+    assert _texts(company, company.ops) == ["hello"]
+
+
+class Slow:
+    """A destination that takes everything and never says so."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def send(self, delivery: Delivery, previous: Receipt | None) -> Receipt:
+        self.sent.append(delivery.id)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def find(self, delivery: Delivery) -> Receipt | None:
+        return Receipt(reference="found") if delivery.id in self.sent else None
+
+
+async def test_what_takes_longer_than_its_claim_is_looked_for_and_not_sent_twice(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert timedelta(seconds=outbox.SEND_SECONDS) < outbox.CLAIM_TTL
+    monkeypatch.setattr(outbox, "SEND_SECONDS", 0.05)
+    slow = Slow()
+    process = await company.process(couriers={"webhook": slow})
+    delivery = _post("hello", company.ops).model_copy(update={"destination": "webhook:slow"})
+    await _owe(process, delivery)
+    await company.clock.settle()
+    await asyncio.sleep(0.1)
+    await company.clock.advance(5)
+    assert slow.sent == [delivery.id]
+    assert await process.store.next_delivery_at() is None
+
+
+async def test_killed_while_giving_up_it_is_said_all_the_same(company: Company) -> None:
+    catalog = catalog_of({"updates": {"channels": ["nowhere"]}})
+    first = await company.process(catalog=catalog, sends=False)
+    incident = await planned(first)
+    sender = await company.process(catalog=catalog)
+    gave_up = sender.store.settle_failed
+
+    async def dies(*args: Any, **options: Any) -> None:
+        await gave_up(*args, **options)
+        sender.life.alive = False
+        raise asyncio.CancelledError
+
+    sender.store.settle_failed = dies  # type: ignore[method-assign] # the last thing it does
+    await company.clock.run_until(lambda: not sender.life.alive)
+    await sender.kill()
+    await company.process(catalog=catalog)
+    # Before the first update, which cannot arrive there either.
+    state = await company.until(incident, lambda i: i.notes, within=timedelta(minutes=5))
+    assert state.notes[0].subject == "post to nowhere"
