@@ -33,8 +33,16 @@ from tests.strategies.elbv2_fixtures import (
     premises,
     rule_shop,
 )
-from tests.strategies.flag_services.fixtures import unleash_process
+from tests.strategies.flag_services.fixtures import (
+    flag_appconfig,
+    flag_flagsmith,
+    flag_http,
+    flag_launchdarkly,
+    flag_unleash,
+    unleash_process,
+)
 from tests.strategies.flagger_shop import flagger, gate, idle
+from tests.strategies.recreate_shop import either, files, revision
 from tests.strategies.support import NAMESPACE, Shop, checkout, payments, rules_of_the_bot
 
 # Fixtures of other modules that the tests here share.
@@ -44,7 +52,14 @@ __all__ = [
     "aws_world",
     "boto",
     "canary",
+    "either",
     "either_place",
+    "files",
+    "flag_appconfig",
+    "flag_flagsmith",
+    "flag_http",
+    "flag_launchdarkly",
+    "flag_unleash",
     "flagger",
     "gate",
     "gateway",
@@ -56,6 +71,7 @@ __all__ = [
     "opened",
     "premises",
     "replicas",
+    "revision",
     "route",
     "rule_shop",
     "stuck",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from bot.config.catalog import ServiceEntry
+from bot.config.targets.composed import ComposedTarget
 from bot.domain.incident import Undoing
 from bot.domain.plan import Plan, Step
 from bot.domain.undo import undo_steps
@@ -17,6 +18,7 @@ from strategies.planning.elbv2.actions import comparable
 from strategies.registry import step_kind
 from tests.strategies import argo_shop, canary_shop, flagger_shop
 from tests.strategies.elbv2_shop import AwsShop, weighted
+from tests.strategies.flag_services.shop import FlagShop
 from tests.strategies.flagger_shop import Gate
 from tests.strategies.support import Shop
 
@@ -41,10 +43,12 @@ class Subject:
     """What the strategy changes, as it is now, without what changes by itself."""
     changes: Callable[[], int]
     """How many requests of the bot could have changed something so far."""
-    sabotage: Callable[[], object]
-    """Somebody else changes what the plan was decided upon."""
+    sabotage: Callable[[Plan], object]
+    """Somebody else changes what this plan was decided upon."""
     rolled_back: Callable[[], Awaitable[bool]]
     """Whether users are served by the target release."""
+    at_most: int | None = None
+    """So many changes a run may make; None for one a step that changes something."""
     restores: bool = True
     """Whether the plan can be taken back."""
     settled: Callable[[], Awaitable[object]] | None = None
@@ -86,7 +90,7 @@ def in_cluster(shop: Shop, **more: Any) -> Subject:
     given = {
         "live": shop.live,
         "changes": lambda: len(shop.changes()),
-        "sabotage": shop.sabotage,
+        "sabotage": lambda plan: shop.sabotage(),
         "rolled_back": rolled_back,
         **more,
     }
@@ -99,7 +103,7 @@ def split_traffic(shop: Shop) -> Subject:
     async def live() -> object:
         return canary_shop.state(shop)
 
-    return in_cluster(shop, live=live, sabotage=lambda: canary_shop.sabotage(shop))
+    return in_cluster(shop, live=live, sabotage=lambda plan: canary_shop.sabotage(shop))
 
 
 def argo(shop: Shop) -> Subject:
@@ -111,7 +115,7 @@ def argo(shop: Shop) -> Subject:
     async def begun_again() -> None:
         await shop.cluster.until(lambda: argo_shop.status(shop)["currentPodHash"] == argo_shop.NEW)
 
-    def promoted() -> None:
+    def promoted(plan: Plan) -> None:
         argo_shop.ArgoRollouts(shop.cluster).report(stableRS=argo_shop.NEW)
 
     return in_cluster(shop, live=live, sabotage=promoted, settled=begun_again)
@@ -123,7 +127,7 @@ def flagger(shop: Shop, gate: Gate) -> Subject:
     async def live() -> object:
         return sorted(gate.opened)
 
-    def promoted() -> None:
+    def promoted(plan: Plan) -> None:
         flagger_shop.report(shop.cluster, phase="Finalising")
 
     return in_cluster(
@@ -140,7 +144,7 @@ def load_balancer(shop: AwsShop) -> Subject:
     async def rolled_back() -> bool:
         return shop.weights() == {"green": 0, "blue": 1}
 
-    def split() -> None:
+    def split(plan: Plan) -> None:
         shop.modify(weighted({shop.groups["green"]: 70, shop.groups["blue"]: 30}))
 
     return Subject(
@@ -164,5 +168,47 @@ def recreated(shop: Shop) -> Subject:
         containers[0]["image"] = "shop/payments:v1.9.0"
 
     return in_cluster(
-        shop, live=live, sabotage=lambda: shop.edit(DEPLOYMENTS, "payments", other_image)
+        shop, live=live, sabotage=lambda plan: shop.edit(DEPLOYMENTS, "payments", other_image)
+    )
+
+
+def flag(shop: FlagShop) -> Subject:
+    """A feature flag, whatever service keeps it."""
+
+    async def live() -> object:
+        return shop.flags.state
+
+    async def rolled_back() -> bool:
+        return not shop.flags.is_on
+
+    return Subject(
+        shop=shop,
+        live=live,
+        changes=lambda: len(shop.flags.changes),
+        sabotage=lambda plan: shop.flags.edit(),
+        rolled_back=rolled_back,
+    )
+
+
+def composed(shop: Shop, flags: FlagShop) -> Subject:
+    """A flag and a Service's selector in one plan."""
+    both = ComposedTarget(strategy="composed", parts=("feature-flag", "blue-green"))
+    rollback = (both, *flags.service.rollback, *shop.service.rollback)
+    entry = shop.service.model_copy(
+        update={"rollback": rollback, "url": flags.service.url, "version_path": None}
+    )
+    whole = replace(shop, strategy="composed", service=entry)
+
+    async def live() -> object:
+        return [flags.flags.state, shop.selector()]
+
+    async def rolled_back() -> bool:
+        return not flags.flags.is_on and await shop.serving_release() == "v2.0.0"
+
+    return Subject(
+        shop=whole,
+        live=live,
+        changes=lambda: len(flags.flags.changes) + len(shop.changes()),
+        sabotage=lambda plan: flags.flags.edit(),
+        rolled_back=rolled_back,
     )

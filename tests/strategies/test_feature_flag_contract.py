@@ -58,17 +58,6 @@ def switching(plan: Plan) -> Step:
     return plan.steps[0]
 
 
-async def test_observing_planning_and_saving_evidence_change_nothing(shop: FlagShop) -> None:
-    chosen = strategy("feature-flag")
-    before = shop.flags.state
-    await chosen.observe(shop.service, shop.world)
-    await shop.plan()
-    await chosen.instances(shop.service, shop.world)
-    await chosen.evidence(shop.service, shop.world, release="oauth_auth on")
-    assert shop.flags.changes == []
-    assert shop.flags.state == before
-
-
 async def test_the_live_release_is_the_flag_on_and_one_can_go_to_the_flag_off(
     shop: FlagShop,
 ) -> None:
@@ -113,36 +102,6 @@ async def test_running_the_plan_switches_the_feature_off_for_the_users(shop: Fla
     assert said[2] == "/login answered 3 times as it does with oauth_auth off."
     observed = await strategy("feature-flag").observe(shop.service, shop.world)
     assert observed.live_release == "oauth_auth off"
-
-
-async def test_running_the_plan_twice_changes_nothing_more(shop: FlagShop) -> None:
-    plan = await shop.plan()
-    await shop.run_all(plan)
-    await shop.run_all(plan)
-    assert len(shop.flags.changes) == 1
-
-
-async def test_a_process_killed_before_each_effect_is_resumed_to_the_same_end(
-    shop: FlagShop,
-) -> None:
-    plan = await shop.plan()
-    for number, step in enumerate(plan.steps):
-        await step_kind(step.action.kind).observe(step, shop.world)  # killed before acting
-        await shop.run(reloaded(plan).steps[number])
-    assert len(shop.flags.changes) == 1
-    assert await shop.users_get() == "password"
-
-
-async def test_a_process_killed_after_each_effect_is_resumed_to_the_same_end(
-    shop: FlagShop,
-) -> None:
-    plan = await shop.plan()
-    for number, step in enumerate(plan.steps):
-        if step.changes:
-            await step_kind(step.action.kind).act(step, shop.world)  # killed before confirming
-        await shop.run(reloaded(plan).steps[number])
-    assert len(shop.flags.changes) == 1
-    assert await shop.users_get() == "password"
 
 
 async def test_a_lost_answer_to_the_change_is_found_out_by_looking(shop: FlagShop) -> None:

@@ -12,6 +12,7 @@ import pytest
 from bot.domain.plan import PreflightVerdict
 from bot.errors import ForbiddenError, NotFoundError, PermanentError, RefusedError
 from strategies.registry import strategy
+from tests.strategies import subjects
 from tests.strategies.flag_services.fixtures import opened
 from tests.strategies.flag_services.real_unleash import (
     ALICE,
@@ -22,6 +23,18 @@ from tests.strategies.flag_services.real_unleash import (
     UnleashProcess,
 )
 from tests.strategies.flag_services.shop import FlagShop
+from tests.strategies.subjects import Subject
+from tests.strategies.test_every_strategy import (
+    test_killed_before_and_after_every_effect_it_ends_alike_and_twice_is_once,
+    test_planning_changes_nothing_and_a_world_that_moves_stops_the_plan,
+    test_undo_restores_what_was_recorded,
+)
+
+__all__ = [
+    "test_killed_before_and_after_every_effect_it_ends_alike_and_twice_is_once",
+    "test_planning_changes_nothing_and_a_world_that_moves_stops_the_plan",
+    "test_undo_restores_what_was_recorded",
+]
 
 pytestmark = pytest.mark.skipif(not HOME, reason="UNLEASH_HOME is not set: make test-unleash")
 
@@ -113,3 +126,8 @@ async def test_an_archived_flag_is_not_there(
 async def test_the_rights_of_the_token_are_read(shop: FlagShop) -> None:
     found = next(one for one in (await shop.plan()).preflights if one.name == "Rights")
     assert found.verdict is PreflightVerdict.PASS
+
+
+@pytest.fixture
+def subject(shop: FlagShop) -> Subject:
+    return subjects.flag(shop)

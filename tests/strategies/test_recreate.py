@@ -13,7 +13,6 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from bot.config.catalog import ServiceEntry
 from bot.domain.incident import Undoing
 from bot.domain.plan import Milestone, Plan, PreflightVerdict
 from bot.domain.undo import undo_steps
@@ -26,57 +25,15 @@ from bot.errors import (
     WorldMovedError,
 )
 from bot.ports.cluster import Cluster as ClusterPort
-from bot.ports.world import StepState, World
-from sandbox.cluster.cluster import Cluster
+from bot.ports.world import StepState
 from sandbox.cluster.resources import DEPLOYMENTS, HPAS, PODS, SECRETS
 from sandbox.cluster.types import GVR, Manifest
 from sandbox.shop import delivery, manifests
 from strategies.kubernetes.scalers import Scaler, Scalers, check_scalers
 from strategies.registry import step_kind, strategy
 from tests.strategies.custom_resources import define
-from tests.strategies.support import NAMESPACE, Shop, payments, preflight
-
-
-def service(manifest: str = "revision", **target: str) -> ServiceEntry:
-    entry = {
-        "strategy": "recreate",
-        "namespace": NAMESPACE,
-        "deployment": "payments",
-        "manifest": manifest,
-        **target,
-    }
-    return payments(rollback=[entry])
-
-
-@pytest.fixture
-async def revision(sandbox: Cluster, world: World) -> Shop:
-    """payments: two pods of v2.0.0, then of v2.1.0; the old template is in a ReplicaSet."""
-    for manifest in [*manifests.payments_configuration(), manifests.payments_service()]:
-        sandbox.apply(manifest)
-    for version in ("v2.0.0", "v2.1.0"):
-        sandbox.apply(manifests.payments_deployment(version, replicas=2))
-        await delivery.rolled_out(sandbox, "payments")
-    return Shop(cluster=sandbox, world=world, strategy="recreate", service=service())
-
-
-@pytest.fixture
-def files(revision: Shop, tmp_path: Path) -> Shop:
-    """The same with the manifests of both releases in a directory, as ``k8s/`` of a repository."""
-    for version in ("v2.0.0", "v2.1.0"):
-        documents = [
-            manifests.payments_service(),
-            manifests.payments_deployment(version, replicas=7),
-        ]
-        text = yaml.safe_dump_all(documents)
-        (tmp_path / f"deployment-{version}.yaml").write_text(text, encoding="utf-8")
-    return replace(revision, service=service(f"{tmp_path}/deployment-{{release}}.yaml"))
-
-
-@pytest.fixture(params=["revision", "files"])
-def either(request: pytest.FixtureRequest) -> Shop:
-    """Both sources of the old release in turn."""
-    found: Shop = request.getfixturevalue(request.param)
-    return found
+from tests.strategies.recreate_shop import service
+from tests.strategies.support import NAMESPACE, Shop, preflight
 
 
 def replicas(shop: Shop) -> int:
@@ -195,31 +152,6 @@ async def test_no_pod_of_the_old_release_starts_before_the_last_bad_one_has_ende
     assert len(changes) == 3
     await either.run_all(reloaded(plan))
     assert either.changes() == changes  # running it twice changes nothing more
-
-
-async def test_a_process_killed_before_or_after_each_effect_resumes_to_the_same_end(
-    either: Shop,
-) -> None:
-    plan = await either.plan()
-    for number, step in enumerate(plan.steps):
-        kind = step_kind(step.action.kind)
-        await kind.observe(step, either.world)  # killed before acting
-        if step.changes:
-            await kind.act(step, either.world)  # killed before confirming
-        await either.run(reloaded(plan).steps[number])
-    assert len(either.changes()) == 3
-    assert await either.serving_release() == "v2.0.0"
-
-
-async def test_undo_leads_back_through_no_pods_to_the_recorded_state(either: Shop) -> None:
-    plan = await either.plan()
-    before = either.get(DEPLOYMENTS, "payments")["spec"]
-    await either.run_all(plan)
-    await undo(either, plan)
-    assert {(image, ready) for image, ready in pods_of(either)} == {("shop/payments:v2.1.0", True)}
-    after = either.get(DEPLOYMENTS, "payments")["spec"]
-    assert (after["replicas"], after["template"]) == (before["replicas"], before["template"])
-    assert await either.serving_release() == "v2.1.0"
 
 
 async def test_somebody_who_deploys_before_the_first_step_stops_it_and_is_named(

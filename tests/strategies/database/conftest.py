@@ -18,7 +18,12 @@ from bot.adapters.http import HttpClient
 from bot.ports.cluster import Cluster
 from bot.ports.world import World
 from tests.contracts.store_postgres import PostgresServer, find_postgres
+from tests.strategies.database.alembic_shop import alembic, program, project
+from tests.strategies.database.archived_shop import restorable
 from tests.strategies.database.support import MIGRATIONS, ROWS, RecordedCommands, Shop
+
+# Fixtures of other modules that the tests here share.
+__all__ = ["alembic", "program", "project", "restorable"]
 
 _NUMBERS = count(1)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,53 +12,16 @@ from bot.errors import PermanentError, RefusedError, TemporaryError, WorldMovedE
 from strategies.postgres.locks import lock_key
 from strategies.registry import step_kind, strategy
 from strategies.steps.run_alembic import RunAlembicParams
-from tests.strategies.database import alembic_fork
 from tests.strategies.database.alembic_project import ENVIRONMENT, Project
+from tests.strategies.database.alembic_shop import GOOD, revision
 from tests.strategies.database.support import (
-    CHECKS,
     Shop,
     preflight,
     reloaded,
     steps_of,
 )
 
-GOOD = ("schema aaa40",)
 DROP_TOKENS = "op.drop_table('oauth_tokens')"
-
-
-@pytest.fixture(scope="module")
-def program() -> Iterator[str]:
-    # Not pytest's directory: the path of a socket must be short.
-    with tempfile.TemporaryDirectory(prefix="alembic-") as folder:
-        process = alembic_fork.start(Path(folder))
-        yield str(Path(folder) / "alembic")
-        alembic_fork.stop(process)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path / "project")
-
-
-@pytest.fixture
-def alembic(shop: Shop, project: Project, program: str) -> Shop:
-    shop.sql(
-        "DROP TABLE schema_migrations;"
-        "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);"
-        "INSERT INTO alembic_version VALUES ('aaa42')"
-    )
-    shop.changes = {
-        "method": "alembic",
-        "folder": str(project.folder),
-        "program": program,
-        "checks": CHECKS,
-        "statement_timeout": "20s",
-    }
-    return shop
-
-
-def revision(shop: Shop) -> list[tuple[str, ...]]:
-    return shop.sql("SELECT version_num::text FROM alembic_version ORDER BY 1")
 
 
 async def test_alembic_goes_down_one_revision_a_step_and_up_again_to_undo(alembic: Shop) -> None:

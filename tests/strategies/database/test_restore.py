@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -23,60 +22,9 @@ from sandbox.shop import delivery, manifests
 from strategies.postgres.archives import checksum
 from strategies.registry import step_kind, strategy
 from tests.contracts.store_postgres import find_postgres
+from tests.strategies.database.archived_shop import dump, names
 from tests.strategies.database.support import CHECKS, Shop, preflight, reloaded, steps_of
 from tests.strategies.support import NAMESPACE
-
-
-def dump(shop: Shop, name: str = "shop.dump", *options: str) -> Path:
-    """A real archive of the database as it is now."""
-    path = shop.folder.parent / name
-    subprocess.run(
-        [
-            str((find_postgres() or Path()) / "pg_dump"),
-            *("-Fc", *options, "-h", str(shop.host), "-U", "postgres"),
-            *("-d", shop.database, "-f", str(path)),
-        ],
-        check=True,
-    )
-    return path
-
-
-@pytest.fixture
-def restorable(shop: Shop) -> Shop:
-    """An archive of schema 0040; then the two migrations and a row more, and one row damaged."""
-    shop.sql(
-        "ALTER TABLE users DROP CONSTRAINT lower_case; DROP TABLE oauth_tokens;"
-        "ALTER TABLE users DROP COLUMN preferences;"
-        "DELETE FROM schema_migrations WHERE version > '0040'"
-    )
-    archive = dump(shop)
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    Path(f"{archive}.sha256").write_text(f"{digest}  shop.dump\n", encoding="utf-8")
-    shop.sql(
-        "CREATE TABLE oauth_tokens (token text); INSERT INTO users VALUES (6, 'late@example.com');"
-        "INSERT INTO schema_migrations (version) VALUES ('0041'), ('0042');"
-        "UPDATE users SET email = '' WHERE id = 1"
-    )
-    check = {
-        "name": "users without e-mail",
-        "sql": "SELECT count(*) FROM users WHERE email = ''",
-        "expect": 0,
-    }
-    shop.changes = {
-        "method": "restore",
-        "directory": str(archive.parent),
-        "checks": (check,),
-    }
-    return shop
-
-
-def names(shop: Shop) -> dict[str, int]:
-    rows = shop.sql(
-        "SELECT datname::text, oid::bigint FROM pg_database"
-        f" WHERE datname ~ '^{shop.database}(_|$)'",
-        "postgres",
-    )
-    return dict(rows)
 
 
 def the(steps: list[Step]) -> Step:
@@ -126,22 +74,6 @@ async def test_the_archive_takes_the_place_of_the_database_and_the_old_one_is_ke
     assert milestones == [Milestone.SWITCHED, Milestone.DRAINED]
     observed = await strategy("database").observe(restorable.service, restorable.world)
     assert observed.live_release == "schema 0040"
-
-
-async def test_running_twice_and_being_killed_anywhere_lead_to_the_same_end(
-    restorable: Shop,
-) -> None:
-    plan = await restorable.plan()
-    for number, step in enumerate(plan.steps):
-        kind = step_kind(step.action.kind)
-        await kind.observe(step, restorable.world)  # killed before acting
-        if step.changes:
-            await kind.act(step, restorable.world)  # killed before confirming
-        await restorable.run(reloaded(plan).steps[number])
-    after = names(restorable)
-    await restorable.run_all(reloaded(plan))
-    assert names(restorable) == after
-    assert restorable.versions() == ["0040"]
 
 
 async def test_undo_swaps_back_and_keeps_the_restored_copy(restorable: Shop) -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
+from tests.strategies.flag_services.appconfig import AppConfigServer
+from tests.strategies.flag_services.flagsmith import FlagsmithServer
+from tests.strategies.flag_services.http_api import HttpApi
+from tests.strategies.flag_services.launchdarkly import LaunchDarklyServer
 from tests.strategies.flag_services.real_unleash import UnleashProcess, serve
 from tests.strategies.flag_services.server import FlagServer
 from tests.strategies.flag_services.shop import FlagShop, Login, flag_shop
+from tests.strategies.flag_services.unleash import UnleashServer
 
 
 @asynccontextmanager
@@ -34,3 +40,20 @@ async def opened(flags: FlagServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 def unleash_process() -> Iterator[UnleashProcess]:
     """The real Unleash server, started once."""
     yield from serve()
+
+
+def _fixture(servers: type[FlagServer]) -> Any:
+    @pytest.fixture(name=f"flag_{servers.provider}")
+    async def shop(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FlagShop]:
+        """oauth_auth is on; one stand-in keeps it."""
+        async with opened(servers(), monkeypatch) as found:
+            yield found
+
+    return shop
+
+
+flag_http = _fixture(HttpApi)
+flag_unleash = _fixture(UnleashServer)
+flag_launchdarkly = _fixture(LaunchDarklyServer)
+flag_flagsmith = _fixture(FlagsmithServer)
+flag_appconfig = _fixture(AppConfigServer)

@@ -54,6 +54,8 @@ async def test_a_moment_is_restored_from_the_automated_backups(shop: RdsShop) ->
         (said_ago(hours=-1), "cannot be restored yet"),
         ("monthly", r"no snapshot or moment “monthly”.*snapshot nightly"),
     ],
+    # Processes that run the tests side by side must agree on the names.
+    ids=["no zone", "too long ago", "not yet", "no such snapshot"],
 )
 async def test_what_is_no_point_to_go_back_to_is_refused_with_what_is(
     shop: RdsShop, name: str, why: str

@@ -89,28 +89,6 @@ async def test_the_restored_instance_takes_the_name_with_all_settings_and_the_ol
     assert instance.release != plan.from_release
 
 
-async def test_running_the_plan_twice_changes_nothing_more(shop: RdsShop) -> None:
-    plan = await shop.plan()
-    await shop.run_all(plan)
-    changes = shop.region.writes()
-    await shop.run_all(reloaded(plan))
-    assert shop.region.writes() == changes
-
-
-async def test_a_process_killed_before_or_after_each_effect_is_resumed_to_the_same_end(
-    shop: RdsShop,
-) -> None:
-    plan = await shop.plan()
-    for number, step in enumerate(plan.steps):
-        kind = step_kind(step.action.kind)
-        await kind.observe(step, shop.world)  # killed before acting
-        if step.changes:
-            await kind.act(step, shop.world)  # killed before confirming
-        await shop.run(reloaded(plan).steps[number])
-    assert shop.region.writes() == [*CHANGES, *SWAPS]
-    assert shop.region.names() == sorted(["shop-db", aside(plan)])
-
-
 async def test_undo_renames_both_back_and_keeps_the_restored_one(shop: RdsShop) -> None:
     before, plan = shop.region.described("shop-db"), await shop.plan()
     await shop.run_all(plan)
