@@ -243,6 +243,7 @@ class Company:
             "description": f"The shop's {self.service}",
             "url": self.url,
             "rollback": [targets[self.layout]],
+            "instance_port": 8080,
             "metrics": self.around.metrics(self.service)
             or {
                 "namespace": "shop",

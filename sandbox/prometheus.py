@@ -63,17 +63,22 @@ class Prometheus:
     async def __aexit__(self, *_: object) -> None:
         await self._end()
 
-    async def scrapes(self, version: str, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109
-        """Wait until it has counted requests of this release: it learns of pods every 5 s."""
-        query = {"query": f'sum(http_requests_total{{version="{version}"}})'}
+    async def scrapes_every_pod(self, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109
+        """Wait until it reads every pod that serves now: it learns of new ones every 5 s."""
         async with asyncio.timeout(timeout), aiohttp.ClientSession() as session:
             while True:
-                async with session.get(f"{self.url}/api/v1/query", params=query) as answer:
-                    found: Any = await answer.json()
-                if found["data"]["result"]:
+                read = await self._read_pods(session)
+                # Pods that are ending leave the list while we ask.
+                if {target["labels"]["pod"] for target in self._targets()} <= read:
                     return
                 # It has no way to tell us; it is asked until it knows.
                 await asyncio.sleep(0.2)
+
+    async def _read_pods(self, session: aiohttp.ClientSession) -> set[str]:
+        query = {"query": "up == 1"}
+        async with session.get(f"{self.url}/api/v1/query", params=query) as answer:
+            found: Any = await answer.json()
+        return {series["metric"]["pod"] for series in found["data"]["result"]}
 
     async def _end(self) -> None:
         for task in self._tasks:

@@ -45,7 +45,8 @@ class ServiceEntry(Value):
     version_label: str = "app.kubernetes.io/version"
     """Pod label that names the release; without it the image tag does."""
     instance_port: int | None = None
-    """Port on which each pod answers the version path; default: the metrics port."""
+    """Port on which each pod answers the version path; default: the port of `pods` metrics.
+    With metrics from elsewhere name it, or no version can be proven."""
     rollback: tuple[RollbackTarget, ...] = Field(min_length=1)
     """Ways to roll back, the preferred one first."""
     metrics: MetricsSettings | None = None

@@ -13,6 +13,12 @@ from bot.pipeline.context import Context
 from bot.ports.world import Instance, Strategy
 
 
+NO_PORT = (
+    "no port is known to ask it on: set the service's instance_port in rollback.yml, or its "
+    "version_path to null"
+)
+
+
 async def check_instances(context: Context, incident: Incident) -> e.InstancesChecked:
     """Ask all of them at once; what cannot be told is a problem, never an error."""
     entry = context.service(incident.declared.service)
@@ -41,7 +47,10 @@ async def _check_instance(
 ) -> e.InstanceCheck:
     port = entry.instance_port or (entry.pod_metrics.port if entry.pod_metrics else None)
     version, problem = None, instance.problem
-    if port is not None and instance.ready and instance.askable and entry.version_path is not None:
+    wanted = instance.ready and instance.askable and entry.version_path is not None
+    if wanted and port is None:
+        problem = problem or NO_PORT
+    elif wanted and port is not None and entry.version_path is not None:
         try:
             answer = await context.world.cluster.ask_pod(
                 instance.namespace, instance.name, port, entry.version_path
