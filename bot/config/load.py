@@ -83,7 +83,9 @@ def _said(item: Any) -> str:
     """pydantic's message in a person's words, with a suggestion for a mistyped key."""
     kind, message = item["type"], str(item["msg"]).removeprefix("Value error, ")
     if kind == "extra_forbidden":
-        close = difflib.get_close_matches(str(item["loc"][-1]), sorted(_known_keys()), n=1)
+        # A key that stands elsewhere in the file is known, and no suggestion for itself.
+        known = sorted(_known_keys() - {str(item["loc"][-1])})
+        close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
         return "unknown key" + (f"; did you mean “{close[0]}”?" if close else "; remove it")
     if kind == "missing":
         return "this key is needed and missing"

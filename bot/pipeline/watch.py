@@ -12,6 +12,7 @@ from bot.domain.values import Instant, Value
 from bot.errors import RefusedError
 from bot.pipeline.context import Context
 from bot.pipeline.figures import measure
+from bot.pipeline.rounds import each
 from bot.ports.deliveries import Action, Delivery
 from bot.ports.store import Document
 from bot.views import posts
@@ -38,17 +39,15 @@ async def start(context: Context, draft: Draft) -> Watch:
 
 
 async def look(context: Context) -> None:
-    """Look at every watched service once; called by the scheduler."""
-    for document in await context.store.documents(KIND):
-        watch = Watch.model_validate(document.body)
-        if watch.draft.service not in context.catalog.services:
-            await context.store.delete(KIND, document.id)
-            continue
-        await _look_at(context, watch)
+    """Look at every watched service once; called by the scheduler. One failing stops no other."""
+    await each(context, KIND, Watch, _look_at)
 
 
 async def _look_at(context: Context, watch: Watch) -> None:
     draft, now = watch.draft, context.clock.now()
+    if draft.service not in context.catalog.services:
+        await context.store.delete(KIND, draft.id)
+        return
     if await context.store.incidents(service=draft.service, open_only=True, limit=1):
         await context.store.delete(KIND, draft.id)
         return
@@ -64,7 +63,11 @@ async def _look_at(context: Context, watch: Watch) -> None:
 def _judge(context: Context, draft: Draft, figures: Figures) -> Verdict:
     if draft.assessment is None:
         raise RefusedError(f"Draft {draft.id} has no assessment.", "Type `/rollback` again.")
-    assessment = draft.assessment.model_copy(update={"figures": figures})
+    news: dict[str, object] = {"figures": figures}
+    if figures.business_shortfall is not None:
+        # What is measured now outweighs what a person knew at the beginning.
+        news["business_drop"] = figures.business_shortfall
+    assessment = draft.assessment.model_copy(update=news)
     return decide(assessment, context.service(draft.service).thresholds)
 
 

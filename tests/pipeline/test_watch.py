@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.assessment import Assessment, VerdictKind
+from bot.domain.recovery import Bucket
 from bot.errors import TemporaryError
 from bot.pipeline import assess, watch
 from sandbox.slack import Message
 from tests.pipeline.deeds import declare
 from tests.pipeline.harness import Company, Process, catalog_of
 from tests.pipeline.shop import Traffic
+from tests.pipeline.test_figures import Answers, process_with, series
 
 TEN_MINUTES = catalog_of({"assessment": {"watch_for": "10m"}})
 
@@ -130,3 +132,18 @@ async def test_an_incident_ends_the_watch_without_a_word(
     await company.clock.advance(300)
     assert _told(company) == []
     assert await process.store.documents(watch.KIND) == ()
+
+
+async def test_business_that_falls_ends_the_watch(company: Company) -> None:
+    calm = Bucket(start=company.clock.now(), seconds=60, requests=600, errors=1)
+    usual = series(60, business_per_minute=120.0)
+    now = series(2, business_per_minute=118.0).model_copy(update={"buckets": (calm, calm)})
+    process = await process_with(company, Answers(now, usual))
+    await _watching(process)
+    falling = Answers(now.model_copy(update={"business_per_minute": 30.0}), usual)
+    object.__setattr__(process.context, "metrics", falling)
+    await watch.look(process.context)
+    (told,) = await process.store.claim_deliveries(
+        owner="nobody", now=company.clock.now(), ttl=timedelta(minutes=1)
+    )
+    assert "75.0%" in str(told.delivery.payload)
