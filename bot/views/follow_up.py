@@ -22,7 +22,8 @@ def changes(compared: ChangesCompared) -> Message:
     """What the withdrawn release brought: the newest first, where causes are likelier."""
     pulls, commits = compared.pull_requests, compared.commits
     count = f"{compared.total_commits} commit{'' if compared.total_commits == 1 else 's'}"
-    said = f"What changed from {compared.base} to {compared.head}: {count}"
+    base, head = inline(compared.base, 120), inline(compared.head, 120)
+    said = f"What changed from {base} to {head}: {count}"
     if pulls:
         title = "Pull requests, the newest first"
         told = [
@@ -39,19 +40,19 @@ def changes(compared: ChangesCompared) -> Message:
         ]
     rest = [f"… and {len(told) - _LISTED} more"] if len(told) > _LISTED else []
     blocks = [
-        section(f"*{inline(said, 400)}* · {linked('see all', compared.url)}"),
+        section(f"*{said}* · {linked('see all', compared.url)}"),
         *listing(title, [*told[:_LISTED], *rest]),
         context("Is the cause among them? Say so in “Root cause” when you resolve the incident."),
     ]
-    return compose(escape(said), blocks)
+    return compose(f"{said}. Is the cause among them?", blocks)
 
 
 def release_plan_updated(event: ReleasePlanUpdated) -> Message:
     """Where the summary stands."""
-    where = linked(event.where, event.where)
+    said = "The rollback summary stands in the release plan"
     return compose(
-        f"The rollback summary stands in the release plan: {escape(event.where)}",
-        [section(f"The rollback summary stands in the release plan: {where}")],
+        f"{said}: {inline(event.where, 400)}",
+        [section(f"{said}: {linked(event.where, event.where)}")],
     )
 
 

@@ -14,6 +14,7 @@ from slack_sdk.models.blocks import (
     Option,
     PlainTextInputElement,
     PlainTextObject,
+    StaticMultiSelectElement,
     StaticSelectElement,
 )
 from slack_sdk.models.views import View
@@ -23,6 +24,8 @@ from bot.views.markup import clean, clip, plain
 LONG = 1_500
 """Characters that a person may type into a long text."""
 SHORT = 200
+MOST_TICKS = 10
+"""More options than these a group of checkboxes cannot have."""
 
 
 def modal(
@@ -115,6 +118,21 @@ def checkboxes(
     """Any number of up to ten options, none to begin with."""
     element = CheckboxesElement(
         action_id=input_id, options=list(options), initial_options=list(ticked) or None
+    )
+    return _input(input_id, label, element, hint="", optional=True)
+
+
+def several(
+    input_id: str, label: str, options: Sequence[Option], *, ticked: Sequence[Option] = ()
+) -> Block:
+    """Any number of up to 100 options: to tick while that is possible, else from a list."""
+    if len(options) <= MOST_TICKS:
+        return checkboxes(input_id, label, options, ticked=ticked)
+    element = StaticMultiSelectElement(
+        action_id=input_id,
+        options=list(options),
+        initial_options=list(ticked) or None,
+        placeholder=_plain("Choose", 150),
     )
     return _input(input_id, label, element, hint="", optional=True)
 

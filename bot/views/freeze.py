@@ -13,6 +13,11 @@ from bot.views.kit import compose, context, listing, section
 from bot.views.markup import code, day, inline, people
 from bot.views.message import Message
 
+_MOST_NAMES = 8
+"""Services of one rollback that are named; more are counted."""
+_MOST_MARKS = 6
+_MOST_PROBLEMS = 5
+
 
 def freeze_blocks(incident: Incident) -> list[Block]:
     """For a card or post of the incident; nothing while deploys are free."""
@@ -24,9 +29,7 @@ def frozen_post(event: FreezeSet, incident: Incident) -> Message:
     """Said once, when the freeze is set."""
     said = f"🧊 Deploys of {_services(event)} are frozen after {incident.id}"
     told = _told(event)
-    return compose(
-        f"{said}. {told[-1].removeprefix('• ')}", [section(f"*{said}*\n" + "\n".join(told))]
-    )
+    return compose(f"{said}. {told[-1].removeprefix('• ')}", listing(said, told))
 
 
 def lifted_post(event: FreezeLifted, incident: Incident, *, services: tuple[str, ...]) -> Message:
@@ -64,19 +67,22 @@ def is_over(freeze: Freeze, now: Instant) -> bool:
 def _told(event: FreezeSet) -> list[str]:
     first = event.freezes[0]
     # The mark's places are for whoever wonders why a pipeline stands still.
-    marks = ", ".join(inline(mark, 120) for mark in event.marks[:6])
-    more = f" and {len(event.marks) - 6} more" if len(event.marks) > 6 else ""
+    marks = ", ".join(inline(mark, 120) for mark in event.marks[:_MOST_MARKS])
+    unnamed = len(event.marks) - _MOST_MARKS
+    more = f" and {unnamed} more" if unnamed > 0 else ""
     where = (
         f"• Marked on {marks}{more}"
         if event.marks
         else "• The mark stands in the bot alone: ask it with "
         f"{code(f'rollback-bot frozen {first.service}')}"
     )
+    unsaid = len(event.problems) - _MOST_PROBLEMS
+    why = f"because {inline(first.release, 80)} was withdrawn"
     return [
-        f"• {_services(event)} until {day(first.until)}, because {inline(first.release, 80)} was "
-        "withdrawn",
+        f"• {_services(event)} until {day(first.until)}, {why}",
         where,
-        *(f"• ⚠️ Not marked: {inline(problem, 400)}" for problem in event.problems[:5]),
+        *(f"• ⚠️ Not marked: {inline(one, 250)}" for one in event.problems[:_MOST_PROBLEMS]),
+        *([f"• ⚠️ … and {unsaid} more are not marked"] if unsaid > 0 else []),
         f"• Lift it with {code(f'{ids.COMMAND} unfreeze {first.service}')}",
     ]
 
@@ -86,4 +92,6 @@ def _services(event: FreezeSet) -> str:
 
 
 def _names(services: tuple[str, ...]) -> str:
-    return ", ".join(inline(service, 80) for service in services)
+    more = len(services) - _MOST_NAMES
+    names = [inline(service, 80) for service in services[:_MOST_NAMES]]
+    return ", ".join([*names, *([f"and {more} more"] if more > 0 else [])])

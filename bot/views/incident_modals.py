@@ -7,7 +7,8 @@ Inputs that handlers read (block_id and action_id are the same id):
 - ``WORDS``: ``TEXT``. ``private_metadata`` is the incident's id, as in all that follow.
 - ``REPLAN``: ``TARGET`` (optional select, only when there are candidates; the value is the
   release) and ``TEXT`` (optional; what is typed here wins). Neither: the plan chooses.
-  ``PARTS`` (checkboxes, only for a composed rollback): the parts that are wanted, none for all.
+  ``PARTS`` (checkboxes or a list, only for a composed rollback): the parts that are wanted, none
+  for all.
 - ``RESOLVE``: ``ROOT_CAUSE``, ``FOLLOW_UP`` (select; the value is that of ``FollowUp``), and,
   optional: ``ACTIONS`` (as ``bot.domain.corrective_actions`` reads them), ``WENT_WELL``,
   ``TO_IMPROVE``, ``TIMELINE``, ``IMPACT``.
@@ -29,8 +30,6 @@ from bot.views.markup import escape, inline, lines, paragraph, plain
 from bot.views.measured import judgement_lines
 from bot.views.state import headline, is_proven
 
-_MOST_PARTS = 10
-"""More options than these a group of checkboxes cannot have."""
 _FOLLOW_UPS = {
     FollowUp.HOTFIX: ("Fix the bug and release again", "Hours to one day"),
     FollowUp.DEFER: ("Release again without the features in question", "Days"),
@@ -188,10 +187,10 @@ def replan_form(incident: Incident, *, parts: Sequence[str] = ()) -> dict[str, A
         )
     )
     if parts:
-        offered = [forms.option(part, part) for part in parts[:_MOST_PARTS]]
+        offered = [forms.option(part, part) for part in parts]
         ticked = [one for one in offered if one.value in (incident.parts or parts)]
         label = "Only these parts (none means all)"
-        blocks.append(forms.checkboxes(ids.PARTS, label, offered, ticked=ticked))
+        blocks.append(forms.several(ids.PARTS, label, offered, ticked=ticked))
     return forms.modal(
         "Plan again",
         blocks,

@@ -18,14 +18,18 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from bot.views.markup import REPORT, pages, plain
+from bot.views.markup import REPORT, fitted, pages, plain
 from bot.views.message import Message
 
 MOST_BLOCKS = 50
 MOST_CHARACTERS = 13_000
 """Slack refuses a little more than 13,200 characters over all blocks of a message."""
+MOST_TEXT = 4_000
+"""Slack advises no more for the text beside the blocks."""
 SECTION = 2_900
 """Below Slack's 3,000, so that a text and what frames it fit."""
+FACT = 1_900
+"""Below Slack's 2,000 for one of several columns."""
 
 
 def header(text: str) -> Block:
@@ -34,8 +38,12 @@ def header(text: str) -> Block:
 
 
 def section(text: str) -> Block:
-    """A paragraph of finished mrkdwn of up to 3,000 characters."""
-    return SectionBlock(text=MarkdownTextObject(text=text))
+    """A paragraph of finished mrkdwn of up to 3,000 characters.
+
+    A longer one is a mistake of whoever wrote it, but drawing happens with every event: it is cut
+    and says so, because nothing that is shown may stop a rollback.
+    """
+    return SectionBlock(text=MarkdownTextObject(text=fitted(text, 3_000)))
 
 
 def listing(
@@ -55,7 +63,8 @@ def listing(
 
 def facts(pairs: Iterable[tuple[str, str]]) -> list[Block]:
     """Short facts in two columns: title and finished mrkdwn."""
-    fields = [MarkdownTextObject(text=f"*{title}*\n{value}") for title, value in pairs]
+    told = (fitted(f"*{title}*\n{value}", 2_000) for title, value in pairs)
+    fields = [MarkdownTextObject(text=text) for text in told]
     return [SectionBlock(fields=fields[start : start + 10]) for start in range(0, len(fields), 10)]
 
 
@@ -116,7 +125,7 @@ def compose(text: str, blocks: Sequence[Block]) -> Message:
         left_out += 1
     if left_out:
         drawn.append(context(f"{left_out} more parts did not fit here — see the report.").to_dict())
-    return Message(text=text, blocks=tuple(drawn))
+    return Message(text=fitted(text, MOST_TEXT), blocks=tuple(drawn))
 
 
 def characters(value: Any) -> int:

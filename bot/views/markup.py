@@ -22,6 +22,8 @@ _HIDDEN = re.compile(
 )
 """What is not seen but changes what is: the joiner within emoji (U+200D) is not among it."""
 
+_BROKEN_END = re.compile(r"(<[^>]*|&[a-z]{0,3})$")
+"""A token or an entity that was cut in two."""
 _ROOM_FOR_COUNT = 50
 """Under this limit, a name or a title, what is left out is marked but not counted."""
 
@@ -100,6 +102,14 @@ def plain(text: str, limit: int, *, empty: str = "not stated") -> str:
     """Text for a plain_text object, which knows no escapes: angle brackets are replaced."""
     bare = one_line(text).replace("<", "‹").replace(">", "›")
     return clip(bare or empty, limit)
+
+
+def fitted(text: str, limit: int) -> str:
+    """Finished mrkdwn within ``limit`` characters; the end says how much is left out."""
+    if len(text) <= limit:
+        return text
+    kept = _BROKEN_END.sub("", text[: limit - len(_more(len(text)))])
+    return kept + _more(len(text) - len(kept))
 
 
 def bold(text: str) -> str:

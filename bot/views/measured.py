@@ -172,7 +172,8 @@ def judgement_lines(judgement: Judgement) -> tuple[str, ...]:
     if judgement.probes:
         told.append(
             f"• Synthetic: {judgement.probes:,} probes of the bot's own, "
-            f"{judgement.failed_probes:,} failed; the service may have counted them too, which the bounds allow for"
+            f"{judgement.failed_probes:,} failed; the service may have counted them too, which the "
+            "bounds allow for"
         )
     bounds = (judgement.lower, judgement.upper, judgement.limit)
     if judgement.requests and None not in bounds:

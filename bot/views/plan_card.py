@@ -10,8 +10,8 @@ from bot.domain.plan import Milestone, Plan, Preflight, PreflightVerdict, Step
 from bot.domain.values import spoken
 from bot.views import buttons, figures
 from bot.views.frame import Frame
-from bot.views.kit import actions, compose, context, facts, header, listing, section
-from bot.views.markup import code, escape, inline, moment, people, plain, quote
+from bot.views.kit import FACT, actions, compose, context, facts, header, listing, section
+from bot.views.markup import code, escape, inline, lines, moment, people, plain, quote
 from bot.views.message import Message
 from bot.views.next_action import next_action, until_when, who_approves
 from bot.views.state import journey
@@ -21,8 +21,6 @@ _VERDICTS = {
     PreflightVerdict.WARN: "⚠️ Warning",
     PreflightVerdict.PASS: "✅ Passed",
 }
-_MOST_PARTS = 10
-"""More are in the report; a fact has room for 2,000 characters."""
 _MILESTONES = {
     Milestone.SWITCHED: "from here on new requests reach the target release",
     Milestone.DRAINED: "from here on the bad release serves nobody",
@@ -97,7 +95,7 @@ def _facts(plan: Plan) -> list[tuple[str, str]]:
     parts = [
         f"{inline(part.service, 40)}: {figures.release(part.from_release)} → "
         f"{figures.release(part.to_release)} ({inline(part.strategy, 40)})"
-        for part in plan.parts[:_MOST_PARTS]
+        for part in plan.parts
     ]
     return [
         ("From → to", f"{figures.release(plan.from_release)} → {figures.release(plan.to_release)}"),
@@ -106,7 +104,7 @@ def _facts(plan: Plan) -> list[tuple[str, str]]:
         ("Downtime", inline(plan.downtime, 300)),
         ("Data lost", inline(plan.data_loss, 300)),
         ("Seen at", moment(plan.observed_at, "{time_secs}")),
-        *([("Services", "\n".join(parts))] if parts else []),
+        *([("Services", lines(parts, FACT))] if parts else []),
     ]
 
 

@@ -28,17 +28,18 @@ from bot.views.links import channel_link
 from bot.views.markup import clean, day, people
 from bot.views.message import Message
 
+_MOST_PEOPLE = 25
+"""Named in one text; all of them are invited."""
+
 
 def invited(incident: Incident, meeting: PostMortemScheduled) -> Message:
     """When the meeting is, who is expected, and how to move it."""
     said = "The post-mortem is moved" if meeting.by else "Post-mortem"
     when = f"{day(meeting.start)}, {meeting.minutes} minutes"
     by = f" by {people((meeting.by,))}" if meeting.by else ""
+    who = people(meeting.people, limit=_MOST_PEOPLE)
     blocks = [
-        section(
-            f"*{said}{by}:* {when} ({_local(meeting)})\nWith {people(meeting.people, limit=40)}."
-            f"{_late(meeting)}"
-        ),
+        section(f"*{said}{by}:* {when} ({_local(meeting)})\nWith {who}.{_late(meeting)}"),
         context(
             "It asks what the process made possible, not who did it. The calendar file follows; "
             "open it to add the meeting to your calendar."
@@ -53,7 +54,7 @@ def reminder(incident: Incident) -> Message:
     meeting = incident.post_mortem
     if meeting is None:
         raise ValueError(f"{incident.id} has no post-mortem")
-    who = people(meeting.people, limit=40)
+    who = people(meeting.people, limit=_MOST_PEOPLE)
     blocks = [
         section(
             f"*The post-mortem begins at {day(meeting.start)}* ({_local(meeting)}).\n{who}: read "

@@ -48,7 +48,7 @@ def relapsed_elsewhere(
     ]
     if not other:
         blocks += actions([button(labels.ASSESS, ids.ASSESS, service, style="primary")])
-    return compose(f"{escape(said)}. {escape(to_do)}", blocks)
+    return compose(f"{escape(said)}. {to_do}", blocks)
 
 
 def relapse_lines(event: Relapsed) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from bot.domain.values import Instant
 from bot.views import figures as words
 from bot.views import ids, labels
 from bot.views.kit import actions, button, compose, context, header, listing, section
-from bot.views.markup import inline, moment, plain
+from bot.views.markup import escape, inline, moment, plain
 from bot.views.message import Message
 from bot.views.verdicts import ADVICE, LABELS
 
@@ -55,7 +55,7 @@ def came_back(service: str, release: str, incident_id: str, *, seen: str) -> Mes
         context(f"Seen: {inline(seen, 300)}"),
         *actions([button(labels.ASSESS, ids.ASSESS, service, style="primary")]),
     ]
-    return compose(f"{said}. Assess it now, or ignore this if it was on purpose.", blocks)
+    return compose(f"{escape(said)}. Assess it now, or ignore this if it was on purpose.", blocks)
 
 
 def _figures(figures: Figures) -> tuple[str, ...]:
