@@ -14,13 +14,16 @@ from bot.domain.values import Instant
 from bot.ports.deliveries import StatusMessage, label_of
 from bot.views import ids, labels
 from bot.views.kit import SECTION, actions, button, compose, confirmation, context, header, section
-from bot.views.markup import escape, inline, moment, people, quote
+from bot.views.markup import clean, escape, inline, moment, pages, people, quote
 from bot.views.message import Message
 from bot.views.telling import Public, for_customers
 from bot.views.texts import Rendered, Texts
 
 EDITABLE = 3_000
 """Slack's limit for a text that is edited in a modal, in characters."""
+_PIECE = 500
+"""Characters of a quoted line, which may be five times as many once they are escaped."""
+_MOST_SECTIONS = 4
 
 _IMPACT: dict[Severity, Literal["critical", "major", "minor"]] = {
     Severity.CRITICAL: "critical",
@@ -75,12 +78,24 @@ def _component(incident: Incident, message: ExternalMessage) -> ComponentStatus:
 def draft_card(incident: Incident, draft: OutsideMessage, readers: tuple[str, ...]) -> Message:
     """A message to customers with its fate; ``readers`` are the destinations it is for."""
     said = _TITLES[draft.state].format(draft.message.value)
-    told: list[Block] = [header(said), section(quote(draft.text, SECTION))]
+    told: list[Block] = [header(said), *_words(draft.text)]
     if draft.state is OutsideState.WAITING:
         told.append(section(f"*Next:* {_asked(incident)}"))
         told += actions(_buttons(incident, draft))
     told.append(context(_fate(incident, draft, readers)))
     return compose(f"{escape(said)}\n{inline(draft.text, 400)}", told)
+
+
+def _words(text: str) -> list[Block]:
+    """The whole message: nobody can answer for words that they were not shown."""
+    lines = [line for line in clean(text).splitlines() if line.strip()]
+    pieces = [
+        f"> {escape(line[start : start + _PIECE])}"
+        for line in lines
+        for start in range(0, len(line), _PIECE)
+    ]
+    told = pages(pieces, SECTION, most=_MOST_SECTIONS, more="too long to be shown here")
+    return [section(page) for page in told if page] or [section(quote(text))]
 
 
 _TITLES = {

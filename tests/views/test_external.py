@@ -46,6 +46,17 @@ def test_a_draft_shows_its_words_its_readers_and_its_fate(state: OutsideState, t
         assert buttons(card)[ids.SEND_EXTERNAL]["value"] == f"{incident.id} 2"
 
 
+def test_whoever_sends_a_draft_was_shown_all_of_it() -> None:
+    text = "\n".join(f"sentence {n}. {'word ' * 40}&" for n in range(14)) + "the end"
+    assert len(text) > 2_950
+    card = draft_card(incident_in(Phase.EXECUTING), _draft(text), ("statuspage:public",))
+    assert_message(card)
+    said = shown(card)
+    assert all(f"sentence {n}." in said for n in range(14))
+    assert "the end" in said
+    assert "characters more" not in said
+
+
 def test_the_form_holds_three_thousand_characters() -> None:
     incident = incident_in(Phase.EXECUTING)
     assert_view(edit_external_form(incident, _draft("x" * 3_000)))
