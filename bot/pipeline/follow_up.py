@@ -29,6 +29,7 @@ from bot.pipeline.follow_up_state import (
 )
 from bot.pipeline.journal import Decide, Decision
 from bot.pipeline.paperwork import do_round, owed_papers
+from bot.pipeline.rounds import each
 
 log = structlog.get_logger()
 
@@ -38,12 +39,7 @@ LEASE_TTL = timedelta(minutes=2)
 
 async def look(context: Context) -> None:
     """Look at every document once; called by the scheduler. One failing look stops no other."""
-    for document in await context.store.documents(KIND):
-        state = FollowUpState.model_validate(document.body)
-        try:
-            await _look_at(context, state)
-        except RollbackBotError as error:
-            log.warning("not followed up", incident=state.incident_id, error=str(error))
+    await each(context, KIND, FollowUpState, _look_at)
 
 
 async def done(

@@ -25,6 +25,7 @@ from bot.errors import (
 )
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
+from bot.pipeline.rounds import each
 from bot.ports.store import Document, Lease, Store
 
 log = structlog.get_logger()
@@ -144,11 +145,7 @@ async def standing(store: Store, service: str) -> Freeze | None:
 
 async def look(context: Context) -> None:
     """Lift what has ended and take away marks that no longer hold; called by the scheduler."""
-    for freeze in await _remembered(context.store):
-        try:
-            await _look_at(context, freeze)
-        except RollbackBotError as error:
-            log.warning("freeze not looked at", service=freeze.service, error=str(error))
+    await each(context, KIND, Freeze, _look_at)
 
 
 async def _look_at(context: Context, freeze: Freeze) -> None:

@@ -28,6 +28,8 @@ class Decision:
 
     events: tuple[AnyEvent, ...]
     attachments: tuple[Attachment, ...] = ()
+    documents: tuple[Document, ...] = ()
+    """What is remembered because of the events, in the same transaction."""
     closes: bool = False
     reopens: bool = False
 
@@ -142,6 +144,7 @@ class Journal:
                 events=events,
                 deliveries=self._words.owed(before, events, after, now),
                 attachments=decision.attachments,
+                documents=decision.documents,
                 request_id=request_id,
                 closes=decision.closes,
                 reopens=decision.reopens,
@@ -163,8 +166,11 @@ class Journal:
         *events: AnyEvent,
         lease: Lease | None = None,
         attachments: tuple[Attachment, ...] = (),
+        documents: tuple[Document, ...] = (),
         closes: bool = False,
     ) -> Incident:
         """Write events that do not depend on the state."""
-        decision = Decision(events=events, attachments=attachments, closes=closes)
+        decision = Decision(
+            events=events, attachments=attachments, documents=documents, closes=closes
+        )
         return await self.record(incident_id, lambda _: decision, lease=lease)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
 from bot.domain import events as e
+from bot.domain.external import is_proven
 from bot.domain.incident import Incident, Phase
 from bot.domain.recovery import Baseline, complete_buckets
 from bot.domain.relapse import relapsed
 from bot.domain.values import Instant, Value
-from bot.errors import RefusedError, RollbackBotError
+from bot.errors import RefusedError
 from bot.pipeline import releases
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
 from bot.pipeline.measuring import counted
+from bot.pipeline.rounds import each
 from bot.ports.deliveries import Action, Delivery
 from bot.ports.store import Document
 from bot.views.relapse import relapsed_elsewhere
@@ -41,14 +43,14 @@ class Watch(Value):
     """Where it is said when another incident of the service is open by then."""
 
 
-async def set_up(context: Context, incident: Incident) -> datetime | None:
-    """Watch a service that is about to be called recovered; returns until when, if at all."""
+def watch_of(context: Context, incident: Incident) -> Watch | None:
+    """How a service that is about to be called recovered is watched; None when it is not."""
     verification = context.catalog.verification_of(incident.declared.service)
     baseline = incident.verification.baseline if incident.verification else None
     if verification.watch_after is None or baseline is None or incident.plan is None:
         return None
     now = context.clock.now()
-    watch = Watch(
+    return Watch(
         incident_id=incident.id,
         service=incident.declared.service,
         release=incident.plan.to_release,
@@ -57,34 +59,28 @@ async def set_up(context: Context, incident: Incident) -> datetime | None:
         until=now + verification.watch_after,
         channels=(incident.channel.channel_id,) if incident.channel else (),
     )
-    await context.store.put(
-        # Without an expiry of the store's own: the last look decides when it is over.
-        Document(kind=KIND, id=incident.id, body=watch.model_dump(mode="json"))
-    )
-    return watch.until
+
+
+def document_of(watch: Watch) -> Document:
+    """Without an expiry of the store's own: the last look decides when it is over."""
+    return Document(kind=KIND, id=watch.incident_id, body=watch.model_dump(mode="json"))
 
 
 async def look(context: Context) -> None:
     """Look at every watched service once; called by the scheduler. One failing stops no other."""
-    for document in await context.store.documents(KIND):
-        watch = Watch.model_validate(document.body)
-        try:
-            await _look_at(context, watch)
-        except RollbackBotError as error:
-            log.warning("recovery not looked after", incident=watch.incident_id, error=str(error))
+    await each(context, KIND, Watch, _look_at)
 
 
 async def _look_at(context: Context, watch: Watch) -> None:
     incident = await context.journal.load(watch.incident_id)
     if incident.phase is Phase.VERIFYING and context.clock.now() < watch.until:
-        # Set up a moment before the verdict is written, or verified again: not over yet.
+        # Verified again: not over yet.
         return
     if incident.relapses and incident.relapses[-1].at >= watch.since:
         # A process that died here had recorded the relapse, and not yet cleared up.
         await _clear_up(context, watch)
         return
-    watched = incident.phase in {Phase.RECOVERED, Phase.RESOLVED}
-    if not watched or watch.service not in context.catalog.services:
+    if not is_proven(incident) or watch.service not in context.catalog.services:
         await context.store.delete(KIND, watch.incident_id)
         return
     event = await _relapse(context, watch)
@@ -123,7 +119,7 @@ async def _say(context: Context, watch: Watch, event: e.Relapsed) -> None:
     """Reopen the incident, or tell its people where another one of the service is open."""
 
     def decide(incident: Incident) -> Decision | None:
-        if incident.phase not in {Phase.RECOVERED, Phase.RESOLVED}:
+        if not is_proven(incident):
             return None
         return Decision(events=(event,), reopens=True)
 

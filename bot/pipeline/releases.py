@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.pipeline.context import Context
 from bot.ports.store import Document
@@ -31,15 +32,20 @@ async def marks(context: Context, service: str) -> Marks:
 
 async def mark(context: Context, service: str, release: str, value: str, incident_id: str) -> None:
     """Remember a release as ``good`` or ``bad``; the newest mark holds."""
+    now = context.clock.now()
+    await context.store.put(marked(service, release, value, incident_id=incident_id, at=now))
+
+
+def marked(service: str, release: str, value: str, *, incident_id: str, at: datetime) -> Document:
+    """A mark, to be written with the event that it follows from."""
     body = {
         "service": service,
         "release": release,
         "mark": value,
         "incident": incident_id,
-        "at": context.clock.now().isoformat(),
+        "at": at.isoformat(),
     }
-    document = Document(kind=KIND, id=f"{service}/{release}", body=dict(body))
-    await context.store.put(document)
+    return Document(kind=KIND, id=f"{service}/{release}", body=dict(body))
 
 
 async def forget(context: Context, service: str, release: str) -> None:

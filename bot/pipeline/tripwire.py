@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import timedelta
 
 import structlog
 
@@ -11,6 +11,8 @@ from bot.domain.values import Instant, Value
 from bot.domain.workloads import same_release
 from bot.errors import RollbackBotError
 from bot.pipeline.context import Context
+from bot.pipeline.patience import within
+from bot.pipeline.rounds import each
 from bot.ports.deliveries import Action, Delivery
 from bot.ports.store import Document
 from bot.views import posts
@@ -18,6 +20,8 @@ from bot.views import posts
 log = structlog.get_logger()
 
 KIND = "tripwire"
+PATIENCE = timedelta(seconds=30)
+"""So long one look may take; the next round looks again."""
 
 
 class Tripwire(Value):
@@ -32,28 +36,33 @@ class Tripwire(Value):
     until: Instant
 
 
-async def set_up(context: Context, incident: Incident, channels: tuple[str, ...]) -> None:
+def wires_of(
+    context: Context, incident: Incident, channels: tuple[str, ...]
+) -> tuple[Document, ...]:
     """Watch for the releases that a recovered incident has withdrawn; one wire a service.
 
     An incident at a terminal has no channel: its stakeholders are told, by the bot that serves.
     """
     if incident.plan is None:
-        return
+        return ()
     own = (incident.channel.channel_id,) if incident.channel else ()
-    for part in incident.plan.moved:
-        wire = Tripwire(
+    wires = [
+        Tripwire(
             service=part.service,
             release=part.from_release,
             strategy=part.strategy,
             incident_id=incident.id,
-            channels=(*own, *channels),
+            channels=tuple(dict.fromkeys((*own, *channels))),
             until=context.clock.now() + context.catalog.tripwire_for,
         )
-        await context.store.put(
-            Document(
-                kind=KIND, id=wire.service, body=wire.model_dump(mode="json"), expires_at=wire.until
-            )
+        for part in incident.plan.moved
+    ]
+    return tuple(
+        Document(
+            kind=KIND, id=wire.service, body=wire.model_dump(mode="json"), expires_at=wire.until
         )
+        for wire in wires
+    )
 
 
 async def take_down(context: Context, service: str) -> None:
@@ -63,28 +72,28 @@ async def take_down(context: Context, service: str) -> None:
 
 async def look(context: Context) -> None:
     """Look at every wire once; called by the scheduler. One failing look stops no other."""
-    for document in await context.store.documents(KIND):
-        wire = Tripwire.model_validate(document.body)
-        try:
-            await _look_at(context, wire, context.clock.now())
-        except RollbackBotError as error:
-            log.warning("tripwire not read", service=wire.service, error=str(error))
+    await each(context, KIND, Tripwire, _look_at)
 
 
-async def _look_at(context: Context, wire: Tripwire, now: datetime) -> None:
+async def _look_at(context: Context, wire: Tripwire) -> None:
+    now = context.clock.now()
     entry = context.catalog.services.get(wire.service)
     if entry is None or now >= wire.until:
         await context.store.delete(KIND, wire.service)
         return
-    observed = await context.strategy(wire.strategy).observe(entry, context.world)
+    observing = context.strategy(wire.strategy).observe(entry, context.world)
+    observed = await within(PATIENCE, observing, "The live system")
+    if isinstance(observed, RollbackBotError):
+        raise observed
     if not same_release(observed.live_release, wire.release):
         return
     log.warning("the withdrawn release is back", service=wire.service, release=wire.release)
     message = posts.came_back(wire.service, wire.release, wire.incident_id, seen=observed.summary)
-    # The ids are the incident's: said once, even if the next line fails.
+    # The ids are the wire's: said once, even if the next line fails or another process looks too.
+    wire_id = f"{wire.incident_id}/came-back/{wire.service}/{wire.until.timestamp():.6f}"
     deliveries = [
         Delivery(
-            id=f"{wire.incident_id}/came-back/{channel}",
+            id=f"{wire_id}/{channel}",
             destination=f"slack:{channel}",
             action=Action.POST,
             payload=message.payload(),

@@ -17,7 +17,7 @@ from bot.pipeline.context import Context
 from bot.pipeline.measuring import counted
 from bot.pipeline.replicas import check_instances
 from bot.pipeline.words import stakeholder_channels
-from bot.ports.store import Lease
+from bot.ports.store import Document, Lease
 
 
 async def verify(context: Context, incident: Incident, lease: Lease) -> None:
@@ -138,7 +138,6 @@ async def _measure_enough(
 
 async def _judge(context: Context, incident: Incident, measured: _Measured, lease: Lease) -> None:
     """Replicas and users' tasks have their say beside the counts."""
-    service = incident.declared.service
     if _doubts(context, incident):
         # What was late or failed at the beginning may be well by now.
         checked = await check_instances(context, incident)
@@ -147,20 +146,34 @@ async def _judge(context: Context, incident: Incident, measured: _Measured, leas
             incident = await _try_tasks(context, incident, lease)
     judgement = weigh(measured.judgement, _doubts(context, incident))
     judgement = await involved.weighed(context, incident, judgement)
-    watched_until = None
-    if judgement.verdict is RecoveryVerdict.RECOVERED and incident.plan:
-        for part in incident.plan.moved:
-            await releases.mark(context, part.service, part.to_release, "good", incident.id)
-        if not incident.plan.undoes:
-            await tripwire.set_up(context, incident, stakeholder_channels(context.catalog, service))
-        watched_until = await relapse.set_up(context, incident)
+    recovered = judgement.verdict is RecoveryVerdict.RECOVERED
+    watch = relapse.watch_of(context, incident) if recovered else None
     judged = e.Judged(
         judgement=judgement,
         buckets=measured.buckets,
         probes=await probes.tallied(context, incident),
-        watched_until=watched_until,
+        watched_until=watch.until if watch else None,
     )
-    await context.journal.add(incident.id, judged, lease=lease)
+    # In one transaction: a verdict that is not written must leave nothing that follows from it.
+    follows = _what_follows(context, incident, watch) if recovered else ()
+    await context.journal.add(incident.id, judged, lease=lease, documents=follows)
+
+
+def _what_follows(
+    context: Context, incident: Incident, watch: relapse.Watch | None
+) -> tuple[Document, ...]:
+    """Of a proven recovery: good marks, the wires for what was withdrawn, and the watch."""
+    plan = incident.plan
+    if plan is None:
+        return ()
+    now = context.clock.now()
+    good = [
+        releases.marked(part.service, part.to_release, "good", incident_id=incident.id, at=now)
+        for part in plan.moved
+    ]
+    channels = stakeholder_channels(context.catalog, incident.declared.service)
+    wires = () if plan.undoes else tripwire.wires_of(context, incident, channels)
+    return (*good, *wires, *([relapse.document_of(watch)] if watch else []))
 
 
 def _doubts(context: Context, incident: Incident) -> list[str]:

@@ -11,7 +11,7 @@ from bot.domain import events as e
 from bot.domain.events import Cause, CauseFinding
 from bot.domain.incident import Incident, Phase
 from bot.errors import TemporaryError
-from bot.pipeline import conclude, relapse, releases
+from bot.pipeline import conclude, relapse, releases, tripwire
 from bot.views.cards import recovery_card
 from tests.pipeline.deeds import CONCLUSION, approved, declare, history, planned
 from tests.pipeline.harness import Company, Process, catalog_of
@@ -314,6 +314,24 @@ async def test_killed_around_the_relapse_it_is_recorded_once_and_the_mark_is_gon
     assert kinds.count("relapsed") == 1
     assert (await releases.marks(second.context, "checkout")).good == ()
     assert await second.store.documents(relapse.KIND) == ()
+
+
+async def test_killed_before_the_verdict_is_written_nothing_that_follows_from_it_is_kept(
+    company: Company,
+) -> None:
+    process, incident = await _switched(company)
+    await company.until(incident, lambda i: len(i.samples) == 3)
+    process.life.die_at("before append", process.life.counts["before append"] + 1)
+    await company.clock.run_until(lambda: not process.life.alive)
+    await process.kill()
+    _from_now(company, error_rate=0.9)
+    await company.clock.advance(120)
+    second = await company.process(sends=False)
+    state = await company.until(incident, lambda i: i.judged)
+    assert state.phase is not Phase.RECOVERED
+    assert (await releases.marks(second.context, "checkout")).good == ()
+    for kind in (relapse.KIND, tripwire.KIND):
+        assert await second.store.documents(kind) == ()
 
 
 async def test_an_hour_without_a_relapse_ends_the_watch_quietly(company: Company) -> None:

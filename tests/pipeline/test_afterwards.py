@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from bot.errors import TemporaryError
 from bot.pipeline import approve, releases, tripwire, undo
 from tests.pipeline.deeds import approved, planned
 from tests.pipeline.harness import Company, Process, catalog_of
-from tests.pipeline.shop import BAD, GOOD
+from tests.pipeline.shop import BAD, GOOD, HANG
 
 BACK = "is live again"
 
@@ -46,6 +47,41 @@ async def test_the_withdrawn_release_that_comes_back_is_reported_once(process: P
     (alarm,) = _alarms(process, incident)
     assert "v2.1.0" in alarm
     assert "Assess now" in alarm
+
+
+async def test_of_several_services_and_several_rollbacks_each_return_is_said(
+    process: Process,
+) -> None:
+    incident = await _recovered(process)
+    [wire] = await process.store.documents(tripwire.KIND)
+    payments = wire.model_copy(
+        update={"id": "payments", "body": {**wire.body, "service": "payments"}}
+    )
+    await process.store.put(payments)
+    process.company.shop.switches["switch"] = BAD
+    await tripwire.look(process.context)
+    await process.company.clock.advance(60)
+    assert len(_alarms(process, incident)) == 2
+    # The same incident withdraws the release once more, and it comes back once more.
+    [again] = tripwire.wires_of(process.context, process.company.incidents[incident.id], ())
+    await process.store.put(again)
+    await tripwire.look(process.context)
+    await process.company.clock.advance(60)
+    assert len(_alarms(process, incident)) == 3
+
+
+async def test_a_cluster_that_hangs_keeps_the_wire_up_and_holds_up_no_other(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tripwire, "PATIENCE", timedelta(seconds=0.05))
+    incident = await _recovered(process)
+    process.company.shop.switches["switch"] = BAD
+    process.company.shop.script["observe"].append(HANG)
+    async with asyncio.timeout(5):
+        await tripwire.look(process.context)
+    await tripwire.look(process.context)
+    await process.company.clock.advance(60)
+    assert len(_alarms(process, incident)) == 1
 
 
 async def test_a_cluster_that_does_not_answer_keeps_the_wire_up(process: Process) -> None:

@@ -290,7 +290,8 @@ async def test_an_incident_without_a_channel_has_its_tripwire_too(process: Proce
     incident = await _frozen(process)
     await tripwire.take_down(process.context, "checkout")
     at_terminal = incident.model_copy(update={"channel": None})
-    await tripwire.set_up(process.context, at_terminal, (process.company.ops.name,))
+    [wire] = tripwire.wires_of(process.context, at_terminal, (process.company.ops.name,))
+    await process.store.put(wire)
     process.company.shop.switches["switch"] = BAD
     await tripwire.look(process.context)
     await process.company.clock.advance(30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from bot.domain.assessment import Assessment, VerdictKind
 from bot.domain.recovery import Bucket
 from bot.errors import TemporaryError
-from bot.pipeline import assess, watch
+from bot.pipeline import assess, follow_up, follow_up_state, freeze, relapse, tripwire, watch
+from bot.pipeline.context import Context
+from bot.ports.store import Document
 from sandbox.slack import Message
 from tests.pipeline.deeds import declare
 from tests.pipeline.harness import Company, Process, catalog_of
@@ -147,3 +150,30 @@ async def test_business_that_falls_ends_the_watch(company: Company) -> None:
         owner="nobody", now=company.clock.now(), ttl=timedelta(minutes=1)
     )
     assert "75.0%" in str(told.delivery.payload)
+
+
+async def test_a_watch_that_cannot_be_read_stops_no_other(
+    company: Company, process: Process
+) -> None:
+    started = await _watching(process)
+    blank = started.draft.model_copy(update={"id": "0-blank", "assessment": None})
+    await watch.start(process.context, blank)
+    await process.store.put(Document(kind=watch.KIND, id="1-torn", body={"torn": True}))
+    await company.clock.advance(11 * 60)
+    assert len(_told(company)) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "look"),
+    [
+        (tripwire.KIND, tripwire.look),
+        (relapse.KIND, relapse.look),
+        (freeze.KIND, freeze.look),
+        (follow_up_state.KIND, follow_up.look),
+    ],
+)
+async def test_no_scheduled_look_ends_at_a_document_that_it_cannot_read(
+    process: Process, kind: str, look: Callable[[Context], Awaitable[None]]
+) -> None:
+    await process.store.put(Document(kind=kind, id="torn", body={"torn": True}))
+    await look(process.context)
