@@ -59,6 +59,19 @@ def _replace(path: Path, text: str) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Whether ``replace`` could write there; nothing is changed.
+
+    Raises PermanentError where it could not.
+    """
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise _refused(path, FileNotFoundError(0, f"there is no folder {folder}"))
+    # A new file takes the old one's name, so the folder's rights count and not the file's.
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _refused(path, PermissionError(0, f"folder {folder} may not be written"))
+
+
 def _refused(path: Path, error: OSError) -> PermanentError:
     return PermanentError(
         f"{path} cannot be written or read: {error.strerror}.",

@@ -62,6 +62,25 @@ def hand_over(
             raise OutcomeUnknownError(f"{subject} did not answer to the end.") from None
 
 
+def knock(name: str, entry: EmailDestination, credentials: tuple[str, str] | None) -> None:
+    """Go as far as one can without a mail: encrypted, greeted, logged in.
+
+    Blocks and raises as ``hand_over`` does, but never OutcomeUnknownError.
+    """
+    subject = f"Mail server “{name}”"
+    try:
+        server = _open(entry)
+        with _limited(server):
+            server.ehlo_or_helo_if_needed()
+            if credentials:
+                server.login(*credentials)
+            server.noop()
+    except smtplib.SMTPResponseException as error:
+        raise _answered(error, subject, name) from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise _not_reached(error, subject, name) from None
+
+
 def _open(entry: EmailDestination) -> smtplib.SMTP:
     """A connection, encrypted as the catalog says."""
     context = ssl.create_default_context()

@@ -76,6 +76,21 @@ class StatuspageCourier:
         return _Page(name, entry, self._http, self._secrets.read(entry.api_key))
 
 
+async def look(
+    name: str, entry: StatuspageDestination, *, http: HttpClient, secrets: Secrets
+) -> tuple[str, ...]:
+    """Read what the courier reads; returns the components of the catalog that the page lacks.
+
+    Raises what the courier raises.
+    """
+    page = _Page(name, entry, http, secrets.read(entry.api_key))
+    await page.list("/incidents/unresolved")
+    if not entry.components:
+        return ()
+    known = {str(component.get("id")) for component in await page.list("/components")}
+    return tuple(one for one in entry.components if one not in known)
+
+
 class _Page:
     """One page, and the key to it."""
 

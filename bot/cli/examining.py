@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from bot.adapters.commands import EnvironmentSecrets
 from bot.adapters.slack.inspection import inspect_slack
 from bot.adapters.store import UntouchedSqlite, open_untouched
 from bot.cli.options import ConfigOption, Exit, forget_secrets, quiet, run_to_exit
@@ -16,8 +17,12 @@ from bot.config.settings import DEFAULT_CATALOG, Settings, read_settings
 from bot.domain.findings import Finding, Health, failed, passed, warned
 from bot.errors import RollbackBotError
 from bot.offline import onlooker
-from bot.terminal.checkup import check_services, line
+from bot.terminal.checkup import Check, examine, line
+from bot.terminal.checkup_outside import outside_checks, variables
+from bot.terminal.checkup_services import service_checks
 from bot.terminal.printing import make_console
+
+_STORE = "Store"
 
 
 def register(cli: typer.Typer) -> None:
@@ -26,9 +31,10 @@ def register(cli: typer.Typer) -> None:
 
 
 def doctor(config: ConfigOption = DEFAULT_CATALOG) -> None:
-    """Check settings, catalog, store, Slack, cluster, rights and metrics; changes nothing.
+    """Try everything that the settings and the catalog name; changes and sends nothing.
 
-    One line each, with what to do next. Ends with 1 when something failed.
+    Slack, store, secrets, texts, destinations, GitHub, cluster, rights, metrics: one line each,
+    with what to do next. Ends with 1 when something failed.
     """
 
     async def work() -> Exit:
@@ -51,42 +57,57 @@ async def _findings(config: Path) -> AsyncIterator[Finding]:
     forget_secrets()
     quiet(settings)
     yield passed("Settings", "The environment can be read.")
-    for finding in await inspect_slack(settings):
+    has_store = True
+    async for finding in examine(_installation(settings)):
         yield finding
-    store = await _store(settings)
-    yield store
+        has_store &= finding.subject != _STORE or finding.health is not Health.FAIL
     try:
         catalog = load_catalog(config)
     except RollbackBotError as error:
         yield failed("Catalog", error)
         return
     yield passed("Catalog", f"{config} is right: {', '.join(sorted(catalog.services))}.")
-    if store.health is not Health.FAIL:
+    secrets = EnvironmentSecrets()
+    for finding in variables(catalog, secrets):
+        yield finding
+    async for finding in examine(outside_checks(settings, catalog, secrets)):
+        yield finding
+    if has_store:
         async for finding in _live(settings, catalog):
             yield finding
 
 
+def _installation(settings: Settings) -> tuple[Check, ...]:
+    """What needs no catalog."""
+
+    async def look_at_store() -> list[Finding]:
+        return [await _store(settings)]
+
+    return (
+        Check(subject="Slack", look=lambda: inspect_slack(settings)),
+        Check(subject=_STORE, look=look_at_store),
+    )
+
+
 async def _store(settings: Settings) -> Finding:
+    store = open_untouched(settings.database_url)
+    await store.start()
     try:
-        store = open_untouched(settings.database_url)
-        await store.start()
-        try:
-            heads = await store.incidents(open_only=True, limit=1000)
-        finally:
-            await store.close()
-    except RollbackBotError as error:
-        return failed("Store", error)
+        heads = await store.incidents(open_only=True, limit=1000)
+    finally:
+        await store.close()
     if isinstance(store, UntouchedSqlite) and not store.is_there:
         what = "The SQLite file is not there yet; “serve” and “run” create it."
-        return warned("Store", what, "If there should be one, check ROLLBACK_DATABASE_URL.")
+        return warned(_STORE, what, "If there should be one, check ROLLBACK_DATABASE_URL.")
     kind = settings.database_url.partition(":")[0]
-    return passed("Store", f"It can be read ({kind}); open incidents: {len(heads)}.")
+    return passed(_STORE, f"It can be read ({kind}); open incidents: {len(heads)}.")
 
 
 async def _live(settings: Settings, catalog: Catalog) -> AsyncIterator[Finding]:
+    """Everything that needs the store and the cluster."""
     try:
         async with onlooker(settings, catalog) as context:
-            async for finding in check_services(context):
+            async for finding in examine(service_checks(context)):
                 yield finding
     except RollbackBotError as error:
         yield failed("Cluster", error)

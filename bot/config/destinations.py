@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AnyHttpUrl, Field, model_validator
 
 from bot.config.references import ChannelRef
-from bot.config.targets.feature_flag import SecretName
+from bot.config.secrets import SecretName
 from bot.domain.assessment import Severity
 from bot.domain.values import Value
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, AnyHttpUrl, Field, ValidationInfo, model_validator
 
 from bot.config.durations import Duration
-from bot.config.targets.feature_flag import SecretName
+from bot.config.secrets import SecretName
 from bot.domain.assessment import Severity
 from bot.domain.values import Value
 from bot.domain.working_hours import WorkingHours
@@ -38,7 +38,7 @@ class IssueSettings(Value):
 class GitHubSettings(Value):
     """The service's repository on GitHub, or on a GitHub Enterprise Server."""
 
-    repository: str = Field(pattern=r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+    repository: str = Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")
     """``owner/name``."""
     token: SecretName | None = None
     """Needs to read contents and pull requests; to write contents for the release plan, and
@@ -134,7 +134,7 @@ class PostMortemSettings(Value):
     """Days on which nobody does."""
     minutes: dict[Severity, Annotated[int, Field(ge=15, le=240)]] = Field(default_factory=dict)
     """Length by severity. Otherwise 90 when critical, 75 when high, 60 else (procedure 6.3)."""
-    organizer: Annotated[str, Field(pattern=r"[^@\s]+@[^@\s]+\.[^@\s]+")] | None = None
+    organizer: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
     """Address in whose name the invitation is; None takes that of the incident's lead."""
     email: str = ""
     """Name of the e-mail destination that carries invitations; empty sends none."""

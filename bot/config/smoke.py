@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from bot.config.durations import Duration
-from bot.config.targets.feature_flag import SecretName
+from bot.config.secrets import SecretName
 from bot.domain.smoke import Capture, Expected, names_in
 from bot.domain.values import Value
 

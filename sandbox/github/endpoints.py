@@ -30,6 +30,7 @@ class Endpoints:
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Route requests here."""
         place = "/repos/{owner}/{name}"
+        router.add_get(place, self._read)
         router.add_get(f"{place}/compare/{{basehead}}", self._compare)
         router.add_get(f"{place}/pulls", self._pulls)
         router.add_get(f"{place}/releases/tags/{{tag}}", self._release)
@@ -41,6 +42,9 @@ class Endpoints:
 
     def _of(self, request: web.Request) -> Repository:
         return self._repositories[f"{request.match_info['owner']}/{request.match_info['name']}"]
+
+    async def _read(self, request: web.Request) -> web.Response:
+        return web.json_response(objects.repository(self._of(request)))
 
     async def _compare(self, request: web.Request) -> web.Response:
         repository = self._of(request)

@@ -12,6 +12,17 @@ def account(login: str | None) -> Json | None:
     return Account(login=login).to_api() if login else None
 
 
+def repository(one: Repository) -> Json:
+    """A repository."""
+    return {
+        "name": one.name.partition("/")[2],
+        "full_name": one.name,
+        "html_url": f"{WEB}/{one.name}",
+        "private": one.private,
+        "has_issues": one.has_issues,
+    }
+
+
 def commit(repository: Repository, one: Commit) -> Json:
     """A commit."""
     person = {"name": one.author, "email": "dev@example.com", "date": moment(one.at)}

@@ -73,6 +73,14 @@ async def channel_id_of(client: AsyncWebClient, channel: str) -> str:
 
 async def find_channel(client: AsyncWebClient, name: str) -> dict[str, Any] | None:
     """The public channel with this name, archived or not."""
+    async for channel in public_channels(client):
+        if channel.get("name") == name:
+            return channel
+    return None
+
+
+async def public_channels(client: AsyncWebClient) -> AsyncIterator[dict[str, Any]]:
+    """Every public channel, archived or not."""
     cursor = ""
     while True:
         arguments = {"cursor": cursor} if cursor else {}
@@ -84,11 +92,10 @@ async def find_channel(client: AsyncWebClient, name: str) -> dict[str, Any] | No
             **arguments,
         )
         for channel in answer.get("channels", []):
-            if channel.get("name") == name:
-                return dict(channel)
+            yield dict(channel)
         cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
         if not cursor:
-            return None
+            return
 
 
 async def _read(method: Any, *, subject: str, **arguments: Any) -> dict[str, Any]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.adapters.clock import SystemClock
+from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.client import call, make_client
+from bot.adapters.slack.history import public_channels
 from bot.adapters.slack.scopes import OPTIONAL, REQUIRED
 from bot.config.settings import Settings
 from bot.domain.findings import Finding, failed, passed, warned
 from bot.errors import ConfigurationError, PermanentError, RollbackBotError
 
 _TOKEN, _SCOPES, _TRANSPORT = "Slack token", "Slack scopes", "Slack requests"
+_CHANNELS, _PEOPLE = "Slack channels", "Slack people"
 
 
 async def inspect_slack(settings: Settings) -> list[Finding]:
@@ -27,6 +32,60 @@ async def inspect_slack(settings: Settings) -> list[Finding]:
         token = settings.slack_bot_token.get_secret_value()
         found += await _bot_token(make_client(token, settings.slack_api_url))
     return [*found, await _transport(settings)]
+
+
+async def inspect_channels(settings: Settings, channels: Collection[str]) -> list[Finding]:
+    """Whether the bot is in the channels that the catalog names, by id or by name.
+
+    Raises what listing channels raises. Private channels are only seen by their members.
+    """
+    if settings.slack_bot_token is None or not channels:
+        return []
+    client = make_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+    known: dict[str, dict[str, Any]] = {}
+    async for channel in public_channels(client):
+        known |= {str(channel["id"]): channel, str(channel["name"]): channel}
+    found = [_channel(name, known.get(name)) for name in sorted(channels)]
+    wrong = [finding for finding in found if finding is not None]
+    return wrong or [passed(_CHANNELS, f"The bot is in all {len(found)} that the catalog names.")]
+
+
+async def inspect_people(settings: Settings, references: Collection[str]) -> list[Finding]:
+    """Whether Slack knows the people and groups that the catalog names."""
+    if settings.slack_bot_token is None or not references:
+        return []
+    client = make_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+
+    async def nobody() -> str:
+        return ""  # Only channels that were opened by the bot are told apart by it.
+
+    chat = SlackChat(client, bot_user_id=nobody, clock=SystemClock())
+    found = await chat.resolve(sorted(references))
+    remedy = "Correct them under people in rollback.yml."
+    wrong = [failed(_PEOPLE, PermanentError(problem, remedy)) for problem in found.problems]
+    return wrong or [passed(_PEOPLE, f"Slack knows all {len(found.people)} that are named.")]
+
+
+def _channel(name: str, channel: dict[str, Any] | None) -> Finding | None:
+    """What is wrong with it."""
+    if channel is None:
+        return warned(
+            _CHANNELS,
+            f"{name} is no public channel; of private ones the bot cannot tell.",
+            "Correct rollback.yml, or type /invite @rollback-bot there if it is private.",
+        )
+    if channel.get("is_archived"):
+        archived = PermanentError(
+            f"#{channel['name']} is archived.", "Name another channel in rollback.yml."
+        )
+        return failed(_CHANNELS, archived)
+    if not channel.get("is_member"):
+        stranger = PermanentError(
+            f"The bot is not in #{channel['name']}, so nothing can be posted there.",
+            "Type /invite @rollback-bot in it.",
+        )
+        return failed(_CHANNELS, stranger)
+    return None
 
 
 async def _bot_token(client: AsyncWebClient) -> list[Finding]:

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from bot.config.durations import Duration
 from bot.config.metrics.hosted import Hosted, ServerUrl
-from bot.config.targets.feature_flag import SecretName
+from bot.config.secrets import SecretName
 
 _METRIC = r"[a-zA-Z][a-zA-Z0-9_.]*\{[^{}]+\}"
 CountQuery = Annotated[str, StringConstraints(pattern=rf"^sum:{_METRIC}$")]

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from bot.config.metrics.exported import Exported, LabelName
 from bot.config.metrics.hosted import Hosted, ServerUrl
-from bot.config.targets.feature_flag import SecretName
+from bot.config.secrets import SecretName
 from bot.domain.values import Value
 
 _PLACES = {"labels", "window"}
@@ -63,7 +63,7 @@ class PrometheusMetrics(Exported, Hosted):
     """Without ``/api/v1``."""
     token: SecretName | None = None
     """A bearer token."""
-    username: str | None = None
+    username: SecretName | None = None
     """Name of the environment variable with the user's name."""
     password: SecretName | None = None
     """Name of the environment variable with the password."""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from bot.config.durations import Duration
+from bot.config.secrets import OptionalSecretName
 from bot.domain.values import Fraction, Value
 
 _LIBPQ_VARIABLES = frozenset(
@@ -67,7 +68,7 @@ class DatabaseConnection(Value):
 
     environment: dict[str, str] = Field(default_factory=dict)
     """libpq variables such as PGHOST, PGPORT, PGUSER, PGSERVICE, PGSSLMODE."""
-    password_secret: str = ""
+    password_secret: OptionalSecretName = ""
     """Name of the secret that holds the password; empty with ~/.pgpass, peer or certificates."""
 
     @field_validator("environment")
@@ -169,7 +170,7 @@ class AlembicTarget(_Database):
     """What the project's env.py needs beside the connection; nothing secret."""
     url_variable: str = ""
     """The variable from which env.py reads the database's URL, if it does."""
-    url_secret: str = ""
+    url_secret: OptionalSecretName = ""
     """Name of the secret that holds that URL."""
     version: VersionTable = VersionTable(
         table="alembic_version", column="version_num", keeps="latest"

@@ -8,10 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AnyHttpUrl, Field, JsonValue, field_serializer
 
 from bot.config.durations import Duration
+from bot.config.secrets import SecretName
 from bot.domain.values import Value
-
-SecretName = Annotated[str, Field(pattern=r"[A-Za-z_][A-Za-z0-9_]*")]
-"""Name of an environment variable; never the secret itself."""
 
 
 class Expectation(Value):
@@ -132,11 +130,11 @@ class AppConfigTarget(FlagTarget):
     """AWS AppConfig: a feature flag profile, whose newest deployment is stopped or reverted."""
 
     provider: Literal["appconfig"]
-    application: str = Field(pattern=r"[a-z0-9]{4,7}")
+    application: str = Field(pattern=r"^[a-z0-9]{4,7}$")
     """Id of the application."""
-    environment: str = Field(pattern=r"[a-z0-9]{4,7}")
+    environment: str = Field(pattern=r"^[a-z0-9]{4,7}$")
     """Id of the environment."""
-    profile: str = Field(pattern=r"[a-z0-9]{4,7}")
+    profile: str = Field(pattern=r"^[a-z0-9]{4,7}$")
     """Id of the configuration profile of type AWS.AppConfig.FeatureFlags."""
     region: str | None = None
     refresh: Duration = timedelta(seconds=60)

@@ -1,0 +1,126 @@
+"""Look at everything that the catalog names beside the cluster: secrets, texts, places, forges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from bot.adapters.inspection import (
+    AnyDestination,
+    inspect_destination,
+    inspect_github,
+    inspect_plan_file,
+)
+from bot.adapters.slack.inspection import inspect_channels, inspect_people
+from bot.config.catalog import Catalog, People
+from bot.config.destinations import SlackDestination
+from bot.config.paperwork import FileReleasePlan, GitHubSettings
+from bot.config.secrets import variables_of
+from bot.config.settings import Settings
+from bot.domain.findings import Finding, failed, passed, warned
+from bot.errors import ConfigurationError, RollbackBotError
+from bot.pipeline.texts_check import check_texts
+from bot.ports.outside import Secrets
+from bot.terminal.checkup import Check
+
+_MOST_PLACES = 3
+
+
+def outside_checks(settings: Settings, catalog: Catalog, secrets: Secrets) -> Iterator[Check]:
+    """One check a place; what several services share is looked at once."""
+
+    async def look_at_texts() -> list[Finding]:
+        return [_texts(catalog)]
+
+    async def look_at_alerts() -> list[Finding]:
+        return [_alerts(settings, catalog)]
+
+    async def look_at_channels() -> list[Finding]:
+        return await inspect_channels(settings, _channels(catalog))
+
+    async def look_at_people() -> list[Finding]:
+        return await inspect_people(settings, _people(catalog.people))
+
+    yield Check(subject="Texts", look=look_at_texts)
+    yield Check(subject="Alerts", look=look_at_alerts)
+    yield Check(subject="Slack channels", look=look_at_channels)
+    yield Check(subject="Slack people", look=look_at_people)
+    for name, destination in catalog.destinations.items():
+        yield _place(name, destination, secrets)
+    yield from _paperwork(catalog, secrets)
+
+
+def _place(name: str, destination: AnyDestination, secrets: Secrets) -> Check:
+    subject = f"Destination {name}"
+
+    async def look() -> list[Finding]:
+        return [await inspect_destination(name, destination, subject, secrets)]
+
+    return Check(subject=subject, look=look)
+
+
+def variables(catalog: Catalog, secrets: Secrets) -> list[Finding]:
+    """The environment variables that the catalog names; their values are never shown."""
+    subject, wanted = "Variables", variables_of(catalog)
+    found = []
+    for name, places in wanted.items():
+        try:
+            secrets.read(name)
+        except RollbackBotError as error:
+            more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
+            where = ", ".join(places[:_MOST_PLACES]) + more
+            missing = ConfigurationError(f"{name} is not set; {where} needs it.", error.remedy)
+            found.append(failed(subject, missing))
+    if found:
+        return found
+    said = f"All that the catalog names are set: {', '.join(wanted)}."
+    return [passed(subject, said if wanted else "The catalog names none.")]
+
+
+def _texts(catalog: Catalog) -> Finding:
+    check_texts(catalog)
+    own = f", with those of {catalog.texts}" if catalog.texts else ""
+    return passed("Texts", f"They render on sample incidents{own}.")
+
+
+def _alerts(settings: Settings, catalog: Catalog) -> Finding:
+    if settings.alerts_token is not None and settings.alerts_token.get_secret_value():
+        return passed("Alerts", "They are taken in at /webhooks/alertmanager, with the token.")
+    off = "They are switched off: ROLLBACK_ALERTS_TOKEN is not set."
+    if "alerts" in catalog.model_fields_set:
+        return warned("Alerts", off, "The catalog speaks of alerts: set it, see docs/alerts.md.")
+    return passed("Alerts", off)
+
+
+def _channels(catalog: Catalog) -> frozenset[str]:
+    """Every channel that the bot is to post in, beside those that it opens itself."""
+    named = {*catalog.updates.channels, *filter(None, [catalog.alerts.channel])}
+    named |= {name for entry in catalog.services.values() for name in entry.stakeholder_channels}
+    destinations = catalog.destinations.values()
+    named |= {one.channel for one in destinations if isinstance(one, SlackDestination)}
+    return frozenset(named)
+
+
+def _people(people: People) -> frozenset[str]:
+    named = {*people.release_managers, *people.on_call_leads, *people.requesters}
+    return frozenset(named.union(*people.roles.values()))
+
+
+def _paperwork(catalog: Catalog, secrets: Secrets) -> Iterator[Check]:
+    repositories: dict[GitHubSettings, str] = {}
+    for name, entry in catalog.services.items():
+        if entry.github is not None:
+            repositories.setdefault(entry.github, f"{name}, GitHub")
+        if isinstance(entry.release_plan, FileReleasePlan):
+            yield _plan_file(name, entry.release_plan)
+    for place, subject in repositories.items():
+        yield Check(subject=subject, look=partial(inspect_github, place, subject, secrets))
+
+
+def _plan_file(service: str, plan: FileReleasePlan) -> Check:
+    subject = f"{service}, release plan"
+
+    async def look() -> list[Finding]:
+        return [await inspect_plan_file(service, plan, subject)]
+
+    return Check(subject=subject, look=look)
