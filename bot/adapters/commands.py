@@ -68,7 +68,8 @@ class EnvironmentSecrets:
 
     def read(self, name: str) -> str:
         """The value of a variable; see the port."""
-        value = os.environ.get(name, "")
+        # Secrets are often kept in files, whose last line break no header could hold.
+        value = os.environ.get(name, "").rstrip("\r\n")
         if not value:
             raise ConfigurationError(
                 f"The environment variable {name}, which the catalog names, is not set.",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import aiohttp
 
-from bot.errors import OutcomeUnknownError, TemporaryError
+from bot.errors import OutcomeUnknownError, PermanentError, RollbackBotError, TemporaryError
 from bot.ports.outside import HttpAnswer
 
-LONGEST_ANSWER = 1024 * 1024
+LONGEST_ANSWER = 4 * 1024 * 1024
 """Bytes that are read of an answer; what we read is far shorter."""
+LONGEST_CONNECT = 5.0
+"""Seconds until a connection must be there: a request that was never sent may be repeated."""
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -35,7 +38,7 @@ class HttpClient:
         timeout_seconds: float = 10.0,
     ) -> HttpAnswer:
         """One request; see ``bot.ports.outside.Http``. ``body`` is sent as it is: it was signed."""
-        timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=LONGEST_CONNECT)
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,
@@ -55,13 +58,35 @@ class HttpClient:
                     headers={name.lower(): value for name, value in response.headers.items()},
                     cookies={name: one.value for name, one in response.cookies.items()},
                 )
-        except aiohttp.ClientConnectorError as error:
-            raise TemporaryError(f"{url} cannot be reached.") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            what = f"{url} does not answer ({type(error).__name__})."
-            if method in {"GET", "HEAD"}:
-                raise TemporaryError(what) from error
-            raise OutcomeUnknownError(what) from error
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise _failed(method, url, error) from error
+
+
+def shown(url: str) -> str:
+    """An address for people: user, password and query may be secrets."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "an address that is none"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+
+
+def _failed(method: Method, url: str, error: Exception) -> RollbackBotError:
+    where, name = shown(url), type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        why = getattr(error.certificate_error, "verify_message", "") or "it cannot be verified"
+        return TemporaryError(
+            f"{where} cannot be trusted: {why}.",
+            f"Its certificate is refused ({why}): mend it, or let the bot's machine trust it.",
+        )
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return TemporaryError(f"{where} cannot be reached.")
+    if isinstance(error, ValueError | aiohttp.NonHttpUrlClientError):
+        # aiohttp refuses them before anything is sent; its words may quote what it was given.
+        return PermanentError(f"{where} cannot be asked: the address or a header is not allowed.")
+    what = f"{where} does not answer ({name})."
+    return TemporaryError(what) if method in {"GET", "HEAD"} else OutcomeUnknownError(what)
 
 
 async def _read(content: aiohttp.StreamReader) -> bytes:

@@ -19,7 +19,8 @@ from bot.ports.outside import HttpAnswer
 
 D = TypeVar("D")
 
-CALL_SECONDS = 15.0
+CALL_SECONDS = 12.0
+"""Four calls in a row end before the outbox takes a delivery for lost and tries anew."""
 LONGEST_PAUSE = 3600.0
 """A destination that asks for more than an hour is asked again sooner."""
 
@@ -49,8 +50,13 @@ async def call(
         return await http.request(method, url, timeout_seconds=CALL_SECONDS, **options)
     except OutcomeUnknownError:
         raise OutcomeUnknownError(f"{subject} did not answer.") from None
-    except TemporaryError:
-        raise TemporaryError(f"{subject} cannot be reached.") from None
+    except TemporaryError as error:
+        raise TemporaryError(f"{subject} cannot be reached.", error.remedy) from None
+    except PermanentError:
+        raise PermanentError(
+            f"{subject} cannot be asked: its address or a secret is not allowed.",
+            "Look for line breaks in the variables that it names in rollback.yml.",
+        ) from None
 
 
 def error_of(
@@ -61,7 +67,8 @@ def error_of(
     why = f" ({said})" if said else ""
     what = f"{subject} answered HTTP {status}{why}."
     remedy = remedies.get(status, "")
-    if status in {408, 420, 425, 429}:
+    # 409: the same delivery is being taken in at this very moment (Idempotency-Key).
+    if status in {408, 409, 420, 425, 429}:
         return TemporaryError(what, retry_after=_pause(answer))
     if status >= 500:
         return OutcomeUnknownError(what)

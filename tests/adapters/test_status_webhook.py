@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
+from pydantic import AnyHttpUrl
 
 from bot.adapters.http import HttpClient
 from bot.adapters.status_webhook import WebhookCourier
@@ -123,3 +124,24 @@ async def test_a_receiver_that_is_down_or_slow_to_take_more_is_tried_again(
     with pytest.raises(TemporaryError, match="cannot be reached") as caught:
         await courier("http://127.0.0.1:9/hook/t0ps3cret").send(delivery(), None)
     assert "t0ps3cret" not in str(caught.value)
+
+
+async def test_a_receiver_that_takes_the_same_delivery_in_just_now_is_asked_again(
+    receiver: Receiver,
+) -> None:
+    receiver.answers.append(web.Response(status=409))
+    with pytest.raises(TemporaryError):
+        await courier(receiver.url).send(delivery(), None)
+
+
+async def test_a_secret_that_no_header_can_hold_is_not_shown(receiver: Receiver) -> None:
+    carrier = WebhookCourier(
+        {"ours": WebhookDestination(kind="webhook", url=AnyHttpUrl(receiver.url), token="TOKEN")},
+        http=HttpClient(),
+        secrets=Keys(TOKEN="first\nsecond"),
+    )
+    with pytest.raises(PermanentError, match="line breaks") as caught:
+        await carrier.send(delivery(), None)
+    assert "second" not in str(caught.value)
+    assert "t0ps3cret" not in str(caught.value)
+    assert receiver.got == []

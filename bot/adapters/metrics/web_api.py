@@ -56,7 +56,9 @@ class WebApi:
             answer = await self.http.request("GET", url, headers=headers)
         except TemporaryError as error:
             # The transport names the whole URL, and a query is long.
-            raise TemporaryError(f"{self.name} does not answer.", "Is it up?") from error
+            raise TemporaryError(
+                f"{self.name} does not answer.", error.remedy or "Is it up?"
+            ) from error
         if not 200 <= answer.status < 300:
             raise self._refusal(answer, headers)
         try:
