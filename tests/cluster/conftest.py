@@ -107,18 +107,17 @@ async def namespace(run: str, api: Api) -> AsyncIterator[str]:
         await administrator.ask("DELETE", PODS, name, body={"gracePeriodSeconds": 0})
 
 
-@pytest.fixture(params=list(_KINDS))
-async def shop(request: pytest.FixtureRequest, run: str, api: Api, namespace: str) -> ClusterStage:
-    """Each strategy in turn, with the bad release live."""
-    kind = _KINDS[request.param]
+def _stage(
+    run: str, api: Api, namespace: str, kind: WorkloadKind | None, strategy: str
+) -> ClusterStage:
     recorded = RecordedCluster(api)
-    stage = ClusterStage(
+    return ClusterStage(
         administrator=Administrator(api),
         recorded=recorded,
         namespace=namespace,
         node=run,
         kind=kind or "Deployment",
-        strategy="rolling" if kind else "blue-green",
+        strategy=strategy,
         service=catalog_entry(namespace, kind),
         world=World(
             cluster=recorded,
@@ -129,5 +128,18 @@ async def shop(request: pytest.FixtureRequest, run: str, api: Api, namespace: st
             clock=SystemClock(),
         ),
     )
+
+
+@pytest.fixture
+def bare(run: str, api: Api, namespace: str) -> ClusterStage:
+    """A namespace with nothing in it yet."""
+    return _stage(run, api, namespace, "Deployment", "rolling")
+
+
+@pytest.fixture(params=list(_KINDS))
+async def shop(request: pytest.FixtureRequest, run: str, api: Api, namespace: str) -> ClusterStage:
+    """Each strategy in turn, with the bad release live."""
+    kind = _KINDS[request.param]
+    stage = _stage(run, api, namespace, kind, "rolling" if kind else "blue-green")
     await install(stage)
     return stage

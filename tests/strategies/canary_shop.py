@@ -164,7 +164,8 @@ def sabotage(shop: Shop) -> None:
     """Somebody else gives the canary more traffic, or more pods where these are its traffic."""
 
     def more_pods(deployment: Manifest) -> None:
-        deployment["spec"]["replicas"] = 3
+        # Not more than the stable side has: that would be a matter of capacity.
+        deployment["spec"]["replicas"] = 2
 
     def more_weight(ingress: Manifest) -> None:
         ingress["metadata"]["annotations"][f"{NGINX}-weight"] = "50"
