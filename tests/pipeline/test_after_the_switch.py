@@ -320,9 +320,9 @@ async def test_killed_before_the_verdict_is_written_nothing_that_follows_from_it
     company: Company,
 ) -> None:
     process, incident = await _switched(company)
-    await company.until(incident, lambda i: len(i.samples) == 3)
-    # The update of the same minute is written first.
-    process.life.die_at("before append", process.life.counts["before append"] + 2)
+    await company.until(incident, lambda i: len(i.samples) == 2)
+    # The last sample and the update of the same minute are written first.
+    process.life.die_at("before append", process.life.counts["before append"] + 3)
     await company.clock.run_until(lambda: not process.life.alive)
     await process.kill()
     _from_now(company, error_rate=0.9)
