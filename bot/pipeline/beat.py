@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import structlog
+
 from bot.domain import events as e
 from bot.domain.approval import escalates_at, expires_at
 from bot.domain.incident import Incident, Phase
 from bot.domain.updates import is_update_due, next_update_at
-from bot.errors import RefusedError
+from bot.errors import RefusedError, RollbackBotError
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
 from bot.ports.scheduler import Scheduler
+
+log = structlog.get_logger()
 
 
 class Beats:
@@ -43,7 +47,13 @@ class Beats:
     async def reconcile(self) -> None:
         """Set every open incident's timer: at start-up, and for other processes' incidents."""
         for head in await self._context.store.incidents(open_only=True, limit=10_000):
-            self.schedule(await self._context.journal.load(head.id))
+            try:
+                self.schedule(await self._context.journal.at(head))
+            except RollbackBotError as error:
+                log.warning("timer not set", incident=head.id, error=str(error))
+            except Exception:
+                # One incident that cannot be read must not silence all others.
+                log.exception("timer not set", incident=head.id)
 
 
 def next_due(context: Context, incident: Incident) -> datetime | None:

@@ -18,7 +18,7 @@ from bot.domain.events import Noted
 from bot.domain.incident import Incident
 from bot.errors import LeaseLostError, RefusedError, RollbackBotError, TemporaryError
 from bot.pipeline.context import Context
-from bot.ports.store import Lease
+from bot.ports.store import IncidentHead, Lease
 
 log = structlog.get_logger()
 
@@ -28,6 +28,8 @@ LEASE_TTL = timedelta(seconds=30)
 RENEW_SECONDS = 10.0
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 60.0
+REFUSED_FOR_GOOD = 3
+"""A duty that is refused so often in a row is not somebody else's: people have to know why."""
 
 
 @dataclass
@@ -49,9 +51,17 @@ class Engine:
         self._stopping = False
 
     async def reconcile(self) -> None:
-        """Wake every open incident: at start-up, and now and then for other processes' sake."""
+        """Wake open incidents that owe something: at start-up, and for other processes' sake."""
         for head in await self._context.store.incidents(open_only=True, limit=10_000):
-            self.wake(head.id)
+            if await self._may_owe(head):
+                self.wake(head.id)
+
+    async def _may_owe(self, head: IncidentHead) -> bool:
+        try:
+            return owed(await self._context.journal.at(head)) is not None
+        except Exception:
+            # What is wrong with this incident is said by its own task, and stops no other.
+            return True
 
     def wake(self, incident_id: str) -> None:
         """Look at an incident soon; harmless when nothing is owed."""
@@ -136,9 +146,11 @@ class Engine:
                 failures = 0
             except LeaseLostError:
                 raise
-            except RefusedError:
+            except RefusedError as error:
                 # Somebody was faster and the duty is no longer the same: look again.
                 failures += 1
+                if failures >= REFUSED_FOR_GOOD:
+                    await self._note(incident, duty, error, lease)
                 await self._back_off(failures)
             except Exception as error:
                 failures += 1

@@ -17,7 +17,7 @@ from bot.domain.transitions import advance
 from bot.errors import ConcurrencyError, NotFoundError
 from bot.pipeline.words import Words
 from bot.ports.clock import Clock
-from bot.ports.store import Attachment, Batch, Document, Lease, Store
+from bot.ports.store import Attachment, Batch, Document, IncidentHead, Lease, Store
 
 log = structlog.get_logger()
 
@@ -71,6 +71,11 @@ class Journal:
         for item in await self._store.load(incident_id, after=known.seq):
             known = apply(incident_id, known, item)
         return self._remember(known)
+
+    async def at(self, head: IncidentHead) -> Incident:
+        """The state of a listed incident; the store is asked only when there is something new."""
+        known = self._folded.get(head.id)
+        return known if known and known.seq >= head.seq else await self.load(head.id)
 
     def _remember(self, incident: Incident) -> Incident:
         known = self._folded.get(incident.id)

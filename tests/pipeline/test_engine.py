@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from bot.app import RECONCILE
+from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
 from bot.errors import PermanentError, TemporaryError
 from bot.pipeline import releases
 from bot.pipeline.engine import LEASE_TTL
+from bot.ports.store import Batch
 from tests.pipeline.deeds import approved, declare, history, planned
 from tests.pipeline.harness import Company, Process, catalog_of
 from tests.pipeline.shop import BAD, GOOD, HANG
@@ -283,3 +285,28 @@ async def test_the_released_versions_are_remembered(company: Company) -> None:
     marked = await releases.marks(process.context, "checkout")
     assert marked.bad == {BAD}
     assert marked.good == (GOOD,)
+
+
+async def test_an_incident_that_cannot_be_read_stops_no_other(company: Company) -> None:
+    first = await company.process(catalog=SHORT, sends=False)
+    now = company.clock.now()
+    torn = Batch(events=(e.Noted(subject="x", what="An incident does not begin like this."),))
+    await first.store.declare(service="payments", now=now, make=lambda _: torn)
+    incident = await declare(first)
+    await first.kill()
+    await company.process(catalog=SHORT, sends=False)
+    state = await company.until(incident, lambda i: i.updates)
+    assert state.phase is Phase.AWAITING_APPROVAL
+
+
+async def test_a_duty_that_is_refused_for_good_is_said_on_the_card(company: Company) -> None:
+    first = await company.process(catalog=SHORT, sends=False)
+    incident = await planned(first)
+    await approved(first, incident)
+    await company.until(incident, lambda i: i.phase is Phase.VERIFYING)
+    await first.kill()
+    services = {"payments": SHORT.services["payments"].model_dump(mode="json")}
+    await company.process(catalog=catalog_of({"services": services}), sends=False)
+    state = await company.until(incident, lambda i: i.notes)
+    assert state.notes[0].subject == "duty verify"
+    assert "no service “checkout” in the catalog" in state.notes[0].what
