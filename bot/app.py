@@ -163,7 +163,7 @@ class Bot:
         scheduler.every("watch", watching, lambda: watch.look(context))
         scheduler.every("tripwire", TRIPWIRE, lambda: tripwire.look(context))
         scheduler.every("follow up", FOLLOW_UP, lambda: follow_up.look(context))
-        scheduler.every("relapse", relapse.EVERY, lambda: relapse.look(context))
+        scheduler.every("relapse", watching, lambda: relapse.look(context))
         scheduler.every("deployments", deployments.LOOK_EVERY, lambda: deployments.look(context))
         soon = context.clock.now() + deployments.FIRST_LOOK
         scheduler.at("first look at deployments", soon, lambda: deployments.look(context))

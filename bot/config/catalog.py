@@ -130,7 +130,7 @@ class AssessmentSettings(Value):
     watch_for: Duration = timedelta(minutes=30)
     """How long a service with verdict MONITOR is watched."""
     watch_every: Duration = timedelta(minutes=1)
-    """How often a watched service is looked at."""
+    """How often a watched service is looked at, also after a proven recovery."""
 
 
 class Catalog(Value):

@@ -25,8 +25,6 @@ from bot.views.relapse import relapsed_elsewhere
 log = structlog.get_logger()
 
 KIND = "relapse"
-EVERY = timedelta(minutes=1)
-"""How often the service is looked at; the scheduler's job runs as often."""
 
 
 class Watch(Value):
@@ -107,7 +105,8 @@ async def _relapse(context: Context, watch: Watch) -> e.Relapsed | None:
         log.info("recovery not measured", incident=watch.incident_id, why=outcome)
         return None
     buckets = complete_buckets(outcome.buckets, known)
-    looks = len(windows) * max(1, round((watch.until - watch.since) / EVERY))
+    every = context.catalog.assessment.watch_every
+    looks = len(windows) * max(1, round((watch.until - watch.since) / every))
     for size in windows:
         judgement = relapsed(watch.baseline, buckets[-size:], policy, looks=looks)
         if judgement is not None:

@@ -229,7 +229,7 @@ async def test_one_check_that_fails_or_hangs_keeps_none_of_the_others(company: C
 
 async def _recovered(company: Company) -> tuple[Process, Incident]:
     process, incident = await _switched(company)
-    process.scheduler.every("relapse", relapse.EVERY, lambda: relapse.look(process.context))
+    process.scheduler.every("relapse", MINUTE, lambda: relapse.look(process.context))
     return process, await company.until(incident, lambda i: i.phase is Phase.RECOVERED)
 
 
@@ -308,7 +308,7 @@ async def test_killed_around_the_relapse_it_is_recorded_once_and_the_mark_is_gon
     await company.clock.run_until(lambda: not process.life.alive)
     await process.kill()
     second = await company.process(sends=False)
-    second.scheduler.every("relapse", relapse.EVERY, lambda: relapse.look(second.context))
+    second.scheduler.every("relapse", MINUTE, lambda: relapse.look(second.context))
     await company.clock.advance(300)
     kinds = await history(second, incident)
     assert kinds.count("relapsed") == 1
