@@ -6,6 +6,7 @@ import smtplib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
@@ -19,7 +20,7 @@ from bot.errors import (
     TemporaryError,
 )
 
-STEP_SECONDS = 10.0
+STEP_SECONDS = 8.0
 """How long the server may take for each of its answers."""
 WHOLE_SECONDS = 40.0
 """How long a mail may take altogether: less than the outbox waits before it tries anew."""
@@ -41,16 +42,8 @@ def hand_over(
     been taken, ForbiddenError and PermanentError.
     """
     subject = f"Mail server “{name}”"
-    try:
-        server = _open(entry)
-    except smtplib.SMTPResponseException as error:
-        raise _answered(error, subject, name) from None
-    except (OSError, smtplib.SMTPException) as error:
-        raise _not_reached(error, subject, name) from None
-    with _limited(server):
+    with _entered(name, entry, credentials) as server:
         try:
-            if credentials:
-                server.login(*credentials)
             return server.send_message(message, from_addr=entry.sender, to_addrs=list(to))
         except smtplib.SMTPRecipientsRefused as error:
             raise _nobody(error.recipients, subject, name) from None
@@ -67,18 +60,38 @@ def knock(name: str, entry: EmailDestination, credentials: tuple[str, str] | Non
 
     Blocks and raises as ``hand_over`` does, but never OutcomeUnknownError.
     """
-    subject = f"Mail server “{name}”"
+    with _entered(name, entry, credentials):
+        pass
+
+
+@contextmanager
+def _entered(
+    name: str, entry: EmailDestination, credentials: tuple[str, str] | None
+) -> Iterator[smtplib.SMTP]:
+    """A connection over which mails may be sent; until then nothing can have been taken."""
+    subject, began = f"Mail server “{name}”", time.monotonic()
     try:
         server = _open(entry)
-        with _limited(server):
-            server.ehlo_or_helo_if_needed()
-            if credentials:
-                server.login(*credentials)
-            server.noop()
     except smtplib.SMTPResponseException as error:
         raise _answered(error, subject, name) from None
     except (OSError, smtplib.SMTPException) as error:
         raise _not_reached(error, subject, name) from None
+    left = WHOLE_SECONDS - (time.monotonic() - began)
+    with _limited(server, max(STEP_SECONDS, left)):
+        try:
+            server.ehlo_or_helo_if_needed()
+            if credentials:
+                server.login(*credentials)
+        except smtplib.SMTPResponseException as error:
+            raise _answered(error, subject, name) from None
+        except UnicodeEncodeError:
+            raise PermanentError(
+                f"{subject}: user name or password have letters that no mail server takes.",
+                f"Use ASCII in the variables named in destinations.{name}.",
+            ) from None
+        except (OSError, smtplib.SMTPException) as error:
+            raise _not_reached(error, subject, name) from None
+        yield server
 
 
 def _open(entry: EmailDestination) -> smtplib.SMTP:
@@ -97,15 +110,15 @@ def _open(entry: EmailDestination) -> smtplib.SMTP:
 
 
 @contextmanager
-def _limited(server: smtplib.SMTP) -> Iterator[None]:
-    """Ends the connection, at the latest after the whole time: each step alone may be slow."""
+def _limited(server: smtplib.SMTP, seconds: float) -> Iterator[None]:
+    """Ends the connection, at the latest after so long: a server may dribble its answers."""
 
     def cut() -> None:
         if server.sock is not None:
             with suppress(OSError):
                 server.sock.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(WHOLE_SECONDS, cut)
+    timer = threading.Timer(seconds, cut)
     timer.daemon = True
     timer.start()
     try:
@@ -119,12 +132,12 @@ def _limited(server: smtplib.SMTP) -> Iterator[None]:
 
 
 def _answered(error: smtplib.SMTPResponseException, subject: str, name: str) -> RollbackBotError:
-    """4xx answers pass, 5xx ones do not."""
+    """4xx answers pass, also 454 to a login (RFC 4954, 6); 5xx ones do not."""
     what = f"{subject} answered {error.smtp_code} ({_text(error.smtp_error)})."
-    if isinstance(error, smtplib.SMTPAuthenticationError):
-        return ForbiddenError(what, f"Correct the variables named in destinations.{name}.")
     if 400 <= error.smtp_code < 500:
         return TemporaryError(what)
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return ForbiddenError(what, f"Correct the variables named in destinations.{name}.")
     if isinstance(error, smtplib.SMTPSenderRefused):
         return PermanentError(what, f"Correct destinations.{name}.from.")
     return PermanentError(what, f"Ask who keeps the mail server; see destinations.{name}.")
@@ -137,7 +150,8 @@ def _not_reached(error: Exception, subject: str, name: str) -> RollbackBotError:
         if isinstance(error, ssl.SSLCertVerificationError):
             return PermanentError(what, remedy)
         return TemporaryError(what, remedy)
-    if isinstance(error, smtplib.SMTPNotSupportedError):
+    # A bare SMTPException: none of the ways to log in that the server offers is known.
+    if isinstance(error, smtplib.SMTPNotSupportedError) or type(error) is smtplib.SMTPException:
         return _unsupported(error, subject, name)
     return TemporaryError(f"{subject} cannot be reached ({type(error).__name__}).")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -12,7 +13,13 @@ import pytest
 
 from bot.adapters.email import EmailCourier
 from bot.config.destinations import EmailDestination
-from bot.errors import ForbiddenError, OutcomeUnknownError, PermanentError, TemporaryError
+from bot.errors import (
+    ForbiddenError,
+    OutcomeUnknownError,
+    PermanentError,
+    RollbackBotError,
+    TemporaryError,
+)
 from bot.ports.deliveries import Action, Delivery, Mail, Receipt
 from bot.ports.store import Attachment
 from sandbox.mail import MailServer
@@ -223,3 +230,61 @@ async def test_a_login_over_tls_and_one_that_is_refused(
         with pytest.raises(ForbiddenError, match="535") as caught:
             await carrier.send(delivery(), None)
         assert "s3cret" not in str(caught.value)
+
+
+async def _said_at_login(
+    tls: ssl.SSLContext, *, offers: str, answer: str, user: str = "bot"
+) -> Exception:
+    """What becomes of a mail when the server answers so to the attempt to log in."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.sandbox\r\n")
+        while line := await reader.readline():
+            verb = line[:4].upper()
+            if verb == b"AUTH" and not answer:
+                break
+            told = {b"EHLO": f"250-mail.sandbox\r\n250 AUTH {offers}", b"AUTH": answer}
+            writer.write(f"{told.get(verb, '250 OK')}\r\n".encode())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    entry = EmailDestination.model_validate(
+        {
+            "kind": "email",
+            "audience": "customers",
+            "host": "localhost",
+            "port": server.sockets[0].getsockname()[1],
+            "security": "tls",
+            "username": "MAIL_USER",
+            "password": "MAIL_PASSWORD",
+            "from": "status@shop.example",
+            "to": ["news@lists.example"],
+        }
+    )
+    secrets = Keys(MAIL_USER=user, MAIL_PASSWORD="s3cret")
+    carrier = EmailCourier({"customers": entry}, secrets=secrets, clock=_Noon(), load=_kept)
+    async with server:
+        with pytest.raises(RollbackBotError) as caught:
+            await carrier.send(delivery(), None)
+    assert "s3cret" not in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize(
+    ("login", "error", "said"),
+    [
+        (("PLAIN", "454 4.7.0 Temporary failure", "bot"), TemporaryError, "454"),
+        (("PLAIN", "", "bot"), TemporaryError, "cannot be reached"),
+        (("GSSAPI", "504 unknown", "bot"), PermanentError, "does not offer"),
+        (("PLAIN", "235 OK", "böt"), PermanentError, "Use ASCII"),
+    ],
+)
+async def test_nothing_that_happens_at_the_login_is_taken_for_a_mail_that_may_have_gone(
+    tls: ssl.SSLContext, login: tuple[str, str, str], error: type[Exception], said: str
+) -> None:
+    offers, answer, user = login
+    found = await _said_at_login(tls, offers=offers, answer=answer, user=user)
+    assert isinstance(found, error)
+    assert not isinstance(found, OutcomeUnknownError)
+    assert said in str(found)
