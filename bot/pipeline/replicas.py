@@ -12,7 +12,6 @@ from bot.errors import RollbackBotError
 from bot.pipeline.context import Context
 from bot.ports.world import Instance, Strategy
 
-
 NO_PORT = (
     "no port is known to ask it on: set the service's instance_port in rollback.yml, or its "
     "version_path to null"
