@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import structlog
 
-from bot.adapters.github_api import PER_PAGE, GitHubApi
+from bot.adapters.github_api import PER_PAGE, GitHubApi, as_documented
 from bot.config.paperwork import GitHubSettings
 from bot.domain.events import Commit, PullRequest
 from bot.errors import NotFoundError, PermanentError, RollbackBotError
@@ -38,6 +38,7 @@ class GitHub:
     def __init__(self, secrets: Secrets) -> None:
         self._api = GitHubApi(secrets)
 
+    @as_documented
     async def compare(self, place: GitHubSettings, base: str, head: str) -> Comparison:
         """What ``head`` has and ``base`` has not; see the port.
 
@@ -61,6 +62,7 @@ class GitHub:
             total_commits=int(first["total_commits"]),
         )
 
+    @as_documented
     async def release(self, place: GitHubSettings, tag: str) -> ReleaseNotes:
         """The published release of a tag."""
         answer = await self._api.get(place, f"/releases/tags/{quote(tag, safe='')}")
@@ -68,10 +70,12 @@ class GitHub:
             id=answer["id"], url=answer["html_url"], body=str(answer.get("body") or "")
         )
 
+    @as_documented
     async def write_release(self, place: GitHubSettings, notes: ReleaseNotes) -> None:
         """Replace the release's text."""
         await self._api.send("PATCH", place, f"/releases/{notes.id}", {"body": notes.body})
 
+    @as_documented
     async def issues(self, place: GitHubSettings, *, since: datetime) -> tuple[Issue, ...]:
         """All issues created since then.
 
@@ -91,6 +95,7 @@ class GitHub:
             "File the corrective actions by hand.",
         )
 
+    @as_documented
     async def file(self, place: GitHubSettings, draft: Draft) -> Issue:
         """Create an issue, assigned to those owners who can be."""
         able = await asyncio.gather(*(self._may_own(place, login) for login in draft.owners))
@@ -103,6 +108,7 @@ class GitHub:
         }
         return _issue(await self._api.send("POST", place, "/issues", body))
 
+    @as_documented
     async def is_closed(self, place: GitHubSettings, url: str) -> bool:
         """Whether an issue that was filed here is closed."""
         number = url.rstrip("/").rpartition("/")[2]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from functools import wraps
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import aiohttp
 from yarl import URL
 
+from bot.adapters.http import read_all
 from bot.config.paperwork import GitHubSettings
 from bot.errors import (
     ForbiddenError,
@@ -21,7 +23,12 @@ from bot.errors import (
 )
 from bot.ports.outside import Secrets
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 TIMEOUT = aiohttp.ClientTimeout(total=20)
+LONGEST_ANSWER = 16 * 1024 * 1024
+"""Bytes. A comparison comes with the patches of up to 300 files, which nobody asked for."""
 PER_PAGE = 100
 """The most that GitHub gives at once."""
 _HEADERS = {
@@ -74,15 +81,47 @@ class GitHubApi:
                     json=body,
                 ) as response,
             ):
-                text = await response.text(errors="replace")
-                status, answered = response.status, response.headers
+                content = await read_all(response.content, LONGEST_ANSWER)
+                text = content.decode(errors="replace")
+                status, answered, asked = response.status, response.headers, response.method
         except aiohttp.ClientConnectorError as error:
-            raise TemporaryError(f"GitHub cannot be reached at {place.api_url}.") from error
+            raise TemporaryError(
+                f"GitHub cannot be reached at {place.api_url} ({type(error).__name__})."
+            ) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unanswered(method, type(error).__name__) from error
+        except ValueError:
+            raise PermanentError(
+                f"The token in {place.token} cannot be sent: it has a line break in it.",
+                "Set the variable anew.",
+            ) from None
+        if asked != method:
+            # A redirect of the kind that turns a change into a question: nothing was changed.
+            raise PermanentError(
+                f"GitHub has {place.repository} in another place by now.",
+                "Correct the repository's name in rollback.yml.",
+            )
         if status < 300:
             return _json(text, status)
         raise refusal(method, place, status, answered, text)
+
+
+def as_documented(
+    call: Callable[P, Coroutine[Any, Any, T]],
+) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Take an answer that is JSON, but not as GitHub documents it, for one of something else."""
+
+    @wraps(call)
+    async def checked(*arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return await call(*arguments, **named)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise PermanentError(
+                "An answer is not as GitHub documents it.",
+                "Correct api_url in rollback.yml, or look for a proxy that answers in its place.",
+            ) from error
+
+    return checked
 
 
 def refusal(
@@ -158,7 +197,8 @@ def _message(text: str) -> str:
         return "no reason given"
     if not isinstance(body, dict):
         return "no reason given"
-    details = [_detail(one) for one in body.get("errors") or ()]
+    errors = body.get("errors") or ()
+    details = [_detail(one) for one in (errors if isinstance(errors, list) else [errors])]
     told = "; ".join([str(body.get("message") or "no reason given"), *filter(None, details)])
     return " ".join(told.split())[:300].rstrip(".")
 

@@ -51,7 +51,7 @@ class HttpClient:
                     allow_redirects=False,
                 ) as response,
             ):
-                answer = await _read(response.content)
+                answer = await read_all(response.content, LONGEST_ANSWER)
                 return HttpAnswer(
                     status=response.status,
                     text=answer.decode(errors="replace"),
@@ -89,11 +89,11 @@ def _failed(method: Method, url: str, error: Exception) -> RollbackBotError:
     return TemporaryError(what) if method in {"GET", "HEAD"} else OutcomeUnknownError(what)
 
 
-async def _read(content: aiohttp.StreamReader) -> bytes:
+async def read_all(content: aiohttp.StreamReader, limit: int) -> bytes:
     """All of an answer up to the limit: one read gives only what has arrived so far."""
     answer = bytearray()
-    while len(answer) < LONGEST_ANSWER:
-        part = await content.read(LONGEST_ANSWER - len(answer))
+    while len(answer) < limit:
+        part = await content.read(limit - len(answer))
         if not part:
             break
         answer += part

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from bot.adapters.github import GitHub
 from bot.config.paperwork import GitHubSettings
@@ -222,3 +224,62 @@ async def test_silence_and_a_closed_port_are_temporary(github: GitHubServer) -> 
             await FORGE.release(place(github), "v1")
     with pytest.raises(TemporaryError, match="cannot be reached"):
         await FORGE.release(place(github, api_url="http://127.0.0.1:1"), "v1")
+
+
+@pytest.mark.parametrize("status", [301, 302])
+async def test_a_change_is_not_taken_for_done_where_a_redirect_made_a_question_of_it(
+    github: GitHubServer, status: int
+) -> None:
+    elsewhere = {"Location": f"{github.url}/repos/{SHOP}/issues"}
+    github.order(Fault(method="POST", path="/issues", status=status, headers=elsewhere))
+    with pytest.raises(PermanentError, match="in another place by now"):
+        await FORGE.file(place(github), Draft(title="Test it", body=""))
+    assert github.repositories[SHOP].issues == []
+
+
+async def test_a_change_follows_a_redirect_that_keeps_it(github: GitHubServer) -> None:
+    elsewhere = {"Location": f"{github.url}/repos/{SHOP}/issues"}
+    github.order(Fault(method="POST", path="/issues", status=307, headers=elsewhere))
+    issue = await FORGE.file(place(github), Draft(title="Test it", body=""))
+    assert issue.is_open
+
+
+@pytest.mark.parametrize("answer", ["{}", "[]", "null", '"down"', '{"commits": null}'])
+async def test_json_that_is_not_githubs_is_an_error_with_a_remedy(answer: str) -> None:
+    async def anything(_: web.Request) -> web.Response:
+        return web.Response(text=answer, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", anything)
+    async with TestServer(app) as server:
+        strange = GitHubSettings.model_validate(
+            {"repository": SHOP, "api_url": str(server.make_url("/"))}
+        )
+        with pytest.raises(PermanentError, match="api_url"):
+            await FORGE.compare(strange, "v1", "v2")
+        with pytest.raises(PermanentError, match="api_url"):
+            await FORGE.file(strange, Draft(title="Test it", body=""))
+
+
+async def test_a_long_comparison_is_read_to_its_end() -> None:
+    padding = "x" * 2_000_000
+    body = {"commits": [], "total_commits": 0, "html_url": "https://x", "files": [padding]}
+
+    async def long(_: web.Request) -> web.Response:
+        return web.json_response(body)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", long)
+    async with TestServer(app) as server:
+        ours = GitHubSettings.model_validate(
+            {"repository": SHOP, "api_url": str(server.make_url("/"))}
+        )
+        found = await FORGE.compare(ours, "v1", "v2")
+    assert found.url == "https://x"
+
+
+async def test_a_token_with_a_line_break_is_refused_and_not_shown(github: GitHubServer) -> None:
+    forge = GitHub(KnownSecrets({"GITHUB_TOKEN": "first\nsecond"}))
+    with pytest.raises(PermanentError, match="line break") as caught:
+        await forge.compare(place(github), "v1", "v2")
+    assert "second" not in str(caught.value)
