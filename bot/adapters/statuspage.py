@@ -21,8 +21,9 @@ from bot.ports.outside import HttpAnswer, Secrets
 METADATA = "rollback_bot"
 LONGEST_NAME = 200
 LONGEST_BODY = 25_000
-SEARCHED = 100
-"""Incidents that are searched for one of ours: an unknown outcome is hours old at most."""
+SEARCHED = 20
+"""Incidents that are searched for one of ours: an unknown outcome is hours old at most, and a
+page's incidents come with every word that was ever said in them."""
 
 
 class StatuspageCourier:

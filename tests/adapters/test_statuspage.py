@@ -117,6 +117,19 @@ async def test_an_incident_whose_answer_was_lost_is_found(
     assert found == Receipt(reference="inc000000001")
 
 
+async def test_a_resolution_is_found_again_on_a_page_with_a_long_past(
+    statuspage: StatuspageServer,
+) -> None:
+    long_ago = {"name": "Long ago", "status": "resolved", "body": "word " * 4_900}
+    for _ in range(200):
+        statuspage.page.create(long_ago)
+    statuspage.faults.append(Fault(status=502, takes_effect=True))
+    carrier = courier(statuspage)
+    with pytest.raises(OutcomeUnknownError):
+        await carrier.send(message("resolved"), None)
+    assert await carrier.find(message("resolved")) == Receipt(reference="inc000000201")
+
+
 async def test_an_update_that_never_arrived_is_not_taken_for_an_earlier_one(
     statuspage: StatuspageServer,
 ) -> None:
