@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from bot.domain.incident import Incident, Phase
-from bot.domain.recovery import RecoveryVerdict
+from bot.domain.proof import is_proven
 
 
 class Duty(StrEnum):
@@ -56,12 +56,10 @@ def _owes_freeze(incident: Incident) -> bool:
 
     A freeze that was lifted is not set again for the same plan.
     """
-    plan, verdict = incident.plan, incident.judged.judgement.verdict if incident.judged else None
+    plan = incident.plan
     if plan is None:
         return False
     if plan.undoes:
         # People decided that the withdrawn release was not the cause.
         return incident.freeze is not None and incident.approved_at is not None
-    proven = verdict is RecoveryVerdict.RECOVERED
-    ended = incident.phase in {Phase.RECOVERED, Phase.RESOLVED}
-    return proven and ended and incident.frozen_for != plan.hash
+    return is_proven(incident) and incident.frozen_for != plan.hash

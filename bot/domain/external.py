@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bot.domain import events as e
 from bot.domain.assessment import Severity, Thresholds
-from bot.domain.incident import Incident, OutsideMessage, OutsideState, Phase
+from bot.domain.incident import Incident, OutsideMessage, OutsideState
+from bot.domain.proof import is_proven
 from bot.domain.recovery import RecoveryVerdict
 from bot.errors import RefusedError
 
@@ -54,15 +55,6 @@ def standing(incident: Incident) -> e.ExternalMessage | None:
 def waiting(incident: Incident) -> tuple[OutsideMessage, ...]:
     """The drafts that wait for a person's word."""
     return tuple(o for o in incident.outside if o.state is OutsideState.WAITING)
-
-
-def is_proven(incident: Incident) -> bool:
-    """Whether recovery is proven now: a relapse or a new verification takes the proof back."""
-    if incident.judged_at is None or any(r.at >= incident.judged_at for r in incident.relapses):
-        return False
-    verdict = incident.judged.judgement.verdict if incident.judged else None
-    recovered = incident.phase in {Phase.RECOVERED, Phase.RESOLVED}
-    return recovered and verdict is RecoveryVerdict.RECOVERED
 
 
 def is_significant(incident: Incident, thresholds: Thresholds) -> bool:

@@ -103,6 +103,8 @@ def _executing(incident: Incident, event: e.ExecutionStarted, at: datetime) -> C
         "phase": Phase.EXECUTING,
         "execution_started_at": at,
         "steps": tuple(StepRecord() for _ in steps),
+        # The same plan may run twice, with an undo in between: each run is protected.
+        "frozen_for": "",
     }
 
 

@@ -190,7 +190,7 @@ class Incident(Value):
     freeze: e.FreezeSet | None = None
     """The deploy freeze that holds because of this incident; None once it is lifted."""
     frozen_for: str = ""
-    """Hash of the plan for which deploys were frozen last, lifted or not."""
+    """Hash of the plan for whose run deploys were frozen, lifted or not; empty in a new run."""
 
     @property
     def is_open(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.events import InstancesChecked, SmokeTested
+from bot.domain.incident import Incident, Phase
 from bot.domain.recovery import Judgement, RecoveryVerdict
 from bot.domain.workloads import same_release
 
@@ -55,6 +56,16 @@ def weigh(judgement: Judgement, found: list[str]) -> Judgement:
     return judgement.model_copy(
         update={"verdict": verdict, "reasons": (*found, *judgement.reasons)}
     )
+
+
+def is_proven(incident: Incident) -> bool:
+    """Whether recovery is proven now: a relapse or a new verification takes the proof back."""
+    if incident.judged is None or incident.judged_at is None:
+        return False
+    if any(relapse.at >= incident.judged_at for relapse in incident.relapses):
+        return False
+    recovered = incident.phase in {Phase.RECOVERED, Phase.RESOLVED}
+    return recovered and incident.judged.judgement.verdict is RecoveryVerdict.RECOVERED
 
 
 def _because(problem: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.domain.incident import Incident
 from bot.domain.plan import Milestone
-from bot.domain.recovery import RecoveryVerdict
+from bot.domain.proof import is_proven
 from bot.domain.values import Instant, Value, seconds_between
 
 
@@ -48,10 +48,7 @@ def timings(incident: Incident, *, began: Instant | None = None) -> Timings:
 
 def recovered_at(incident: Incident) -> Instant | None:
     """When recovery was proven; None when it was not, or when it did not last."""
-    judged = incident.judged
-    if judged is None or judged.judgement.verdict is not RecoveryVerdict.RECOVERED:
-        return None
-    return None if relapsed_at(incident) else incident.judged_at
+    return incident.judged_at if is_proven(incident) else None
 
 
 def relapsed_at(incident: Incident) -> Instant | None:

@@ -16,6 +16,9 @@ def next_update_at(incident: Incident, interval: timedelta) -> datetime | None:
     if not incident.is_open:
         return None
     last = incident.updated_at or incident.opened_at
+    if incident.relapses:
+        # No beat was missed while it was resolved, and the relapse itself has just been told.
+        last = max(last, incident.relapses[-1].at)
     beats = (last - incident.opened_at) // interval
     return incident.opened_at + (beats + 1) * interval
 

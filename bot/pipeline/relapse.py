@@ -7,8 +7,8 @@ from datetime import timedelta
 import structlog
 
 from bot.domain import events as e
-from bot.domain.external import is_proven
 from bot.domain.incident import Incident, Phase
+from bot.domain.proof import is_proven
 from bot.domain.recovery import Baseline, complete_buckets
 from bot.domain.relapse import relapsed
 from bot.domain.values import Instant, Value

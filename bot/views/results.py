@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.domain.external import is_proven
 from bot.domain.incident import Incident, Phase
+from bot.domain.proof import is_proven
 from bot.views import figures
 from bot.views.markup import inline
 from bot.views.state import affected

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
-from bot.domain.recovery import RecoveryVerdict
+from bot.domain.proof import is_proven
 from bot.domain.values import spoken
 from bot.views.markup import inline, plain
 from bot.views.next_action import next_action
@@ -100,12 +100,6 @@ _HEADLINES: dict[Phase, str | Callable[[Incident, str], str]] = {
     Phase.INCONCLUSIVE: "🟠 Rolled back, recovery could not be proven",
     Phase.RESOLVED: _resolved,
 }
-
-
-def is_proven(incident: Incident) -> bool:
-    """Whether the judge found the service recovered."""
-    verdict = incident.judged.judgement.verdict if incident.judged else None
-    return verdict is RecoveryVerdict.RECOVERED
 
 
 def severity(incident: Incident) -> str:

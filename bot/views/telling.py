@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from bot.domain.assessment import Thresholds
 from bot.domain.events import ExternalMessage, WordsAdded
-from bot.domain.external import is_proven
 from bot.domain.incident import Incident
+from bot.domain.proof import is_proven
 from bot.domain.updates import next_update_at
 from bot.domain.values import Actor, Value, seconds_between, spoken
 from bot.views import figures

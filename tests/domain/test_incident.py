@@ -14,9 +14,11 @@ from bot.domain.fold import fold
 from bot.domain.freeze import Freeze
 from bot.domain.incident import Incident, Phase, StepRecord
 from bot.domain.plan import Milestone
+from bot.domain.proof import is_proven
 from bot.domain.recovery import Judgement, RecoveryVerdict
 from bot.domain.transitions import ALLOWED, advance, is_allowed
 from bot.errors import RefusedError
+from bot.views.state import headline
 from tests.domain.story import (
     ALICE,
     BASELINE,
@@ -305,3 +307,27 @@ def test_what_the_bot_owes_follows_from_the_events_alone(
     incident: Incident, duty: Duty | None
 ) -> None:
     assert owed(incident) is duty
+
+
+def _relapsed(story: Story) -> Story:
+    judged = story.incident.judged
+    assert judged is not None
+    return story.tell(e.Relapsed(judgement=judged.judgement, since=story.now), after=60)
+
+
+def test_after_a_relapse_nothing_is_called_proven_and_no_freeze_is_owed_for_it() -> None:
+    story = _relapsed(IN_PHASE[Phase.RECOVERED]())
+    assert not is_proven(story.incident)
+    assert owed(story.incident) is Duty.FIND_CAUSES
+    again = story.resolved().incident
+    assert (again.phase, is_proven(again)) == (Phase.RESOLVED, False)
+    assert owed(again) is Duty.REPORT
+    assert "without proof" in headline(again)
+
+
+def test_the_same_plan_that_runs_a_second_time_is_protected_by_a_freeze_again() -> None:
+    story = IN_PHASE[Phase.RECOVERED]().tell(FROZEN).tell(e.FreezeLifted())
+    assert owed(story.incident) is None
+    story.tell(e.UndoRequested(by=ALICE)).tell(e.PlanRequested(by=ALICE))
+    story.planned().approved().executed().verified(*HEALTHY)
+    assert owed(story.incident) is Duty.FREEZE

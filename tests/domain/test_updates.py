@@ -74,3 +74,13 @@ def test_words_of_people_wait_for_the_next_update_and_go_with_it() -> None:
     assert [word.text for word in story.incident.words] == ["We wait for the bank."]
     story.tell(e.UpdatePosted(number=1))
     assert story.incident.words == ()
+
+
+def test_an_incident_that_was_resolved_and_relapses_has_missed_no_beat() -> None:
+    story = complete()
+    judged = story.incident.judged
+    assert judged is not None
+    story.now = NOON + timedelta(days=1, minutes=3)
+    story.tell(e.Relapsed(judgement=judged.judgement, since=story.now), after=0)
+    assert not is_update_due(story.incident, TEN, story.now)
+    assert next_update_at(story.incident, TEN) == NOON + timedelta(days=1, minutes=10)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot.domain import events as e
-from bot.domain.external import due, is_proven
+from bot.domain.external import due
 from bot.domain.incident import OutsideMessage, OutsideState, Phase
+from bot.domain.proof import is_proven
 from bot.views import ids
 from bot.views.external import draft_card, hold_buttons, status_message, told_outside
 from bot.views.external_modals import edit_external_form
