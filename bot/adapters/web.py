@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -9,8 +10,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 
+from bot.adapters.webhooks import BODY_SECONDS, AlertsDoor, alerts_handler
 from bot.adapters.webhooks import PATH as ALERTS_PATH
-from bot.adapters.webhooks import AlertsDoor, alerts_handler
 from bot.errors import PermanentError
 
 Ready = Callable[[], Awaitable[list[str]]]
@@ -65,7 +66,15 @@ class WebServer:
     async def _events(self, request: web.Request) -> web.Response:
         if self._slack is None:
             raise web.HTTPNotFound
-        bolt_request = await to_bolt_request(request)
+        try:
+            # Read before anything else: until the signature was checked, anybody may be sending.
+            async with asyncio.timeout(BODY_SECONDS):
+                await request.read()
+            bolt_request = await to_bolt_request(request)
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
+        except (LookupError, UnicodeDecodeError):
+            raise web.HTTPBadRequest(text="The body is no text.\n") from None
         response: web.Response = await to_aiohttp_response(
             await self._slack.async_dispatch(bolt_request)
         )

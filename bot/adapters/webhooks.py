@@ -18,6 +18,8 @@ log = structlog.get_logger()
 PATH = "/webhooks/alertmanager"
 MOST_BYTES = 1024 * 1024
 """About a thousand alerts; ``max_alerts`` of the sender keeps it smaller."""
+BODY_SECONDS = 5.0
+"""A sender that has not said everything by then is sent away: it holds a connection."""
 ANSWER_SECONDS = 8.0
 """After this the sender is asked to come again; it does so by itself."""
 
@@ -41,7 +43,11 @@ def alerts_handler(door: AlertsDoor | None) -> Callable[[web.Request], Awaitable
             answer = _problem(401, "The token is missing or wrong.")
             answer.headers["WWW-Authenticate"] = 'Bearer realm="rollback-bot"'
             return answer
-        body = await _body(request)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _body(request)
+        except TimeoutError:
+            return _problem(408, f"The body did not come within {BODY_SECONDS:g} seconds.")
         if body is None:
             return _problem(413, f"The body has more than {MOST_BYTES} bytes: set max_alerts.")
         return await _receive(door, body)
@@ -51,8 +57,9 @@ def alerts_handler(door: AlertsDoor | None) -> Callable[[web.Request], Awaitable
 
 def _is_known(request: web.Request, token: str) -> bool:
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
-    # Compared in constant time: how long it takes must not tell how much was right.
-    same = hmac.compare_digest(shown.strip().encode(), token.encode())
+    # Compared in constant time: how long it takes must not tell how much was right. A header may
+    # hold bytes that are no text.
+    same = hmac.compare_digest(shown.strip().encode(errors="surrogateescape"), token.encode())
     return same and scheme.lower() == "bearer"
 
 

@@ -1,0 +1,92 @@
+"""The bot's own web server before senders that are slow, broken or strangers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from bot.adapters import web as web_module
+from bot.adapters import webhooks
+from bot.adapters.slack.app import Identity, make_app
+from bot.adapters.slack.client import make_client
+from bot.adapters.web import WebServer
+from bot.adapters.webhooks import PATH, AlertsDoor
+from bot.domain.values import Facts
+
+TOKEN = "a-long-random-token"
+EVENTS = "/slack/events"
+
+
+async def _nobody() -> Identity:
+    return Identity(bot_id="B1", bot_user_id="U1", team_id="T1")
+
+
+async def _receive(_: bytes) -> Facts:
+    return {"status": "ok"}
+
+
+async def _ready() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    """A server that takes Slack's requests and alerts."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    client = make_client("xoxb-1", "http://127.0.0.1:9/api/")
+    server = WebServer(
+        host="127.0.0.1",
+        port=port,
+        ready=_ready,
+        registry=CollectorRegistry(),
+        slack=make_app(client, _nobody, signing_secret="secret"),
+        alerts=AlertsDoor(token=TOKEN, receive=_receive),
+    )
+    await server.start()
+    yield port
+    await server.stop()
+
+
+async def status(port: int, path: str, *headers: bytes, body: bytes = b"") -> int:
+    """The status of the answer to a request that is written as it stands."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    lines = [f"POST {path} HTTP/1.1".encode(), b"Host: bot", *headers, b"", body]
+    writer.write(b"\r\n".join(lines))
+    async with asyncio.timeout(5):
+        line = await reader.readline()
+    writer.close()
+    return int(line.split()[1])
+
+
+@pytest.mark.parametrize("path", [EVENTS, PATH])
+async def test_a_sender_that_never_ends_is_sent_away(
+    port: int, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (web_module, webhooks):
+        monkeypatch.setattr(module, "BODY_SECONDS", 0.05)
+    token = f"Authorization: Bearer {TOKEN}".encode()
+    assert await status(port, path, token, b"Content-Length: 100", body=b"{") == 408
+
+
+async def test_a_token_that_is_no_text_is_a_wrong_one(port: int) -> None:
+    assert await status(port, PATH, b"Authorization: Bearer \xff\xfe", b"Content-Length: 0") == 401
+
+
+@pytest.mark.parametrize("kind", [b"text/plain; charset=nonsense", b"text/plain; charset=utf-8"])
+async def test_a_body_that_is_no_text_is_refused(port: int, kind: bytes) -> None:
+    headers = (b"Content-Type: " + kind, b"Content-Length: 1")
+    assert await status(port, EVENTS, *headers, body=b"\xff") == 400
+
+
+async def test_a_body_without_end_is_not_kept(port: int) -> None:
+    assert await status(port, EVENTS, b"Content-Length: 99999999", body=b"x" * 2_000_000) == 413
+
+
+async def test_a_request_without_slacks_signature_reaches_nothing(port: int) -> None:
+    assert await status(port, EVENTS, b"Content-Length: 2", body=b"{}") == 401
