@@ -27,6 +27,10 @@ from bot.views.texts import Texts, built_in
 
 STATUS_CARD = "status"
 
+_ASIDE = frozenset({e.Told, e.Noted, e.UpdatePosted, e.WordsAdded})
+"""What no card but the status card shows. They are most of a long incident's events, and drawing
+a card takes a few milliseconds."""
+
 
 def frame_of(catalog: Catalog, service: str, now: datetime) -> Frame:
     """What views need to know beside the incident."""
@@ -141,7 +145,7 @@ class Words:
             return tuple(messages)
         opened = before.channel is None
         shown = {} if opened else self._shown(before)
-        wanted = _cards(after, frame, readers)
+        wanted = self._wanted(before, events, after, frame, readers)
         self._drawn[after.id] = (after, wanted)
         if after.report is not None:
             self._drawn.pop(after.id)
@@ -160,6 +164,20 @@ class Words:
         ]
         furniture = list(self._furniture(after)) if opened else []
         return (*messages, *drawn, *furniture)
+
+    def _wanted(
+        self,
+        before: Incident,
+        events: tuple[e.AnyEvent, ...],
+        after: Incident,
+        frame: Frame,
+        readers: Readers,
+    ) -> dict[str, Message]:
+        """The cards as they are to look; those that these events cannot change are kept."""
+        known, drawn = self._drawn.get(before.id, (None, {}))
+        if known != before or not all(type(event) in _ASIDE for event in events):
+            return _cards(after, frame, readers)
+        return {**drawn, STATUS_CARD: cards.status_card(after, frame)}
 
     def _shown(self, incident: Incident) -> dict[str, Message]:
         """The cards as people see them: drawn when the incident last changed.
