@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 _PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
+LONGEST = timedelta(days=3650)
+"""Moments that are further away cannot be reckoned with."""
+
 
 def parse_duration(value: Any) -> Any:
     """Turn ``90``, ``"90s"``, ``"10m"`` or ``"1h30m"`` into a timedelta; numbers are seconds.
@@ -23,12 +26,16 @@ def parse_duration(value: Any) -> Any:
     parts = _PATTERN.findall(text)
     if not parts or "".join(_PATTERN.sub("", text).split()):
         raise ValueError(f"“{value}” is not a duration; write it like 90s, 10m or 1h30m")
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    # What is longer is refused below; a timedelta could not even hold all of it.
+    return timedelta(seconds=min(seconds, 2 * LONGEST.total_seconds()))
 
 
-def _positive(value: timedelta) -> timedelta:
+def _sensible(value: timedelta) -> timedelta:
     if value <= timedelta(0):
         raise ValueError("must be longer than nothing")
+    if value > LONGEST:
+        raise ValueError(f"must not be longer than {written(LONGEST)}")
     return value
 
 
@@ -48,7 +55,7 @@ def written(value: timedelta) -> str:
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
-    AfterValidator(_positive),
+    AfterValidator(_sensible),
     WithJsonSchema(
         {
             "title": "duration",

@@ -11,7 +11,15 @@ from pydantic import ValidationError
 
 from bot.config.catalog import Catalog
 from bot.config.paperwork import FOLDER
+from bot.config.secrets import VARIABLE
+from bot.config.yaml_mistakes import mistakes
 from bot.errors import ConfigurationError
+
+_PATTERNS = {
+    VARIABLE: "name an environment variable here, such as GITHUB_TOKEN, never the secret itself",
+    "^/": "must begin with “/”",
+}
+"""Regular expressions in a person's words."""
 
 
 def load_catalog(path: Path) -> Catalog:
@@ -19,22 +27,7 @@ def load_catalog(path: Path) -> Catalog:
 
     Raises ConfigurationError with one line for every mistake found.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(
-            f"The catalog {path} cannot be read: {error.strerror}.",
-            "Name it with --config; examples/rollback.yml is a start.",
-        ) from error
-    try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(
-            f"{path} is not YAML: {_place(error)}.", "Mend the line."
-        ) from error
-    if not isinstance(content, dict) or tree is None:
-        raise ConfigurationError(f"{path} holds no mapping.", "Start from examples/rollback.yml.")
+    tree, content = _parsed(path)
     try:
         catalog = Catalog.model_validate(content, context={FOLDER: str(path.parent)})
     except ValidationError as error:
@@ -51,7 +44,34 @@ def load_catalog(path: Path) -> Catalog:
     return catalog.model_copy(update={"texts": path.parent / catalog.texts})
 
 
-def _place(error: yaml.YAMLError) -> str:
+def _parsed(path: Path) -> tuple[yaml.Node, dict[Any, Any]]:
+    """The file as a tree with line numbers, and as values."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The catalog {path} cannot be read: {error.strerror}.",
+            "Name it with --config; examples/rollback.yml is a start.",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is not UTF-8 text.", "Save it as UTF-8.") from error
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        problems = [f"  {path}:{line}: {said}" for line, said in mistakes(tree)]
+        content = None if problems else yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigurationError(
+            f"{path} is not YAML: {_place(error)}.", "Mend the line."
+        ) from error
+    if problems:
+        listed = "\n".join(problems)
+        raise ConfigurationError(f"The catalog is wrong:\n{listed}\n", "Mend these lines.")
+    if not isinstance(content, dict) or tree is None:
+        raise ConfigurationError(f"{path} holds no mapping.", "Start from examples/rollback.yml.")
+    return tree, content
+
+
+def _place(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or "cannot be parsed"
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else str(problem)
@@ -89,6 +109,10 @@ def _said(item: Any) -> str:
         return "unknown key" + (f"; did you mean “{close[0]}”?" if close else "; remove it")
     if kind == "missing":
         return "this key is needed and missing"
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS.get(
+            item["ctx"]["pattern"], f"must be written like {item['ctx']['pattern']}"
+        )
     return message
 
 

@@ -14,7 +14,8 @@ class _NamesVariable:
 
 
 NAMES_VARIABLE = _NamesVariable()
-SecretName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), NAMES_VARIABLE]
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+SecretName = Annotated[str, Field(pattern=VARIABLE), NAMES_VARIABLE]
 """Name of an environment variable; never the secret itself."""
 OptionalSecretName = Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$"), NAMES_VARIABLE]
 """The same, or empty where there is none."""
