@@ -62,9 +62,12 @@ async def write(context: Context, incident: Incident, lease: Lease | None) -> No
         pull_requests=found.pull_requests[-MOST_LISTED:],
         total_commits=found.total_commits,
     )
-    await record_if(
-        context, incident, compared, lambda now: tags_of(context, now) == tags, lease=lease
-    )
+
+    def still_owed(now: Incident) -> bool:
+        # Another process may have told it meanwhile, or another plan be on the table.
+        return tags_of(context, now) == tags and is_owed(context, now)
+
+    await record_if(context, incident, compared, still_owed, lease=lease)
 
 
 PAPER = Paper(name="What changed", is_owed=is_owed, write=write)

@@ -46,6 +46,7 @@ async def execute(context: Context, incident: Incident, lease: Lease) -> None:
         incident = await _start(context, incident, lease)
     if not await several.holds(context, incident, lease):
         return
+    await _remember(context, incident)
     while (index := incident.current_step) is not None:
         if incident.abort_by is not None:
             await _abort(context, incident, lease)
@@ -62,18 +63,27 @@ async def execute(context: Context, incident: Incident, lease: Lease) -> None:
 async def _start(context: Context, incident: Incident, lease: Lease) -> Incident:
     if incident.plan is None:
         raise RefusedError(f"{incident.id} has no plan.", "Press “Plan again”.")
-    plan = incident.plan
-    if plan.undoes:
-        # People decided that the withdrawn release was not the cause.
-        for part in plan.moved:
-            await releases.forget(context, part.service, part.to_release)
-            await tripwire.take_down(context, part.service)
-    else:
-        # Marked before the first change: from now on nobody should be offered this release.
-        for part in plan.moved:
-            await releases.mark(context, part.service, part.from_release, "bad", incident.id)
     started = e.ExecutionStarted(plan_hash=incident.plan.hash)
     return await context.journal.add(incident.id, started, lease=lease)
+
+
+async def _remember(context: Context, incident: Incident) -> None:
+    """What the beginning of an execution means for the releases; repeated after a death.
+
+    After the execution has begun, so that none that never begins leaves a mark, and before the
+    first change: from now on nobody should be offered the withdrawn release.
+    """
+    plan = incident.plan
+    begun = any(record.started_at for record in incident.steps)
+    if plan is None or begun or incident.abort_by is not None:
+        return
+    for part in plan.moved:
+        if plan.undoes:
+            # People decided that the withdrawn release was not the cause.
+            await releases.forget(context, part.service, part.to_release)
+            await tripwire.take_down(context, part.service)
+        else:
+            await releases.mark(context, part.service, part.from_release, "bad", incident.id)
 
 
 async def _abort(context: Context, incident: Incident, lease: Lease) -> None:
@@ -174,7 +184,8 @@ async def steer(context: Context, incident_id: str, wish: Wish, *, request_id: s
 
     def decide(incident: Incident) -> Decision | None:
         known = {
-            e.PauseRequested: incident.paused_by is not None,
+            # What is being aborted is not paused: it would wait for somebody to resume it.
+            e.PauseRequested: incident.paused_by is not None or incident.abort_by is not None,
             e.ResumeRequested: incident.paused_by is None,
             e.AbortRequested: incident.abort_by is not None,
         }[type(wish)]

@@ -9,7 +9,7 @@ import pytest
 from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
 from bot.errors import OutcomeUnknownError, PermanentError, RefusedError, TemporaryError
-from bot.pipeline import execute
+from bot.pipeline import execute, releases
 from bot.pipeline.execute import PATIENCE, Wish
 from tests.pipeline.deeds import approved, history, planned
 from tests.pipeline.harness import Company, Process
@@ -210,6 +210,28 @@ async def test_an_abort_ends_at_the_next_boundary_and_says_what_stays_done(
     assert state.execution.outcome is e.ExecutionOutcome.ABORTED
     assert state.execution.what == "Aborted by ben after 1 of 3 steps."
     assert company.shop.calls("observe cache") == 0
+
+
+async def test_an_abort_is_not_held_up_by_a_pause_that_comes_after_it(company: Company) -> None:
+    process, incident = await _hanging_at(company, "confirm switch")
+    await _steer(process, incident, e.AbortRequested(by=company.actor("ben")))
+    await _steer(process, incident, e.PauseRequested(by=company.actor("carla")))
+    await process.kill()
+    await company.process(sends=False)
+    state = await company.until(incident, _ended)
+    assert state.phase is Phase.STOPPED
+
+
+async def test_an_execution_that_ends_before_it_changes_anything_marks_no_release(
+    company: Company,
+) -> None:
+    process = await company.process(sends=False)
+    incident = await planned(process)
+    await approved(process, incident)
+    await _steer(process, incident, e.AbortRequested(by=company.actor("ben")))
+    state = await company.until(incident, _ended)
+    assert not any(record.started_at for record in state.steps)
+    assert (await releases.marks(process.context, "checkout")).bad == frozenset()
 
 
 async def test_the_same_wish_twice_is_recorded_once(company: Company) -> None:

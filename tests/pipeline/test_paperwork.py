@@ -60,6 +60,20 @@ async def test_what_changed_is_told_while_people_read_the_plan(
     assert github.calls("GET /repos/acme/shop/compare") == 1
 
 
+async def test_two_processes_that_compare_at_once_tell_it_once(
+    company: Company, github: GitHubServer
+) -> None:
+    first = await company.process(catalog=catalog_with(github))
+    second = await company.process(catalog=catalog_with(github), sends=False)
+    # As when the other process takes in a click before it has heard of the first one's answer.
+    first.changes.listen(second.comparer.look)
+    incident = await planned(first)
+    await company.until(incident, lambda i: i.compared)
+    await company.clock.advance(20)
+    assert (await history(first, incident)).count("changes_compared") == 1
+    assert len(told(first, incident, "What changed")) == 1
+
+
 async def test_a_resolved_incident_has_all_its_papers_before_its_report(
     company: Company, github: GitHubServer, shop: Repository
 ) -> None:
