@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 
 import structlog
@@ -11,6 +12,7 @@ import typer
 from bot.app import Bot
 from bot.cli.options import ConfigOption, forget_secrets
 from bot.config.load import load_catalog
+from bot.config.secrets import variables_of
 from bot.config.settings import DEFAULT_CATALOG, read_serve_settings
 from bot.logs import configure_logging
 from bot.pipeline.texts_check import check_texts
@@ -32,15 +34,25 @@ def serve(config: ConfigOption = DEFAULT_CATALOG) -> None:
     configure_logging(settings)
     catalog = load_catalog(config)
     check_texts(catalog)
+    unset = [name for name in variables_of(catalog) if not os.environ.get(name)]
+    if unset:
+        # Each place fails alone when it is needed; here it is told while there is time.
+        log.warning("environment variables that the catalog names are not set", names=unset)
     asyncio.run(_until_told_to_stop(Bot(settings, catalog)))
 
 
 def check(config: ConfigOption = DEFAULT_CATALOG) -> None:
-    """Read the catalog and say whether it is right."""
+    """Read the catalog and its texts and say whether they are right; needs no network.
+
+    Also names the environment variables that the bot will need, set or not.
+    """
     catalog = load_catalog(config)
     check_texts(catalog)
     names = ", ".join(sorted(catalog.services))
-    make_console().print(f"{config} is right. Services: {names}.", soft_wrap=True)
+    console = make_console()
+    console.print(f"{config} is right. Services: {names}.", soft_wrap=True)
+    if wanted := variables_of(catalog):
+        console.print(f"The bot will need: {', '.join(wanted)}.", soft_wrap=True)
 
 
 async def _until_told_to_stop(bot: Bot) -> None:

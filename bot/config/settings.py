@@ -97,7 +97,7 @@ def _read(kind: type[S]) -> S:
         )
         raise ConfigurationError(
             f"The environment is not complete: {problems}.",
-            "Set the variables named; README.md, “Installing”, says where each comes from.",
+            "Set the variables named; README.md, “Install it”, says where each comes from.",
         ) from None
 
 
