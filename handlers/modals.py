@@ -170,6 +170,8 @@ async def _confirm(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, An
 
 async def _replan(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
     incident_id = view["private_metadata"]
+    # Nothing in production changes, but what people have decided so far is void.
+    await check_team(desk.context, await desk.context.journal.load(incident_id), actor_of(body))
     target = forms.field(view, ids.TEXT) or forms.field(view, ids.TARGET) or None
     await approve.request_plan(
         desk.context,

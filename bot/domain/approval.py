@@ -33,7 +33,7 @@ class ApprovalPolicy(Value):
     expires_after_seconds: float = Field(default=1800, gt=0)
     """A plan older than this must be made anew."""
     self_approval: bool = False
-    """Whether the person who asked may approve (break-glass): allowed is not unnoticed."""
+    """Whether a person who asked may approve (break-glass): allowed is not unnoticed."""
 
 
 class Approval(Value):
@@ -72,13 +72,16 @@ def check_approval(
     plan: Plan,
     plan_hash: str,
     proposed_at: Instant,
-    requested_by: Actor,
+    requested_by: Sequence[Actor],
     approvals: Sequence[Approval],
     actor: Actor,
     rights: frozenset[Right],
     now: Instant,
 ) -> Refusal | None:
-    """Why this person's approval of this plan does not count now; None when it does."""
+    """Why this person's approval of this plan does not count now; None when it does.
+
+    ``requested_by`` are all whose wish the plan follows.
+    """
     if plan_hash != plan.hash:
         return Refusal.OUTDATED
     if not plan.is_safe:
@@ -89,7 +92,7 @@ def check_approval(
         return Refusal.NO_RIGHT
     if Right.RELEASE_MANAGER not in rights and now < escalates_at(policy, proposed_at):
         return Refusal.NOT_YET
-    if actor.id == requested_by.id and not policy.self_approval:
+    if actor.id in {person.id for person in requested_by} and not policy.self_approval:
         return Refusal.OWN_REQUEST
     if any(a.by.id == actor.id and a.plan_hash == plan_hash for a in approvals):
         return Refusal.TWICE

@@ -20,6 +20,7 @@ from bot.domain.incident import (
 )
 from bot.domain.plan import Milestone
 from bot.domain.recovery import RecoveryVerdict
+from bot.domain.values import Actor
 
 
 def fold(incident_id: str, recorded: Iterable[e.Recorded]) -> Incident:
@@ -82,9 +83,23 @@ def _plan_requested(incident: Incident, event: e.PlanRequested, at: datetime) ->
         **_FRESH_EXECUTION,
         "phase": Phase.PLANNING,
         "undoing": None,
+        "wished_by": _wished_by(incident, event),
         "target_release": event.target_release or incident.target_release,
         "parts": incident.parts if event.parts is None else event.parts,
     }
+
+
+def _wished_by(incident: Incident, event: e.PlanRequested) -> Actor | None:
+    """The person who wants something else than before; whoever repeats a wish adds none."""
+    plan, target, parts = incident.plan, event.target_release, event.parts
+    elsewhere = target is not None and target not in {
+        incident.target_release,
+        plan.to_release if plan and not plan.undoes else None,
+    }
+    if elsewhere or (parts is not None and set(parts) != set(incident.parts)):
+        return event.by
+    undone = incident.undoing is not None or (plan is not None and plan.undoes)
+    return None if undone else incident.wished_by
 
 
 def _undo_requested(incident: Incident, event: e.UndoRequested, at: datetime) -> Changes:
@@ -94,7 +109,12 @@ def _undo_requested(incident: Incident, event: e.UndoRequested, at: datetime) ->
         if record.started_at and incident.plan and incident.plan.steps[index].changes
     )
     undoing = Undoing(plan=incident.plan, done=done) if incident.plan else None
-    return {**_FRESH_EXECUTION, "phase": Phase.PLANNING, "undoing": undoing}
+    return {
+        **_FRESH_EXECUTION,
+        "phase": Phase.PLANNING,
+        "undoing": undoing,
+        "wished_by": event.by,
+    }
 
 
 def _executing(incident: Incident, event: e.ExecutionStarted, at: datetime) -> Changes:

@@ -134,6 +134,8 @@ class Incident(Value):
     plan: Plan | None = None
     undoing: Undoing | None = None
     """What the next plan is to take back; None for an ordinary plan."""
+    wished_by: Actor | None = None
+    """Who asked for another plan than the declared rollback: an undo, another target, parts."""
     proposed_at: Instant | None = None
     baseline: Baseline | None = None
     baseline_note: str = ""
@@ -201,6 +203,14 @@ class Incident(Value):
     def has_place(self) -> bool:
         """Whether its people have somewhere to read and decide."""
         return self.channel is not None or self.declared.place is e.Place.TERMINAL
+
+    @property
+    def askers(self) -> tuple[Actor, ...]:
+        """Whose wish the plan follows: none of them decides alone whether it runs."""
+        wished = self.wished_by
+        if wished is None or wished.id == self.declared.by.id:
+            return (self.declared.by,)
+        return (self.declared.by, wished)
 
     @property
     def bad_release(self) -> str:

@@ -63,7 +63,7 @@ def plans_for(
             plan=plan,
             plan_hash=plan.hash,
             proposed_at=proposed_at,
-            requested_by=incident.declared.by,
+            requested_by=incident.askers,
             approvals=incident.approvals,
             actor=actor,
             rights=rights,
@@ -72,7 +72,7 @@ def plans_for(
         if refusal is None:
             found.append(PlanToApprove(incident=incident))
         elif refusal is Refusal.NOT_YET and (
-            policy.self_approval or actor.id != incident.declared.by.id
+            policy.self_approval or actor.id not in {person.id for person in incident.askers}
         ):
             later = escalates_at(policy, proposed_at)
             found.append(PlanToApprove(incident=incident, from_at=later))

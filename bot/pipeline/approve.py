@@ -77,7 +77,7 @@ def approval_events(
         plan=plan,
         plan_hash=plan_hash,
         proposed_at=incident.proposed_at,
-        requested_by=incident.declared.by,
+        requested_by=incident.askers,
         approvals=incident.approvals,
         actor=actor,
         rights=rights,
@@ -130,7 +130,7 @@ async def request_plan(
     request_id: str,
     parts: tuple[str, ...] | None = None,
 ) -> Incident:
-    """Ask for a new plan, perhaps to another target. Changes nothing, so everybody may.
+    """Ask for a new plan, perhaps to another target; the plan before is off the table.
 
     ``parts`` are those of a composed rollback that are wanted: empty for all, None for those of
     the plan before.

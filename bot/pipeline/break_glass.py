@@ -33,10 +33,10 @@ def witness(context: Context, incident: Incident, *, operator: Actor, name: str)
             unknown if name.strip() else "Nobody was named, and somebody's approval is wanted.",
             f"It knows: {', '.join(_known(context))}.",
         )
-    if not alone and may_be_same(found.actor, incident.declared.by):
+    asked = next((one for one in incident.askers if may_be_same(found.actor, one)), None)
+    if not alone and asked is not None:
         raise RefusedError(
-            f"{incident.declared.by.name} asked for this rollback, so somebody else has to "
-            "approve it.",
+            f"{asked.name} asked for this rollback, so somebody else has to approve it.",
             "Let that person type their name.",
         )
     return found

@@ -69,7 +69,7 @@ def who_approves(incident: Incident, frame: Frame) -> str:
         else:
             parts.append(f"From {moment(escalates)} on, on-call leads may approve as well.")
     if not policy.self_approval:
-        asked = people((incident.declared.by,))
+        asked = people(incident.askers)
         parts.append(f"{asked} asked for the rollback and may not approve it.")
     return " ".join(parts)
 

@@ -44,7 +44,7 @@ def refusal(
         "plan": PLAN,
         "plan_hash": PLAN.hash,
         "proposed_at": NOON,
-        "requested_by": ALICE,
+        "requested_by": (ALICE,),
         "approvals": (),
         "actor": BOB,
         "rights": MANAGER,

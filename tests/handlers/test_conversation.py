@@ -145,6 +145,15 @@ async def test_an_old_plan_card_is_refused_although_its_button_is_still_there(
     assert "approval_given" not in await history(front.process, incident)
 
 
+async def test_people_outside_the_team_do_not_take_a_plan_off_the_table(front: Front) -> None:
+    incident, card = await _plan_card(front)
+    eve = front.person("eve")
+    await eve.press(card, ids.OPEN_REPLAN)
+    answer = await eve.fill_and_submit({ids.TEXT: "v1.9.0"})
+    assert f"You are not in the team of {incident.id}." in str(answer)
+    assert "plan_requested" not in await history(front.process, incident)
+
+
 async def test_when_it_cannot_be_recorded_the_person_is_told_to_try_again(
     front: Front,
 ) -> None:

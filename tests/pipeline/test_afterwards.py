@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.incident import Incident, Phase
-from bot.errors import TemporaryError
+from bot.errors import RefusedError, TemporaryError
 from bot.pipeline import approve, releases, tripwire, undo
 from tests.pipeline.deeds import approved, planned
 from tests.pipeline.harness import Company, Process, catalog_of
@@ -128,6 +128,40 @@ async def test_an_undo_restores_what_was_recorded_and_takes_the_marks_back(
     assert BAD not in marks.bad
     await tripwire.look(process.context)
     assert _alarms(process, incident) == []
+
+
+async def test_who_asks_for_an_undo_does_not_approve_it_alone(process: Process) -> None:
+    incident = await _recovered(process)
+    ben = process.company.actor("ben")
+    await undo.request_undo(process.context, incident.id, actor=ben, request_id="click/1")
+    await process.company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+    with pytest.raises(RefusedError, match="somebody else has to approve"):
+        await approved(process, incident, "ben")
+    await approved(process, incident, "carla")
+    assert process.company.incidents[incident.id].phase is Phase.APPROVED
+
+
+async def test_who_wants_another_target_does_not_approve_it_alone(process: Process) -> None:
+    incident = await planned(process)
+    ben = process.company.actor("ben")
+    for number, target in enumerate(("v1.9.0", None)):
+        await approve.request_plan(
+            process.context, incident.id, actor=ben, target=target, request_id=f"view/{number}"
+        )
+        await process.company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+        with pytest.raises(RefusedError, match="somebody else has to approve"):
+            await approved(process, incident, "ben")
+    await approved(process, incident, "carla")
+
+
+async def test_whoever_only_repeats_the_wish_may_approve(process: Process) -> None:
+    incident = await planned(process)
+    ben = process.company.actor("ben")
+    await approve.request_plan(
+        process.context, incident.id, actor=ben, target=None, request_id="view/1"
+    )
+    await process.company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+    await approved(process, incident, "ben")
 
 
 async def test_an_undo_of_what_somebody_changed_since_is_blocked(process: Process) -> None:
