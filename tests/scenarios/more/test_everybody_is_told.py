@@ -10,7 +10,7 @@ from typing import Any
 from icalendar import Calendar
 from jsonschema import Draft202012Validator
 
-from sandbox.cluster.resources import DEPLOYMENTS, SERVICES
+from sandbox.cluster.resources import DEPLOYMENTS
 from sandbox.company import LOG_IN, ROOT, Company
 from sandbox.journey import Journey
 from sandbox.neighbours import BOARD, CUSTOMERS, EVERYBODY, REPOSITORY
@@ -103,10 +103,10 @@ async def _mail(journey: Journey, to: str, words: str) -> EmailMessage:
 
 async def _frozen_until_lifted(journey: Journey) -> None:
     store = journey.company.cluster.store
-    marked = [(SERVICES, "checkout"), (DEPLOYMENTS, "checkout-green")]
+    marked = ("checkout-blue", "checkout-green")
 
     def marks() -> list[str]:
-        found = [store.get(gvr, "shop", name) for gvr, name in marked]
+        found = [store.get(DEPLOYMENTS, "shop", name) for name in marked]
         return [obj["metadata"].get("annotations", {}).get(MARK, "") for obj in found]
 
     await journey.until(lambda: all("INC-2026-001 v2.1.0 until" in mark for mark in marks()))
