@@ -6,8 +6,9 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import AnyHttpUrl, Field, model_validator
+from pydantic import Field, model_validator
 
+from bot.config.addresses import ServerUrl, UrlPath
 from bot.config.alerts import Alerts
 from bot.config.destinations import Destination, EmailDestination
 from bot.config.durations import Duration
@@ -36,15 +37,15 @@ class ServiceEntry(Value):
     """One line for people."""
     public_name: str = ""
     """How customers know the service; empty for its name in the catalog."""
-    url: AnyHttpUrl | None = None
+    url: ServerUrl | None = None
     """Where users reach it; used for the health and version checks."""
-    health_path: str | None = "/health"
+    health_path: UrlPath | None = "/health"
     """Answers 200 while the service is well; null when there is none."""
-    version_path: str | None = "/version"
+    version_path: UrlPath | None = "/version"
     """Answers the release, as JSON {"version": …} or plain text; null when there is none."""
     version_label: str = "app.kubernetes.io/version"
     """Pod label that names the release; without it the image tag does."""
-    instance_port: int | None = None
+    instance_port: int | None = Field(default=None, ge=1, le=65535)
     """Port on which each pod answers the version path; default: the port of `pods` metrics.
     With metrics from elsewhere name it, or no version can be proven."""
     rollback: tuple[RollbackTarget, ...] = Field(min_length=1)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, model_validator
 
+from bot.config.addresses import ServerUrl
 from bot.config.references import ChannelRef
 from bot.config.secrets import SecretName
 from bot.domain.assessment import Severity
@@ -57,7 +58,7 @@ class StatuspageDestination(_Destination):
     """A page of Atlassian Statuspage."""
 
     kind: Literal["statuspage"]
-    url: AnyHttpUrl = AnyHttpUrl("https://api.statuspage.io/v1")
+    url: ServerUrl = AnyHttpUrl("https://api.statuspage.io/v1")
     """The API's address."""
     page_id: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     """The page's id, from its address in Statuspage's management."""

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from bot.config.addresses import NAMESPACE, PATH
 from bot.config.catalog import Catalog
 from bot.config.paperwork import FOLDER
 from bot.config.secrets import VARIABLE
@@ -17,7 +18,8 @@ from bot.errors import ConfigurationError
 
 _PATTERNS = {
     VARIABLE: "name an environment variable here, such as GITHUB_TOKEN, never the secret itself",
-    "^/": "must begin with “/”",
+    PATH: "must begin with “/”",
+    NAMESPACE: "name one namespace: lower-case letters, digits and hyphens",
 }
 """Regular expressions in a person's words."""
 

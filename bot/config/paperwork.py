@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, ValidationInfo, model_validator
 
+from bot.config.addresses import ServerUrl
 from bot.config.durations import Duration
 from bot.config.secrets import SecretName
 from bot.domain.assessment import Severity
@@ -43,7 +44,7 @@ class GitHubSettings(Value):
     token: SecretName | None = None
     """Needs to read contents and pull requests; to write contents for the release plan, and
     issues for corrective actions. None reads a public repository."""
-    api_url: AnyHttpUrl = AnyHttpUrl("https://api.github.com")
+    api_url: ServerUrl = AnyHttpUrl("https://api.github.com")
     """Of a GitHub Enterprise Server: ``https://github.example.com/api/v3``."""
     tag: Annotated[str, AfterValidator(_has_release)] = "{release}"
     """How a release's name becomes its tag."""

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
+from bot.config.addresses import UrlPath
 from bot.config.durations import Duration
 from bot.domain.recovery import JudgePolicy
 from bot.domain.values import Fraction, Value
@@ -76,7 +77,7 @@ class Probes(Value):
     are shown.
     """
 
-    path: str = Field(pattern=r"^/")
+    path: UrlPath
     """Behind the service's ``url``; should do what users' requests do."""
     every: Annotated[Duration, AfterValidator(_not_too_often)] = timedelta(seconds=1)
     """Proof of a limit of 0.5 % takes about 600 answers without an error."""

@@ -88,3 +88,27 @@ def test_a_secret_in_the_place_of_its_variables_name_is_not_shown(tmp_path: Path
     said = refused(tmp_path, text)
     assert "3: services.checkout.github.token: name an environment variable here" in said
     assert "s3cret" not in said
+
+
+METRICS = "metrics: {namespace: shop, selector: app=checkout, port: 9102}"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("url: https://ana:s3cret@shop.example", "3: services.checkout.url: leave user name"),
+        ("health_path: health", "3: services.checkout.health_path: must begin with “/”"),
+        ("version_path: version", "must begin with “/”"),
+        ("instance_port: 70000", "3: services.checkout.instance_port: "),
+        (METRICS.replace("app=checkout", '""'), "3: services.checkout.metrics.pods.selector: "),
+        (METRICS.replace("shop", '""'), "name one namespace"),
+        (METRICS.replace("9102", "9102, path: metrics"), "must begin with “/”"),
+        ("github: {repository: a/b, api_url: 'https://x:s3cret@ghe.example'}", "leave user name"),
+    ],
+)
+def test_what_would_ask_the_wrong_place_is_refused_at_its_line(
+    tmp_path: Path, line: str, said: str
+) -> None:
+    found = refused(tmp_path, CATALOG.replace("    rollback:", f"    {line}\n    rollback:"))
+    assert said in found
+    assert "s3cret" not in found

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from bot.config.addresses import ServerUrl
 from bot.config.durations import Duration
-from bot.config.metrics.hosted import Hosted, ServerUrl
+from bot.config.metrics.hosted import Hosted
 from bot.config.secrets import SecretName
 
 _METRIC = r"[a-zA-Z][a-zA-Z0-9_.]*\{[^{}]+\}"

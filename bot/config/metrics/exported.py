@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from bot.config.addresses import Namespace, UrlPath
 from bot.config.durations import Duration
 from bot.domain.values import Value
 
@@ -54,12 +55,12 @@ class PodMetrics(Exported):
     """Counters that the service's own pods export, read through the Kubernetes API."""
 
     provider: Literal["pods"] = "pods"
-    namespace: str
-    selector: str
+    namespace: Namespace
+    selector: str = Field(min_length=1)
     """Label selector of all pods of the service, of every release."""
     port: int = Field(ge=1, le=65535)
     """Port on which each pod serves its metrics."""
-    path: str = "/metrics"
+    path: UrlPath = "/metrics"
     """Path of the metrics."""
     every: Duration = timedelta(seconds=15)
     """Time between two readings."""

@@ -3,25 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
-
-from pydantic import AfterValidator, AnyHttpUrl
 
 from bot.config.durations import Duration
 from bot.domain.values import Value
-
-
-def _without_secrets(url: AnyHttpUrl) -> AnyHttpUrl:
-    if url.username or url.password:
-        raise ValueError(
-            "leave user name and password out of the URL, which messages show; name the "
-            "environment variables that hold them"
-        )
-    return url
-
-
-ServerUrl = Annotated[AnyHttpUrl, AfterValidator(_without_secrets)]
-"""Base of an API, with a path in front where it has one."""
 
 
 class Hosted(Value):

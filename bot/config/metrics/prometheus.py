@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from bot.config.addresses import ServerUrl
 from bot.config.metrics.exported import Exported, LabelName
-from bot.config.metrics.hosted import Hosted, ServerUrl
+from bot.config.metrics.hosted import Hosted
 from bot.config.secrets import SecretName
 from bot.domain.values import Value
 

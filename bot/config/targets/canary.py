@@ -7,13 +7,14 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AnyHttpUrl, Field
 
+from bot.config.addresses import Namespace
 from bot.config.durations import Duration
 from bot.domain.values import Value
 
 
 class _Canary(Value):
     strategy: Literal["canary"]
-    namespace: str
+    namespace: Namespace
     full_replicas: int | None = Field(default=None, ge=1)
     """So many ready pods of the stable release can carry all traffic; default: as many as it is
     meant to have, and what its autoscaler would give it for all traffic."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from bot.config.addresses import Namespace
 from bot.config.durations import Duration
 from bot.config.secrets import OptionalSecretName
 from bot.domain.values import Fraction, Value
@@ -105,7 +106,7 @@ class SqlCheck(Value):
 class Writer(Value):
     """A Deployment that writes to the database; it is stopped meanwhile."""
 
-    namespace: str
+    namespace: Namespace
     deployment: str
     """Name of the Deployment."""
 

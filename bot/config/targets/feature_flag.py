@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AnyHttpUrl, Field, JsonValue, field_serializer
 
+from bot.config.addresses import ServerUrl, UrlPath
 from bot.config.durations import Duration
 from bot.config.secrets import SecretName
 from bot.domain.values import Value
@@ -64,11 +65,11 @@ class HttpFlagTarget(FlagTarget):
     """An HTTP API of one's own: POST {"flag", "enabled", "percentage"}, GET to read."""
 
     provider: Literal["http"]
-    url: AnyHttpUrl
+    url: ServerUrl
     """Base of the API."""
-    switch_path: str = "/admin/flags"
+    switch_path: UrlPath = "/admin/flags"
     """Path that gets the POST."""
-    read_path: str = "/admin/flags/{flag}"
+    read_path: UrlPath = "/admin/flags/{flag}"
     """Answers JSON with ``enabled`` and, where the API has them, ``percentage`` and ``version``."""
     token: SecretName | None = None
     """Name of the environment variable with the API's token."""
@@ -82,7 +83,7 @@ class UnleashTarget(FlagTarget):
     """Unleash: a flag in one environment of a project."""
 
     provider: Literal["unleash"]
-    url: AnyHttpUrl
+    url: ServerUrl
     """Of the Unleash server, without ``/api``."""
     project: str = "default"
     """The flag's project."""
@@ -98,7 +99,7 @@ class LaunchDarklyTarget(FlagTarget):
     """LaunchDarkly: a flag in one environment of a project."""
 
     provider: Literal["launchdarkly"]
-    url: AnyHttpUrl = AnyHttpUrl("https://app.launchdarkly.com")
+    url: ServerUrl = AnyHttpUrl("https://app.launchdarkly.com")
     """The API's address."""
     project: str
     """Key of the flag's project."""
@@ -116,7 +117,7 @@ class FlagsmithTarget(FlagTarget):
     """Flagsmith: a feature's state in one environment."""
 
     provider: Literal["flagsmith"]
-    url: AnyHttpUrl = AnyHttpUrl("https://api.flagsmith.com")
+    url: ServerUrl = AnyHttpUrl("https://api.flagsmith.com")
     """Of the API, without ``/api/v1``."""
     environment: str
     """The client-side environment key."""

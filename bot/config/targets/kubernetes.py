@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from bot.config.addresses import Namespace
 from bot.config.durations import Duration
 from bot.domain.rollouts import WorkloadKind
 from bot.domain.values import Value
@@ -16,7 +17,7 @@ class BlueGreenTarget(Value):
     """A Kubernetes Service whose selector chooses between two sets of pods."""
 
     strategy: Literal["blue-green"]
-    namespace: str
+    namespace: Namespace
     service: str
     """Name of the Service that is switched."""
     label: str = "version"
@@ -46,7 +47,7 @@ class RollingTarget(Value):
     model_config = ConfigDict(json_schema_extra=_either_name)
 
     strategy: Literal["rolling"]
-    namespace: str
+    namespace: Namespace
     kind: WorkloadKind = "Deployment"
     workload: str
     """Name of the workload."""

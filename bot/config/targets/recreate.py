@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from bot.config.addresses import Namespace
 from bot.domain.values import Value
 
 REVISION = "revision"
@@ -14,7 +15,7 @@ class RecreateTarget(Value):
     """A Deployment whose old pods must all be gone before a new one may start."""
 
     strategy: Literal["recreate"]
-    namespace: str
+    namespace: Namespace
     deployment: str
     """Name of the Deployment."""
     manifest: str = REVISION
