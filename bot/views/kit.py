@@ -18,6 +18,7 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
+from bot.views.drawing import as_json
 from bot.views.markup import REPORT, fitted, pages, plain
 from bot.views.message import Message
 
@@ -117,7 +118,7 @@ def compose(text: str, blocks: Sequence[Block]) -> Message:
 
     Buttons are kept before anything else: without them the journey would stop.
     """
-    drawn: list[dict[str, Any]] = [block.to_dict() for block in blocks]
+    drawn: list[dict[str, Any]] = [as_json(block) for block in blocks]
     left_out = 0
     while len(drawn) > MOST_BLOCKS - bool(left_out) or characters(drawn) > MOST_CHARACTERS:
         place = max(i for i, block in enumerate(drawn) if block["type"] != "actions")
