@@ -97,9 +97,14 @@ async def served(
 
 
 def _total(text: str, counter: RequestCounter) -> float | None:
+    """None for metrics without this counter: no figure is not the figure 0."""
     try:
         families = list(text_string_to_metric_families(text))
     except ValueError:
+        return None
+    names = {name for one in families for name in (one.name, f"{one.name}_total")}
+    names |= {sample.name for one in families for sample in one.samples}
+    if counter.name not in names:
         return None
     return sum(
         sample.value

@@ -110,6 +110,10 @@ def _unfinished(params: AwaitDrainParams, readings: list[_Reading], pods: int) -
     unread = sorted(pod for pod, total in last.totals.items() if total is None)
     rate = _rate(readings[-_QUIET_READINGS:])
     silent = f" The counters of {', '.join(unread)} cannot be read." if unread else ""
+    if silent and not rate:
+        return (
+            f"Not known whether the pods of {params.colour} still serve requests {waited}.{silent}"
+        )
     return (
         f"Not drained {waited}: the pods of {params.colour} still serve {rate:.1f} requests "
         f"per second over connections opened before the switch.{silent}"

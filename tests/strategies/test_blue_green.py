@@ -210,6 +210,17 @@ async def test_quiet_pods_are_reported_as_drained(blue_green: Shop) -> None:
     assert "served no more requests" in said[2]
 
 
+async def test_pods_without_the_counter_are_unknown_and_not_drained(blue_green: Shop) -> None:
+    metrics = blue_green.service.pod_metrics
+    assert metrics is not None
+    misnamed = metrics.model_copy(update={"requests": "requests_of_nobody_total"})
+    service = blue_green.service.model_copy(update={"metrics": misnamed})
+    plan = await replace(blue_green, service=service).plan()
+    said = await blue_green.run(plan.steps[2])
+    assert said.startswith("Not known whether the pods of green still serve")
+    assert "The counters of checkout-green-" in said
+
+
 async def test_a_version_endpoint_that_shows_another_release_fails_the_switch(
     blue_green: Shop,
 ) -> None:
