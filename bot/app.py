@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from datetime import timedelta
-from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
 import handlers
+from bot import jobs
 from bot.adapters.clock import SystemClock
 from bot.adapters.couriers import outside_couriers
 from bot.adapters.kubernetes import connect_cluster
@@ -27,7 +26,6 @@ from bot.assembly import PHASES, make_context, owner_name
 from bot.config.catalog import Catalog
 from bot.config.settings import ServeSettings
 from bot.errors import RollbackBotError
-from bot.pipeline import deployments, follow_up, freeze, relapse, tripwire, watch
 from bot.pipeline.alerts import Inbox
 from bot.pipeline.beat import Beats
 from bot.pipeline.changes import Changes
@@ -39,14 +37,6 @@ from bot.ports.store import Store
 from handlers.desk import Desk
 
 log = structlog.get_logger()
-
-RECONCILE = timedelta(seconds=15)
-"""How often this process looks after incidents that another one may have left."""
-TRIPWIRE = timedelta(minutes=1)
-FOLLOW_UP = timedelta(minutes=1)
-FREEZE = timedelta(minutes=1)
-PRUNE = timedelta(hours=1)
-KEEP_SCRAPES = timedelta(days=2)
 
 
 class Bot:
@@ -158,23 +148,7 @@ class Bot:
         self._resources.push_async_callback(engine.stop)
         self._resources.push_async_callback(scheduler.stop)
         scheduler.start()
-        scheduler.every("reconcile", RECONCILE, reconcile)
-        watching = self._catalog.assessment.watch_every
-        scheduler.every("watch", watching, lambda: watch.look(context))
-        scheduler.every("tripwire", TRIPWIRE, lambda: tripwire.look(context))
-        scheduler.every("follow up", FOLLOW_UP, lambda: follow_up.look(context))
-        scheduler.every("relapse", watching, lambda: relapse.look(context))
-        scheduler.every("deployments", deployments.LOOK_EVERY, lambda: deployments.look(context))
-        soon = context.clock.now() + deployments.FIRST_LOOK
-        scheduler.at("first look at deployments", soon, lambda: deployments.look(context))
-        scheduler.every("freeze", FREEZE, lambda: freeze.look(context))
-        scheduler.every("prune", PRUNE, lambda: prune(context))
-        for name, entry in self._catalog.services.items():
-            if entry.pod_metrics:
-                job = partial(scrape, recorder, name)
-                scheduler.every(f"scrape {name}", entry.pod_metrics.every, job)
-                # What is normal begins to be known with the first reading, not a round later.
-                scheduler.at(f"first scrape {name}", context.clock.now(), job)
+        jobs.schedule(scheduler, context, recorder, reconcile=reconcile)
         sending = asyncio.create_task(outbox.run(), name="outbox")
         self._resources.push_async_callback(_end, sending)
         await reconcile()
@@ -209,16 +183,6 @@ class Bot:
         log.info(
             "serving", transport=self._settings.transport, services=len(self._catalog.services)
         )
-
-
-async def scrape(recorder: PodRecorder, name: str) -> None:
-    """One round of readings; kept by the recorder."""
-    await recorder.collect(name)
-
-
-async def prune(context: Context) -> None:
-    """Forget what nobody needs any more."""
-    await context.store.prune(now=context.clock.now(), keep_scrapes=KEEP_SCRAPES)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from bot.app import RECONCILE
 from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
 from bot.errors import PermanentError, TemporaryError
+from bot.jobs import RECONCILE
 from bot.pipeline import releases
 from bot.pipeline.engine import LEASE_TTL
 from bot.ports.store import Batch
