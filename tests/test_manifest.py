@@ -19,6 +19,7 @@ from handlers.actions import CLICKS
 from handlers.commands import SUBCOMMANDS
 from handlers.modals import SUBMISSIONS
 from sandbox.slack import validate_manifest
+from sandbox.slack.specs import SPECS
 
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST: dict[str, Any] = yaml.safe_load((ROOT / "manifest.yml").read_text())
@@ -75,6 +76,12 @@ def test_every_subcommand_says_how_it_is_typed() -> None:
         assert subcommand.what
 
 
+def test_the_hint_in_slack_names_every_subcommand_and_no_other() -> None:
+    [command] = MANIFEST["features"]["slash_commands"]
+    words = [one.split()[0] for one in command["usage_hint"].strip("[]").split(" | ")]
+    assert words == ["service", *SUBCOMMANDS]
+
+
 def test_every_button_and_modal_of_the_views_has_a_handler() -> None:
     assert set(CLICKS) == set(ids.BUTTONS)
     assert set(SUBMISSIONS) == set(ids.MODALS)
@@ -92,6 +99,29 @@ def test_views_use_no_identifier_but_those_in_ids() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.keyword) and node.arg in {"action_id", "callback_id"}:
                 assert not isinstance(node.value, ast.Constant), f"{path.name}:{node.value.lineno}"
+
+
+def _called() -> set[str]:
+    """The Web API methods that the code calls, by the client's names for them."""
+    names = {method.replace(".", "_"): method for method in SPECS}
+    # The client's own way to upload, which asks these two.
+    uploading = {"files.getUploadURLExternal", "files.completeUploadExternal"}
+    found: set[str] = set()
+    for folder in ("bot", "handlers"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Attribute):
+                    found |= {names[node.attr]} if node.attr in names else set()
+                    found |= uploading if node.attr == "files_upload_v2" else set()
+    return found
+
+
+def test_every_call_has_its_scope_and_every_scope_a_call() -> None:
+    asked = set(MANIFEST["oauth_config"]["scopes"]["bot"])
+    needed = {method: set(SPECS[method].all_scopes) for method in _called()}
+    assert [method for method, scopes in needed.items() if scopes and not scopes & asked] == []
+    # A slash command is no call.
+    assert asked - set().union(*needed.values()) == {"commands"}
 
 
 def test_the_scopes_stay_few() -> None:
