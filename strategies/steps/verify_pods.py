@@ -6,14 +6,28 @@ from datetime import timedelta
 
 from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
-from bot.domain.rollouts import is_partitioned_off, mark_on, own_pods, target_marks
+from bot.domain.rollouts import (
+    is_partitioned_off,
+    mark_on,
+    own_pods,
+    partition_of,
+    target_marks,
+    wanted_pods,
+)
 from bot.domain.values import spoken
 from bot.domain.workloads import is_finished, is_ready, name_of
 from bot.errors import PermanentError
 from bot.ports.cluster import Manifest
 from bot.ports.world import Observed, StepState, World
 from strategies.kubernetes.probing import wrong_versions
-from strategies.steps.rollout import RolloutParams, has_template, moved, read, selections
+from strategies.steps.rollout import (
+    RolloutParams,
+    existing,
+    has_template,
+    moved,
+    read,
+    selections,
+)
 from strategies.waiting import Objects, Pending, wait_until
 
 _PAUSE_SECONDS = 0.5
@@ -58,6 +72,8 @@ class VerifyPods:
             if not has_template(workload, params.template):
                 raise moved(params, workload)
             names = await self._settled(params, workload, world)
+            if not names:
+                return f"{params} stands at 0 replicas: no pod is left, and none could be asked."
             if params.port is None:
                 return (
                     f"{_counted(names)} ready and of the target's revision. The catalog names "
@@ -90,12 +106,13 @@ class VerifyPods:
         settled: list[str] = []
 
         def check(objects: Objects) -> Pending | str:
-            _, revisions, pods = objects
-            marks = target_marks(revisions, workload, params.template)
+            found, revisions, pods = objects
+            live = existing(params, found)
+            marks = target_marks(revisions, live, params.template)
             running = [
                 pod
-                for pod in own_pods(pods, revisions, workload)
-                if not is_finished(pod) and not is_partitioned_off(pod, workload)
+                for pod in own_pods(pods, revisions, live)
+                if not is_finished(pod) and not is_partitioned_off(pod, live)
             ]
             old = [name_of(pod) for pod in running if mark_on(pod) not in marks]
             unready = [
@@ -106,6 +123,12 @@ class VerifyPods:
                     summary=f"old pods still there: {', '.join(old) or 'none'}; "
                     f"not ready: {', '.join(unready) or 'none'}",
                     progress=f"{sorted(old)} {sorted(unready)}",
+                )
+            wanted = wanted_pods(live) - partition_of(live)
+            if len(running) < wanted:
+                return Pending(
+                    summary=f"{len(running)} of {wanted} pods are there",
+                    progress=str(len(running)),
                 )
             settled[:] = sorted(name_of(pod) for pod in running)
             return "settled"

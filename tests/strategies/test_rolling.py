@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any, cast
+
 import pytest
 
 from bot.domain.plan import PreflightVerdict
 from bot.errors import PermanentError, RefusedError
+from bot.ports.cluster import PODS as PODS_KIND
+from bot.ports.cluster import Cluster as ClusterPort
+from bot.ports.cluster import Kind
 from bot.ports.world import StepState
 from sandbox.cluster.resources import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS, SECRETS
 from sandbox.cluster.types import Manifest
@@ -225,6 +231,46 @@ async def test_a_zero_replica_deployment_is_warned_about(rolling: Shop) -> None:
     await delivery.rolled_out(rolling.cluster, "payments")
     found = preflight(await rolling.plan(), "Replicas")
     assert found.verdict is PreflightVerdict.WARN
+
+
+async def test_a_deployment_at_zero_replicas_is_never_called_verified(rolling: Shop) -> None:
+    def scale(deployment: Manifest) -> None:
+        deployment["spec"]["replicas"] = 0
+
+    plan = await rolling.plan()
+    rolling.edit(DEPLOYMENTS, "payments", scale)
+    await delivery.rolled_out(rolling.cluster, "payments")
+    said = await rolling.run_all(plan)
+    assert said[-1] == (
+        "Deployment payments stands at 0 replicas: no pod is left, and none could be asked."
+    )
+
+
+async def test_pods_that_are_missing_are_waited_for_and_not_taken_for_verified(
+    rolling: Shop,
+) -> None:
+    plan = await rolling.plan()
+    for step in plan.steps[:-1]:
+        await rolling.run(step)
+    step = plan.steps[-1]
+    params = {**step.action.params, "patience_seconds": 0.2}
+    hurried = step.model_copy(update={"action": step.action.model_copy(update={"params": params})})
+    world = replace(rolling.world, cluster=cast(ClusterPort, WithoutPods(rolling.world.cluster)))
+    with pytest.raises(PermanentError, match="0 of 2 pods are there"):
+        await step_kind(step.action.kind).confirm(hurried, world)
+
+
+class WithoutPods:
+    """The cluster as it is seen while no pod has been made yet."""
+
+    def __init__(self, cluster: ClusterPort) -> None:
+        self._cluster = cluster
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    async def list(self, kind: Kind, *args: Any, **options: Any) -> tuple[Manifest, ...]:
+        return () if kind == PODS_KIND else await self._cluster.list(kind, *args, **options)
 
 
 async def test_a_pod_that_reports_another_version_is_named(rolling: Shop) -> None:
