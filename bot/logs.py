@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from urllib.parse import unquote, urlsplit
 
 import structlog
 
@@ -53,10 +54,23 @@ def configure_logging(settings: Settings) -> None:
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
+def _password_in(url: str) -> str:
+    try:
+        return unquote(urlsplit(url).password or "")
+    except ValueError:
+        return ""
+
+
 def _mask(settings: Settings) -> structlog.typing.Processor:
     """Take secrets out of a finished line: a library's exception may quote what it was given."""
-    held = (settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret)
+    held = (
+        settings.slack_bot_token,
+        settings.slack_app_token,
+        settings.slack_signing_secret,
+        settings.alerts_token,
+    )
     known = [secret.get_secret_value() for secret in held if secret and secret.get_secret_value()]
+    known += filter(None, [_password_in(settings.database_url)])
     pattern = re.compile("|".join([*map(re.escape, known), _TOKEN.pattern]))
 
     def masked(_: object, __: str, line: structlog.typing.EventDict) -> str:

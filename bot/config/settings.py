@@ -25,7 +25,15 @@ class Settings(BaseSettings):
     Kubernetes and AWS clients read their usual variables on top.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        # A variable that is set to nothing is one that is not set.
+        env_ignore_empty=True,
+        # Secrets are often kept in files, whose last line break no header could hold.
+        str_strip_whitespace=True,
+    )
 
     slack_bot_token: SecretStr | None = Field(default=None, validation_alias="SLACK_BOT_TOKEN")
     slack_app_token: SecretStr | None = Field(default=None, validation_alias="SLACK_APP_TOKEN")
@@ -34,6 +42,7 @@ class Settings(BaseSettings):
     )
     slack_api_url: str = Field(
         default="https://slack.com/api/",
+        pattern=r"^https?://",
         validation_alias=AliasChoices("SLACK_API_URL", "SLACK_API_BASE_URL"),
     )
     database_url: str = Field(
