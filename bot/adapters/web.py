@@ -90,5 +90,7 @@ class WebServer:
         return web.Response(text="ready\n")
 
     async def _metrics(self, _: web.Request) -> web.Response:
+        # Counts anew, also where nobody asks whether we are ready.
+        await self._ready()
         body = generate_latest(self._registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

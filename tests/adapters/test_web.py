@@ -6,8 +6,9 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 
 from bot.adapters import web as web_module
 from bot.adapters import webhooks
@@ -90,3 +91,23 @@ async def test_a_body_without_end_is_not_kept(port: int) -> None:
 
 async def test_a_request_without_slacks_signature_reaches_nothing(port: int) -> None:
     assert await status(port, EVENTS, b"Content-Length: 2", body=b"{}") == 401
+
+
+async def test_metrics_are_counted_when_they_are_asked_for() -> None:
+    registry, seen = CollectorRegistry(), iter((1, 2))
+    gauge = Gauge("open_incidents", "Counted by readiness.", registry=registry)
+
+    async def ready() -> list[str]:
+        gauge.set(next(seen))
+        return ["Slack has not answered yet."]
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    server = WebServer(host="127.0.0.1", port=port, ready=ready, registry=registry, slack=None)
+    await server.start()
+    async with aiohttp.ClientSession() as session:
+        for number in (1, 2):
+            answer = await session.get(f"http://127.0.0.1:{port}/metrics")
+            assert f"open_incidents {number}.0" in await answer.text()
+    await server.stop()
