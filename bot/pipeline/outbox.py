@@ -23,7 +23,6 @@ from bot.ports.deliveries import (
     Courier,
     Delivery,
     DeliveryRow,
-    DeliveryState,
     Receipt,
     label_of,
 )
@@ -166,15 +165,9 @@ class Outbox:
             return await self._store.card_receipt(delivery.destination, card, delivery.incident_id)
         if not delivery.series:
             return None
-        rows = await self._store.deliveries(delivery.incident_id)
-        arrived = [
-            row.receipt
-            for row in rows
-            if row.state is DeliveryState.SENT
-            and row.delivery.destination == delivery.destination
-            and row.delivery.series == delivery.series
-        ]
-        return arrived[-1] if arrived else None
+        return await self._store.series_receipt(
+            delivery.destination, delivery.series, delivery.incident_id
+        )
 
     async def _owe_pin(self, card: Delivery, receipt: Receipt) -> None:
         """Pin a card that has become a message.

@@ -190,6 +190,11 @@ class Store(Protocol):
     async def card_receipt(self, destination: str, card: str, incident_id: str) -> Receipt | None:
         """The receipt of the newest version of a card that arrived."""
 
+    async def series_receipt(
+        self, destination: str, series: str, incident_id: str
+    ) -> Receipt | None:
+        """The receipt of the newest delivery of a series that arrived."""
+
     async def deliveries(self, incident_id: str) -> tuple[DeliveryRow, ...]:
         """Every delivery of an incident, in order."""
 

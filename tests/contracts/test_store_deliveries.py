@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import NotFoundError
-from bot.ports.deliveries import DeliveryState
+from bot.ports.deliveries import Action, Delivery, DeliveryState
 from bot.ports.store import Store
 from tests.contracts.store_support import (
     CHANNEL,
@@ -178,3 +178,30 @@ async def test_claims_expire_by_the_ttl_of_the_one_who_claims(store: Store) -> N
     short = timedelta(seconds=1)
     [row] = await store.claim_deliveries(owner="b", now=after(2), ttl=short)
     assert row.unknown
+
+
+async def test_the_receipt_of_a_series_is_that_of_its_newest_delivery_that_arrived(
+    store: Store,
+) -> None:
+    def message(number: int, series: str = "mail", to: str = "email:board") -> Delivery:
+        return Delivery(
+            id=f"{series}/{number}/{to}",
+            destination=to,
+            action=Action.POST,
+            series=series,
+            payload={"said": '"series":"other"'},
+        )
+
+    owed = [
+        message(1),
+        message(2),
+        message(3, to="email:others"),
+        *(message(number, "other") for number in range(4, 12)),
+    ]
+    await store.enqueue([*owed, message(12)], now=NOW)
+    for number, delivery in enumerate(owed, start=1):
+        await store.settle_sent(delivery.id, receipt(str(number)), now=after(number))
+    assert await store.series_receipt("email:board", "mail", "") == receipt("2")
+    assert await store.series_receipt("email:board", "other", "") == receipt("11")
+    assert await store.series_receipt("email:board", "third", "") is None
+    assert await store.series_receipt("email:board", "mail", "INC-1") is None

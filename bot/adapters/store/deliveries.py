@@ -95,6 +95,30 @@ async def card_receipt(
     return Receipt.model_validate_json(rows[0]["receipt"]) if rows else None
 
 
+async def series_receipt(
+    session: Session, destination: str, series: str, incident_id: str
+) -> Receipt | None:
+    """The receipt of the newest delivery of a series that arrived.
+
+    Nearly all that one incident sends to one destination is one series: the newest are enough,
+    however many there are.
+    """
+    skipped = 0
+    while rows := await session.rows(
+        """SELECT * FROM deliveries
+        WHERE incident_id = :incident_id AND destination = :destination AND state = 'sent'
+        ORDER BY ordinal DESC LIMIT 5 OFFSET :skipped""",
+        incident_id=incident_id,
+        destination=destination,
+        skipped=skipped,
+    ):
+        for row in map(_row, rows):
+            if row.delivery.series == series:
+                return row.receipt
+        skipped += len(rows)
+    return None
+
+
 async def of_incident(session: Session, incident_id: str) -> tuple[DeliveryRow, ...]:
     """Every delivery of an incident, in order."""
     rows = await session.rows(

@@ -121,6 +121,12 @@ class SqlStore(OwnedStore):
         """The receipt of the newest version of a card that arrived."""
         return await self._read(lambda s: queue.card_receipt(s, destination, card, incident_id))
 
+    async def series_receipt(
+        self, destination: str, series: str, incident_id: str
+    ) -> Receipt | None:
+        """The receipt of the newest delivery of a series that arrived."""
+        return await self._read(lambda s: queue.series_receipt(s, destination, series, incident_id))
+
     async def deliveries(self, incident_id: str) -> tuple[DeliveryRow, ...]:
         """Every delivery of an incident, in order."""
         return await self._read(lambda s: queue.of_incident(s, incident_id))
