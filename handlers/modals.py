@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError
 from bot.domain.assessment import VerdictKind
 from bot.domain.incident import Incident
 from bot.errors import DuplicateRequestError, RollbackBotError
-from bot.pipeline import approve, assess, conclude, declare, watch
+from bot.pipeline import approve, assess, conclude, declare, several, watch
 from bot.pipeline.team import check_team
 from bot.views import ids, modals
 from handlers import external, follow_up, forms
@@ -171,7 +171,11 @@ async def _confirm(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, An
 async def _replan(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
     incident_id = view["private_metadata"]
     # Nothing in production changes, but what people have decided so far is void.
-    await check_team(desk.context, await desk.context.journal.load(incident_id), actor_of(body))
+    incident = await desk.context.journal.load(incident_id)
+    await check_team(desk.context, incident, actor_of(body))
+    chosen = forms.chosen(view, ids.PARTS)
+    # All of them is no choice: the form has them ticked.
+    whole = chosen == frozenset(several.parts_of(desk.context, incident))
     target = forms.field(view, ids.TEXT) or forms.field(view, ids.TARGET) or None
     await approve.request_plan(
         desk.context,
@@ -179,7 +183,7 @@ async def _replan(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any
         actor=actor_of(body),
         target=target,
         request_id=request_id(view),
-        parts=tuple(sorted(forms.chosen(view, ids.PARTS))),
+        parts=() if whole else tuple(sorted(chosen)),
     )
     return {"response_action": "clear"}
 

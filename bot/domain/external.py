@@ -30,13 +30,18 @@ def _worth(event: e.AnyEvent, incident: Incident) -> e.ExternalMessage | None:
             return e.ExternalMessage.INVESTIGATING
         case e.TeamAssigned() if incident.declared.place is e.Place.TERMINAL:
             return e.ExternalMessage.INVESTIGATING
-        case e.PlanApproved():
+        # An undo brings back what was withdrawn: that is no fix to tell customers of.
+        case e.PlanApproved() if not _undoes(incident):
             return e.ExternalMessage.IDENTIFIED
-        case e.ExecutionFinished(outcome=e.ExecutionOutcome.SUCCEEDED):
+        case e.ExecutionFinished(outcome=e.ExecutionOutcome.SUCCEEDED) if not _undoes(incident):
             return e.ExternalMessage.MONITORING
         case e.Judged(judgement=judgement):
             return _JUDGED.get(judgement.verdict)
     return None
+
+
+def _undoes(incident: Incident) -> bool:
+    return incident.plan is not None and incident.plan.undoes
 
 
 _JUDGED = {

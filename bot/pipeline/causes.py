@@ -166,13 +166,12 @@ async def _rate(context: Context, name: str) -> Health:
         return Health(name=name, well=None, sentence=f"{name} had no request just now.")
     limit = entry.thresholds.discuss_error_rate
     lower, _ = exact_bounds(outcome.errors, outcome.requests)
-    return Health(
-        name=name,
-        well=lower <= limit,
-        sentence=f"{name} fails {outcome.error_rate:.2%} of {outcome.requests} requests "
-        f"(its limit: {limit:.2%}).",
-        service=name,
-    )
+    told = f"{name} fails {outcome.error_rate:.2%} of {outcome.requests} requests (its limit: "
+    if lower <= limit < outcome.error_rate:
+        # Above the limit, and by too few requests to be sure: neither sick nor well.
+        too_few = f"{told}{limit:.2%}), which are too few to be sure."
+        return Health(name=name, well=None, sentence=too_few, service=name)
+    return Health(name=name, well=lower <= limit, sentence=f"{told}{limit:.2%}).", service=name)
 
 
 async def _not_the_release(context: Context, incident: Incident) -> e.CauseCheck:

@@ -10,6 +10,8 @@ from bot.domain.statistics import Deployment, Ledger
 from bot.domain.values import Instant, Value, spoken
 from bot.errors import PermanentError, RollbackBotError
 from bot.pipeline.context import Context
+from bot.pipeline.measuring import SOURCE
+from bot.pipeline.patience import within
 from bot.ports.store import Document
 from bot.ports.world import Series
 
@@ -18,6 +20,8 @@ log = structlog.get_logger()
 LOOK_EVERY = timedelta(minutes=5)
 FIRST_LOOK = timedelta(minutes=1)
 """After the start: by then requests were counted."""
+PATIENCE = timedelta(seconds=30)
+"""So long the metrics source may take: nobody waits, but the next service is behind it."""
 WATCHED, SEEN = "deployments", "deployment"
 """Kinds of documents: one a service, and one a release of it."""
 OVERLAP = timedelta(minutes=1)
@@ -60,6 +64,9 @@ async def look(context: Context) -> None:
         except RollbackBotError as error:
             # The next look goes back to where the last good one ended.
             log.info("deployments not looked at", service=service, error=str(error))
+        except Exception:
+            # A defect about one service must not keep the others from being looked at.
+            log.exception("deployments not looked at", service=service)
 
 
 async def _look_at(context: Context, service: str) -> None:
@@ -69,13 +76,15 @@ async def _look_at(context: Context, service: str) -> None:
     if before.looked_at:
         start = max(before.looked_at - OVERLAP, now - LONGEST_LOOK)
     seconds = context.catalog.verification_of(service).judge.bucket_seconds
-    try:
-        series = await context.metrics.series(
-            service, context.service(service), start=start, end=now, seconds=seconds
-        )
-    except PermanentError as error:
-        await _keep(context, before.model_copy(update={"problem": error.what}))
+    entry = context.service(service)
+    work = context.metrics.series(service, entry, start=start, end=now, seconds=seconds)
+    late_by = entry.metrics.late_by if entry.metrics else timedelta(0)
+    series = await within(PATIENCE + late_by, work, SOURCE)
+    if isinstance(series, PermanentError):
+        await _keep(context, before.model_copy(update={"problem": series.what}))
         return
+    if isinstance(series, RollbackBotError):
+        raise series
     if not series.requests:
         # Nobody used it, or nothing was read: neither tells which release serves.
         return

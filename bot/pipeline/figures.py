@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from bot.config.catalog import ServiceEntry
 from bot.domain.assessment import Figures
@@ -14,9 +13,9 @@ from bot.domain.values import Value, spoken
 from bot.errors import RollbackBotError, TemporaryError
 from bot.pipeline import releases
 from bot.pipeline.context import Context
+from bot.pipeline.measuring import SOURCE
+from bot.pipeline.patience import within
 from bot.ports.world import Observation, Series
-
-T = TypeVar("T")
 
 SHORT_OF_NORMAL = timedelta(minutes=30)
 """A baseline that was measured for less time than this is used, and said to be short."""
@@ -39,8 +38,8 @@ async def measure(context: Context, service: str, *, strategy: str | None = None
     window = context.catalog.assessment.live_window
     chosen = context.strategy(strategy or entry.rollback[0].strategy)
     observed, live = await asyncio.gather(
-        _within(patience, chosen.observe(entry, context.world), "The cluster"),
-        _within(patience, _series(context, service, now - window, now), "The metrics source"),
+        within(patience, chosen.observe(entry, context.world), "The cluster"),
+        within(patience, _series(context, service, now - window, now), SOURCE),
     )
     problems = [outcome for outcome in (observed, live) if isinstance(outcome, RollbackBotError)]
     observation = observed if isinstance(observed, Observation) else None
@@ -131,7 +130,7 @@ async def normal(context: Context, service: str, *, released_at: datetime | None
     start = released_at - verification.baseline_window
     # Nothing of the bad release itself, and nothing that its source has yet to learn.
     end = min(released_at, context.clock.now() - _late_by(context.service(service)))
-    outcome = await _within(patience, _series(context, service, start, end), "The metrics source")
+    outcome = await within(patience, _series(context, service, start, end), SOURCE)
     if isinstance(outcome, RollbackBotError):
         return _assumed(context, service, outcome.what)
     if outcome.requests == 0:
@@ -192,14 +191,3 @@ async def _previous(context: Context, service: str, observation: Observation | N
     names = [c.release for c in observation.candidates if c.release not in marks.bad]
     good = [release for release in marks.good if release in names]
     return next(iter((*good, *names)), None)
-
-
-async def _within(patience: timedelta, work: Awaitable[T], source: str) -> T | RollbackBotError:
-    """The result, or the error as a value when it fails or takes too long."""
-    try:
-        async with asyncio.timeout(patience.total_seconds()):
-            return await work
-    except TimeoutError:
-        return TemporaryError(f"{source} did not answer within {patience.total_seconds():g} s.")
-    except RollbackBotError as error:
-        return error

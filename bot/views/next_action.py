@@ -122,7 +122,8 @@ def _stopped(incident: Incident, frame: Frame) -> str:
 def _verifying(incident: Incident, frame: Frame) -> str:
     last = frame.checkpoints[-1] if frame.checkpoints else timedelta(0)
     since = incident.verification.since if incident.verification else incident.evidence_from
-    until = f" until {moment(since + last)}" if since else ""
+    end = incident.extended.until if incident.extended else since + last if since else None
+    until = f" until {moment(end)}" if end else ""
     return (
         f"The bot measures{until} and then judges. "
         f"{called(incident, Role.MONITORING_OBSERVER)}: try by hand what matters most (log in, "

@@ -213,6 +213,18 @@ async def test_what_is_not_recovered_has_its_causes_checked_one_by_one(company: 
     assert (await history(process, incident))[-1] == "causes_checked"
 
 
+async def test_too_few_failures_of_another_service_neither_clear_nor_blame_it(
+    company: Company,
+) -> None:
+    company.shop.after = Traffic(since=company.clock.now(), per_second=0.4, error_rate=0.05)
+    _, incident = await _switched(company, _catalog(dependencies=["payments"]))
+    state = await company.until(incident, lambda i: i.causes)
+    for cause in (Cause.DEPENDENCY, Cause.OTHER_SERVICE):
+        check = _finding(state, cause)
+        assert check.finding is CauseFinding.UNKNOWN
+        assert "too few to be sure" in check.evidence[0]
+
+
 async def test_one_check_that_fails_or_hangs_keeps_none_of_the_others(company: Company) -> None:
     company.shop.after = Traffic(since=company.clock.now(), per_second=10, error_rate=0.2)
     _, incident = await _switched(company)

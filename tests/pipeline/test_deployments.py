@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from dataclasses import replace
 from datetime import datetime, timedelta
+
+import pytest
 
 from bot.config.catalog import ServiceEntry
 from bot.domain.recovery import Bucket
@@ -94,3 +97,25 @@ async def test_without_any_request_it_says_what_would_make_it_known(company: Com
     ledger = await _looked(company, {})
     assert ledger.since is None
     assert "They are counted from the first one on." in ledger.problem
+
+
+class Hanging(Serving):
+    """A source that hangs for checkout, and knows nothing of the others."""
+
+    async def series(
+        self, name: str, service: ServiceEntry, *, start: datetime, end: datetime, seconds: float
+    ) -> Series:
+        if name == "checkout":
+            await asyncio.Event().wait()
+        raise PermanentError("no metrics.")
+
+
+async def test_a_source_that_hangs_keeps_no_other_service_from_being_looked_at(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployments, "PATIENCE", timedelta(seconds=0.05))
+    watching = replace((await company.process()).context, metrics=Hanging())
+    async with asyncio.timeout(5):
+        await deployments.look(watching)
+    found = {ledger.service: ledger for ledger in await deployments.ledgers(watching)}
+    assert "no metrics" in found["payments"].problem

@@ -114,3 +114,16 @@ def test_what_is_due_follows_from_what_happened() -> None:
     silent = incident_in(Phase.INCONCLUSIVE)
     assert silent.judged is not None
     assert due(silent, (silent.judged,)) is None
+
+
+def test_customers_are_not_told_of_a_fix_when_a_rollback_is_being_undone() -> None:
+    approved = incident_in(Phase.APPROVED)
+    assert approved.plan is not None
+    event = e.PlanApproved(plan_hash=approved.plan.hash)
+    fresh = approved.model_copy(update={"outside": ()})
+    assert fresh.plan is not None
+    assert due(fresh, (event,)) is e.ExternalMessage.IDENTIFIED
+    undone = fresh.model_copy(update={"plan": fresh.plan.model_copy(update={"undoes": True})})
+    done = e.ExecutionFinished(outcome=e.ExecutionOutcome.SUCCEEDED)
+    assert due(undone, (event,)) is None
+    assert due(undone, (done,)) is None

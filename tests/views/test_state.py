@@ -9,6 +9,7 @@ import pytest
 from bot.domain import events as e
 from bot.domain.approval import ApprovalPolicy
 from bot.domain.incident import Phase
+from bot.views.markup import moment
 from bot.views.state import checklist, eta, eta_seconds, headline, next_action
 from tests.views.examples import (
     BEN,
@@ -166,3 +167,11 @@ def test_the_time_to_go_shrinks_with_the_steps() -> None:
     assert eta(incident_in(Phase.EXECUTING, done=1)) == "about 32 s of steps left"
     assert eta_seconds(incident_in(Phase.EXECUTING, done=2)) == 30.0
     assert eta_seconds(incident_in(Phase.VERIFYING)) is None
+
+
+def test_a_measurement_that_was_extended_names_its_new_end() -> None:
+    incident = incident_in(Phase.VERIFYING)
+    until = T0 + timedelta(hours=3)
+    extended = e.VerificationExtended(until=until, unread_seconds=60)
+    longer = incident.model_copy(update={"extended": extended})
+    assert f"until {moment(until)}" in next_action(longer, frame())
