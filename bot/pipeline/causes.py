@@ -116,7 +116,8 @@ async def _dependency(context: Context, name: str) -> Health:
     if health is False:
         why = problems[0] if problems else f"The health check of {name} fails."
         return Health(name=name, well=False, sentence=why, service=name)
-    if rate.well is not None:
+    if rate.well is not None or rate.service:
+        # What its users meet counts for more than a health check, also where it leaves doubts.
         return rate
     if health is None:
         return Health(name=name, well=None, sentence=f"{name} has neither health check nor counts.")
