@@ -14,6 +14,7 @@ from bot.cli.options import ConfigOption, forget_secrets
 from bot.config.load import load_catalog
 from bot.config.secrets import variables_of
 from bot.config.settings import DEFAULT_CATALOG, read_serve_settings
+from bot.errors import RollbackBotError
 from bot.logs import configure_logging
 from bot.pipeline.texts_check import check_texts
 from bot.terminal.printing import make_console
@@ -38,7 +39,13 @@ def serve(config: ConfigOption = DEFAULT_CATALOG) -> None:
     if unset:
         # Each place fails alone when it is needed; here it is told while there is time.
         log.warning("environment variables that the catalog names are not set", names=unset)
-    asyncio.run(_until_told_to_stop(Bot(settings, catalog)))
+    try:
+        asyncio.run(_until_told_to_stop(Bot(settings, catalog)))
+    except RollbackBotError:
+        raise
+    except Exception:
+        log.exception("ended by a defect; open incidents go on at the next start")
+        raise
 
 
 def check(config: ConfigOption = DEFAULT_CATALOG) -> None:

@@ -38,6 +38,7 @@ def _writes(company: Company) -> list[str]:
 
 WRONG: tuple[tuple[tuple[str, ...], dict[str, str], str], ...] = (
     (("plan", "chekout"), {}, "Known services: checkout"),
+    (("plan", "\udcff\ud83d"), {}, "Known services: checkout"),
     (("plan", "checkout", "--strategy", "magic"), {}, "It offers: blue-green"),
     (("plan", "checkout", "--to", "v9.9.9"), {}, "v9.9.9"),
     (("plan", "checkout", "--config", "nowhere.yml"), {}, "nowhere.yml cannot be read"),
