@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
+import pkgutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import yaml
 from botocore import xform_name
 
+from strategies.preflights.rights import Right
 from tests.docs.pages import ROOT
 
 DOCUMENTS = sorted((ROOT / "deploy" / "iam").glob("*.json"))
@@ -102,3 +105,31 @@ def test_every_resource_that_rbac_grants_is_one_that_the_code_names() -> None:
     named = frozenset[str]().union(*(texts for _, texts in _sources()))
     assert granted - named == set()
     assert not [verb for rule in rules for verb in rule["verbs"] if verb in {"*", "create"}]
+
+
+def test_rbac_grants_every_right_that_plans_ask_for() -> None:
+    asked = {
+        right
+        for name in _modules("strategies.planning", "strategies.preflights")
+        for value in vars(importlib.import_module(name)).values()
+        if isinstance(value, tuple)
+        for right in value
+        if isinstance(right, Right)
+    }
+    assert len(asked) > 20
+    granted = {
+        (verb, group, resource)
+        for document in yaml.safe_load_all((ROOT / "deploy" / "rbac.yaml").read_text())
+        for rule in document.get("rules", ())
+        for verb in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    wanted = {(one.verb, one.kind.api_version.rpartition("/")[0], one.kind.plural) for one in asked}
+    assert wanted - granted == set()
+
+
+def _modules(*packages: str) -> Iterator[str]:
+    for package in packages:
+        path = importlib.import_module(package).__path__
+        yield from (found.name for found in pkgutil.walk_packages(path, f"{package}."))

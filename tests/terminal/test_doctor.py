@@ -181,6 +181,7 @@ async def later(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> dict[
         "scopes": (("doctor",), {**good, **_tokens(less)}),
         "no cluster": (("doctor",), {**good, "KUBECONFIG": str(_dead(stage, tmp_path_factory))}),
         "no catalog": (("doctor", "--config", "none.yml"), good),
+        "check": (("check",), {}),
         "places": (("doctor", "--config", "wrong.yml"), {**good, **tokens_apart}),
     }
     try:
@@ -215,6 +216,15 @@ async def test_what_is_wrong_is_named_with_what_to_do(later: dict[str, Ended]) -
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_a_check_needs_no_network_and_names_what_will_be_needed(
+    later: dict[str, Ended],
+) -> None:
+    ended = later["check"]
+    assert "rollback.yml is right. Services: checkout, shop." in ended.out
+    assert "will need: DD_API_KEY, DD_APP_KEY, GITHUB_TOKEN, HOOK_TOKEN, SMOKE" in ended.out
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_each_place_fails_alone(later: dict[str, Ended]) -> None:
     ended = later["places"]
     assert "HOOK_TOKEN is not set; destinations.partners.token needs it. → Set it" in _line(
@@ -244,7 +254,7 @@ async def test_failures_end_with_one_and_no_secret_is_shown(
         assert "Traceback" not in ended.out
         assert ended.err == "", ended
         assert [secret for secret in secrets if secret in ended.out] == []
-    assert {name for name, ended in later.items() if ended.code != 1} == {"sound"}
+    assert {name for name, ended in later.items() if ended.code != 1} == {"sound", "check"}
 
 
 def _wrong(stage: Stage) -> dict[str, Any]:
