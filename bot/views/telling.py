@@ -131,13 +131,15 @@ def for_customers(
     slow = (figures_seen.latency_ratio or 0.0) >= limits.degraded_latency_ratio
     failing = (figures_seen.error_rate or 0.0) >= limits.discuss_error_rate
     slow = slow and not failing and not found.core_feature_broken
+    # The message itself may be among those sent. Only who was told of a fix learns that it failed.
+    of_a_fix = set(incident.external_sent) - {ExternalMessage.INVESTIGATING}
     lost = incident.plan is not None and incident.plan.data_loss.strip().lower() not in {"", "none"}
     return {
         "service": public.service,
         "company": public.company,
         "signature": public.signature,
         "message": message.value,
-        "again": bool(incident.external_sent) and message is ExternalMessage.INVESTIGATING,
+        "again": bool(of_a_fix) and message is ExternalMessage.INVESTIGATING,
         "down": found.service_down,
         "slow": slow,
         "experience": _experience(down=found.service_down, slow=slow),

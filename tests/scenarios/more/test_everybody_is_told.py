@@ -43,6 +43,8 @@ async def test_one_incident_with_everything_that_belongs_to_it(start: StartCompa
     await company.measured(BAD_REQUESTS)
     await journey.until_declared("ana")
     await _customers_read(journey, "investigating")
+    (opened,) = company.around.status_page.page.incidents.values()
+    assert "We are investigating a problem" in opened["incident_updates"][0]["body"]
     await journey.text("Prices with currencies")
 
     await journey.press("carla", "hold_external")
