@@ -100,4 +100,5 @@ def _rhythm(incident: Incident, frame: Frame) -> str:
     if due is None:
         return f"{incident.id} · updates have ended · the report has the whole story"
     # No time of drawing here: a card is sent again whenever it looks different.
-    return f"{incident.id} · {incident.updates} updates posted · next update {moment(due)}"
+    posted = f"{incident.updates} update{'' if incident.updates == 1 else 's'} posted"
+    return f"{incident.id} · {posted} · next update {moment(due)}"
