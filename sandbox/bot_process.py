@@ -7,7 +7,9 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import aiohttp
 
@@ -21,6 +23,14 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a command said, and its exit code."""
+
+    code: int
+    said: str
 
 
 class BotProcess:
@@ -51,24 +61,32 @@ class BotProcess:
 
         Raises RuntimeError with the end of its log when it stops instead, or takes too long.
         """
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        command = Path(sys.executable).with_name("rollback-bot")
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                str(command),
-                "serve",
-                "--config",
-                str(self._folder / "rollback.yml"),
-                env={**inherited, **self._environment},
-                cwd=self._folder,
-                stdout=log,
-                stderr=log,
-            )
+            self._process = await self._command("serve", output=log)
         try:
             async with asyncio.timeout(START_SECONDS):
                 await self._until_ready(self._process)
         except TimeoutError:
             raise RuntimeError(f"the bot is not ready:\n{self._tail()}") from None
+
+    async def answer(self, *words: str) -> Answer:
+        """What another command of the bot says beside the process that serves."""
+        process = await self._command(*words, output=asyncio.subprocess.PIPE)
+        said, _ = await process.communicate()
+        return Answer(code=process.returncode or 0, said=said.decode().strip())
+
+    async def _command(self, *words: str, output: IO[bytes] | int) -> asyncio.subprocess.Process:
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        return await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name("rollback-bot")),
+            *words,
+            "--config",
+            str(self._folder / "rollback.yml"),
+            env={**inherited, **self._environment},
+            cwd=self._folder,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+        )
 
     async def kill(self) -> None:
         """End it at once, as ``kill -9`` does: it cannot finish anything."""

@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sandbox.cluster.node.timings import DEMO
-from sandbox.company import ROOT, Company, Pace
+from sandbox.company import LOG_IN, ROOT, Company, Pace
 from sandbox.demo.figures import Moments, summary
+from sandbox.demo.files import documents, save_files
+from sandbox.demo.outside import Readers
 from sandbox.demo.screen import Screen
 from sandbox.journey import Journey
+from sandbox.neighbours import EVERYBODY
 
 PACE = Pace(
     nodes=DEMO,
@@ -26,6 +29,7 @@ PACE = Pace(
     margin=0.01,
     updates=20.0,
     drain=15.0,
+    watch_after=3600.0,
 )
 OUTPUT = ROOT / "build" / "demo"
 PROVEN = "recovery proven"
@@ -38,7 +42,7 @@ READING = 2.5
 
 
 def main() -> None:
-    """Play; exit code 0 only when the recovery was proven and Slack took everything it was sent."""
+    """Play; exit code 0 only when the recovery was proven and nobody refused anything."""
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir(parents=True)
     sys.exit(asyncio.run(play(OUTPUT)))
@@ -46,9 +50,14 @@ def main() -> None:
 
 async def play(folder: Path) -> int:
     """The whole story; returns the exit code."""
-    company = Company(folder=folder, pace=PACE)
-    screen = Screen(company.slack.workspace)
-    screen.scene("A company on this machine: a Slack, a Kubernetes cluster, a shop with customers")
+    company = Company(
+        folder=folder,
+        pace=PACE,
+        neighbours=EVERYBODY,
+        service_changes={"public_name": "Checkout", "smoke_tests": [LOG_IN]},
+    )
+    screen = Screen(company.slack.workspace, Readers(company.around))
+    screen.scene("A company on this machine: its Slack, its cluster, its shop, its customers")
     async with company:
         journey = Journey(company, patience=60)
         screen.say("checkout v2.0.0 serves on three blue pods; the customers send 60 requests/s.")
@@ -61,17 +70,28 @@ async def play(folder: Path) -> int:
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-        report = await _save_files(company, journey, folder)
+        screen.show_news("status")
+        screen.scene("A pipeline asks whether it may deploy checkout")
+        frozen = await company.bot.answer("frozen", "checkout")
+        screen.say("$ rollback-bot frozen checkout", style="bold")
+        screen.say(f"{frozen.said}\n(exit code {frozen.code}: a pipeline stops here)")
+        save_files(company, folder)
     screen.table("Measured from outside the bot", summary(company, moments))
-    screen.say(f"\nThe report: {report}", style="bold")
-    for refusal in company.slack.refusals:
-        screen.say(f"Slack refused {refusal.where}: {refusal.code}", style="bold red")
-    if not moments.proven or company.slack.refusals:
-        said = "Recovery was proven." if moments.proven else "Recovery was NOT proven."
-        screen.say(f"{said} The demo has failed.", style="bold red")
-        return 1
-    screen.say("Recovery was proven.", style="bold green")
-    return 0
+    screen.table("To read", documents(folder))
+    return _ending(screen, moments, company.refusals)
+
+
+def _ending(screen: Screen, moments: Moments, refusals: list[str]) -> int:
+    """Say how it went; returns the exit code."""
+    screen.say("")
+    for refusal in refusals:
+        screen.say(refusal, style="bold red")
+    said = "Recovery was proven." if moments.proven else "Recovery was NOT proven."
+    if moments.proven and not refusals:
+        screen.say(f"{said} Nothing was refused.", style="bold green")
+        return 0
+    screen.say(f"{said} The demo has failed.", style="bold red")
+    return 1
 
 
 async def _incident(company: Company, journey: Journey, screen: Screen) -> Moments:
@@ -90,9 +110,14 @@ async def _incident(company: Company, journey: Journey, screen: Screen) -> Momen
     await journey.resolve("ana")
     moments.resolved = _now()
     await journey.report()
+    await journey.until(lambda: any("ost-mortem" in subject for subject in _subjects(company)))
     # The closing messages should be on the screen before the figures are.
     await asyncio.sleep(1.0)
     return moments
+
+
+def _subjects(company: Company) -> list[str]:
+    return [str(letter.message["Subject"]) for letter in company.around.mail.letters]
 
 
 async def _assess(journey: Journey, screen: Screen, moments: Moments) -> None:
@@ -125,15 +150,6 @@ async def _approve(company: Company, journey: Journey, screen: Screen, moments: 
     moments.approved = _now()
     await journey.approve("ben")
     await company.cluster.until(lambda: moments.saw_switch(company), timeout=60)
-
-
-async def _save_files(company: Company, journey: Journey, folder: Path) -> Path:
-    report = folder / "report.md"
-    for file in company.slack.workspace.files:
-        (folder / file.name).write_bytes(bytes(file.content))
-        if file.name.endswith("-report.md"):
-            report = folder / file.name
-    return report.relative_to(Path.cwd()) if report.is_relative_to(Path.cwd()) else report
 
 
 def _now() -> datetime:
