@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 
-from sandbox.neighbours import Neighbours
+from sandbox.neighbours import BOARD, CUSTOMERS, Neighbours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,11 @@ class Readers:
         calendars = [part for part in mail.walk() if part.get_content_type() == "text/calendar"]
         attached = ["📅 with the invitation for calendars"] if calendars else []
         return Read(
-            where=f"mail to {', '.join(name.partition('@')[0] for name in recipients)}",
+            where=f"mail to {', '.join(_known(address) for address in recipients)}",
             text="\n".join([f"*{mail['Subject']}*", text, *attached]),
         )
+
+
+def _known(address: str) -> str:
+    named = {CUSTOMERS: "customers", BOARD: "the board"}
+    return named.get(address, address.partition("@")[0])
