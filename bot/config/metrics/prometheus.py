@@ -64,8 +64,8 @@ class PrometheusMetrics(Exported, Hosted):
     """Without ``/api/v1``."""
     token: SecretName | None = None
     """A bearer token."""
-    username: SecretName | None = None
-    """Name of the environment variable with the user's name."""
+    username: str | None = None
+    """The user's name, for basic authentication."""
     password: SecretName | None = None
     """Name of the environment variable with the password."""
     tenant: str | None = None
