@@ -17,6 +17,7 @@ from bot.domain.incident import Incident, Phase
 from bot.domain.post_mortem import reminder_due
 from bot.domain.values import Actor
 from bot.errors import RefusedError, RollbackBotError
+from bot.pipeline import follow_up_state
 from bot.pipeline.comparison import place_of
 from bot.pipeline.context import Context
 from bot.pipeline.follow_up_state import (
@@ -28,13 +29,16 @@ from bot.pipeline.follow_up_state import (
     put,
 )
 from bot.pipeline.journal import Decide, Decision
-from bot.pipeline.paperwork import do_round, owed_papers
+from bot.pipeline.paperwork import STAGES, do_round, owed_papers
+from bot.pipeline.patience import within
 from bot.pipeline.rounds import each
 
 log = structlog.get_logger()
 
 LEASE_TTL = timedelta(minutes=2)
-"""Longer than one look at an incident takes."""
+"""Longer than one look at an incident takes, beside the rounds of paperwork."""
+ISSUES_PATIENCE = timedelta(seconds=30)
+"""So long one incident's issues may take; the others are behind it."""
 
 
 async def look(context: Context) -> None:
@@ -72,31 +76,57 @@ async def done(
 
 async def _look_at(context: Context, state: FollowUpState) -> None:
     """One process at a time, so that nothing is filed twice."""
+    # Months may pass in which nothing is to be done: then nothing is written either.
+    if not _is_ripe(context, await context.journal.load(state.incident_id), state):
+        return
     lease = await context.store.acquire(
         f"follow-up:{state.incident_id}",
         owner=f"follow-up/{uuid.uuid4().hex}",
-        ttl=LEASE_TTL,
+        ttl=LEASE_TTL + len(STAGES) * context.catalog.paperwork.patience,
         now=context.clock.now(),
     )
     if lease is None:
         return
     try:
+        # Whoever had the lease before may have done it.
+        present = await follow_up_state.load(context, state.incident_id)
         incident = await context.journal.load(state.incident_id)
-        # While it is open again, or its report is being written, all this waits.
-        if incident.phase is Phase.RESOLVED and incident.report is not None:
-            await _follow_up(context, incident, state)
+        if present is not None and _is_ripe(context, incident, present):
+            await _follow_up(context, incident, present)
     finally:
         await context.store.release(lease)
 
 
+def _is_ripe(context: Context, incident: Incident, state: FollowUpState) -> bool:
+    """Whether there is something to do now.
+
+    While the incident is open again, or its report is being written, all this waits.
+    """
+    if incident.phase is not Phase.RESOLVED or incident.report is None:
+        return False
+    now = context.clock.now()
+    return (
+        _owes_papers(context, incident, state, now)
+        or now >= state.issues_at
+        or _due(context, incident, now) is not None
+        or _is_over(context, incident, state, now)
+    )
+
+
+def _owes_papers(context: Context, incident: Incident, state: FollowUpState, now: datetime) -> bool:
+    return state.try_at <= now < state.until and any(owed_papers(context, incident))
+
+
 async def _follow_up(context: Context, incident: Incident, state: FollowUpState) -> None:
     now, before = context.clock.now(), state
-    if now >= state.try_at and now < state.until and any(owed_papers(context, incident)):
+    if _owes_papers(context, incident, state, now):
         incident = await do_round(context, incident, None)
         pause = min(FIRST_PAUSE * 2 ** min(state.tries, 10), LONGEST_PAUSE)
         state = state.model_copy(update={"tries": state.tries + 1, "try_at": now + pause})
     if now >= state.issues_at:
-        await _see_closed(context, incident)
+        asked = await within(ISSUES_PATIENCE, _see_closed(context, incident), "GitHub")
+        if isinstance(asked, RollbackBotError):
+            log.warning("issues not read", incident=incident.id, error=str(asked))
         state = state.model_copy(update={"issues_at": now + ISSUES_EVERY})
     incident = await context.journal.record(
         incident.id, lambda incident: _due(context, incident, context.clock.now())

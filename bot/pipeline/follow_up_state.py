@@ -30,23 +30,39 @@ class FollowUpState(Value):
 
 async def set_up(context: Context, incident: Incident) -> None:
     """Have an incident looked after; from anew when it was resolved once more."""
+    await put(context, _fresh(context, incident))
+
+
+async def going_on(context: Context, incident: Incident) -> tuple[Document, ...]:
+    """What has an incident looked after again if everything seemed to be over.
+
+    To be written with the event that there is something to come.
+    """
+    if await context.store.get(KIND, incident.id) is not None:
+        return ()
+    return (_document(_fresh(context, incident)),)
+
+
+async def load(context: Context, incident_id: str) -> FollowUpState | None:
+    """What is remembered now; None when everything is over."""
+    document = await context.store.get(KIND, incident_id)
+    return FollowUpState.model_validate(document.body) if document else None
+
+
+async def put(context: Context, state: FollowUpState) -> None:
+    """Remember it."""
+    await context.store.put(_document(state))
+
+
+def _fresh(context: Context, incident: Incident) -> FollowUpState:
     now = context.clock.now()
-    state = FollowUpState(
+    return FollowUpState(
         incident_id=incident.id,
         try_at=now + FIRST_PAUSE,
         until=now + context.catalog.paperwork.retry_for,
         issues_at=now + ISSUES_EVERY,
     )
-    await put(context, state)
 
 
-async def go_on(context: Context, incident: Incident) -> None:
-    """Have an incident looked after again if everything seemed to be over."""
-    if await context.store.get(KIND, incident.id) is None:
-        await set_up(context, incident)
-
-
-async def put(context: Context, state: FollowUpState) -> None:
-    """Remember it."""
-    body = state.model_dump(mode="json")
-    await context.store.put(Document(kind=KIND, id=state.incident_id, body=body))
+def _document(state: FollowUpState) -> Document:
+    return Document(kind=KIND, id=state.incident_id, body=state.model_dump(mode="json"))

@@ -69,6 +69,7 @@ async def move(
     now = context.clock.now()
     if start <= now:
         raise RefusedError("This time is over.", "Choose one to come.")
+    going_on = await follow_up_state.going_on(context, incident)
 
     def decide(incident: Incident) -> Decision:
         meeting = incident.post_mortem
@@ -85,11 +86,10 @@ async def move(
             "sequence": _next_sequence(incident),
         }
         moved = meeting.model_copy(update=changes)
-        return Decision(events=(moved,), attachments=(_file(incident, moved, now),))
+        file = _file(incident, moved, now)
+        return Decision(events=(moved,), attachments=(file,), documents=going_on)
 
-    incident = await context.journal.record(incident_id, decide, request_id=request_id)
-    await follow_up_state.go_on(context, incident)
-    return incident
+    return await context.journal.record(incident_id, decide, request_id=request_id)
 
 
 async def _check_invited(context: Context, incident: Incident, actor: Actor) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,7 @@ from bot.errors import RefusedError
 from bot.pipeline import follow_up, post_mortem
 from bot.pipeline.follow_up_state import KIND
 from bot.pipeline.journal import Decision
+from bot.ports.store import Lease
 from sandbox.github import GitHubServer
 from tests.pipeline.deeds import history
 from tests.pipeline.harness import Company, Process
@@ -224,3 +228,43 @@ async def test_an_incident_that_relapsed_waits_and_gets_its_papers_anew(
     assert incident.actions[0].url.endswith("/issues/1")
     body = github.repositories[SHOP].releases[0].body or ""
     assert body.count("## Rollback Summary") == 1
+
+
+async def test_while_nothing_is_to_be_done_a_look_writes_nothing(company: Company) -> None:
+    process = await company.process()
+    await resolve(process, await abandoned(process), DUE)
+    process = await later(process, at(3, 8))
+    acquired: list[str] = []
+    acquire = process.store.acquire
+
+    async def counted(name: str, **options: Any) -> Lease | None:
+        acquired.append(name)
+        return await acquire(name, **options)
+
+    process.store.acquire = counted  # type: ignore[method-assign] # to see what is written
+    await follow_up.look(process.context)
+    assert acquired == []
+
+
+async def test_killed_behind_a_move_the_channel_is_reminded_all_the_same(
+    company: Company,
+) -> None:
+    process = await company.process()
+    incident = await resolve(process, await abandoned(process))
+    process = await later(process, at(4, 0))
+    await process.store.delete(KIND, incident.id)
+    process.life.die_at("after append", process.life.counts.get("after append", 0) + 1)
+    with suppress(asyncio.CancelledError):
+        await post_mortem.move(
+            process.context,
+            incident.id,
+            start=at(5, 10),
+            minutes=60,
+            actor=company.actor("ana"),
+            request_id="view/1",
+        )
+    await process.kill()
+    successor = await company.process()
+    company.saw(await successor.journal.load(incident.id))
+    successor = await later(successor, at(5, 9, 50))
+    assert company.incidents[incident.id].post_mortem_reminded
