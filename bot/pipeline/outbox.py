@@ -40,8 +40,10 @@ FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 300.0
 SAID_AFTER = 6
 """Attempts, half a minute: people are told that a destination beside Slack takes nothing."""
-GIVE_UP_AFTER = 30
+GIVE_UP_AFTER = 34
 """Attempts: with the back-off above, more than two hours."""
+GIVEN_UP = "The bot does not try any longer; tell its readers by hand."
+STALE = "Out of date before it could be sent: newer messages tell more."
 
 
 class Outbox:
@@ -124,6 +126,11 @@ class Outbox:
 
     async def _send_and_settle(self, row: DeliveryRow) -> None:
         delivery = row.delivery
+        now = self._clock.now()
+        if delivery.stale_at is not None and now >= delivery.stale_at:
+            log.info("delivery out of date", delivery=delivery.id)
+            await self._store.settle_failed(delivery.id, STALE, now=now)
+            return
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 receipt = await self._send(row)
@@ -209,7 +216,7 @@ class Outbox:
     async def _give_up(self, delivery: Delivery, error: RollbackBotError) -> None:
         log.warning("delivery failed", delivery=delivery.id, error=str(error))
         # Said first: a process that dies in between fails once more, and not in silence.
-        await self._note(delivery, error.what, error.remedy)
+        await self._note(delivery, error.what, error.remedy or GIVEN_UP)
         await self._store.settle_failed(delivery.id, str(error), now=self._clock.now())
 
     async def _note(self, delivery: Delivery, what: str, remedy: str) -> None:

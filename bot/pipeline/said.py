@@ -20,6 +20,10 @@ from bot.views.freeze import frozen_post, lifted_post
 from bot.views.mails import customer_mail
 from bot.views.relapse import relapse_post
 
+TELLING_BEATS = 6
+"""After so many beats an update that could not be sent is out of date: with updates every ten
+minutes, a place that was down for two days is told of the last hour, and not of all of them."""
+
 
 def said(event: e.AnyEvent, speaker: Speaker) -> Iterator[Delivery]:
     """The deliveries that one event is worth; most are worth none beside the cards."""
@@ -56,8 +60,12 @@ def _update(event: e.UpdatePosted, to: Speaker) -> Iterator[Delivery]:
     message = posts.update_post(
         to.incident, to.frame, number=event.number, words=to.words, texts=to.texts
     )
-    yield from to.everywhere("update", message)
-    yield from to.mail("update", number=event.number, told=f"update {event.number}")
+    posted = to.everywhere("update", message)
+    mailed = to.mail("update", number=event.number, told=f"update {event.number}")
+    # What a person wrote is told in no other update.
+    stale_at = None if to.words else to.frame.now + TELLING_BEATS * to.frame.update_every
+    for delivery in (*posted, *mailed):
+        yield delivery.model_copy(update={"stale_at": stale_at})
 
 
 def _execution_finished(event: e.ExecutionFinished, to: Speaker) -> Iterator[Delivery]:

@@ -60,6 +60,8 @@ class Delivery(Value):
     payload: Facts = Field(default_factory=dict)
     told: str = ""
     """What to say on the status card once a destination beside Slack took it: ``identified``."""
+    stale_at: Instant | None = None
+    """When newer ones have told what it tells: it is not sent any more from then on."""
     optional: bool = False
     """A failure is noted on the status card and nothing waits for it."""
 
