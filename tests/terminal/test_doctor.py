@@ -310,7 +310,7 @@ def test_every_variable_that_a_catalog_names_is_known_with_its_places() -> None:
                         "provider": "prometheus",
                         "url": "http://p",
                         "labels": {"job": "shop"},
-                        "username": "PROMETHEUS_USER",
+                        "username": "the-bot",
                         "password": "FLAG",
                     },
                 }
@@ -320,5 +320,4 @@ def test_every_variable_that_a_catalog_names_is_known_with_its_places() -> None:
     assert variables_of(catalog) == {
         "DATABASE": ("services.shop.rollback.1.connection.password_secret",),
         "FLAG": ("services.shop.rollback.0.token", "services.shop.metrics.password"),
-        "PROMETHEUS_USER": ("services.shop.metrics.username",),
     }
