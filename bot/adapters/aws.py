@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -23,7 +21,6 @@ from botocore.exceptions import (
     ProfileNotFound,
     SSOError,
 )
-from botocore.parsers import ResponseParserError
 
 from bot.adapters.kubernetes.retries import retried
 from bot.errors import (
@@ -37,10 +34,26 @@ from bot.errors import (
     WorldMovedError,
 )
 
+if TYPE_CHECKING:
+    import boto3
+
 T = TypeVar("T")
 
 _READING = ("describe_", "get_", "list_", "batch_get_", "lookup_", "simulate_", "search_")
-_THROTTLED = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"}
+_THROTTLED = {
+    "BandwidthLimitExceeded",
+    "PriorRequestNotComplete",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "Throttling",
+    "ThrottledException",
+    "ThrottlingException",
+    "TooManyRequests",
+    "TooManyRequestsException",
+}
+"""As botocore's own retries know them; a limit that only people can raise is not among them."""
 _FORBIDDEN = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden"}
 _UNKNOWN_CALLER = {
     "ExpiredToken",
@@ -68,13 +81,13 @@ _UNUSABLE = (
 _MOVED = {"ConflictException", "PreconditionFailed", "InvalidStateException"}
 _UNAVAILABLE = {"ServiceUnavailable", "InternalFailure", "InternalError", "InternalServerError"}
 
-CONFIG = Config(
-    connect_timeout=5,
-    read_timeout=20,
+SETTINGS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "read_timeout": 20,
     # A change whose answer was lost must be looked at before it is made again.
-    retries={"total_max_attempts": 1},
-    user_agent_appid="rollback-bot",
-)
+    "retries": {"total_max_attempts": 1},
+    "user_agent_appid": "rollback-bot",
+}
 
 
 class BotoAws:
@@ -110,12 +123,16 @@ class BotoAws:
         return await self._guarded(service, operation, work)
 
     def _client(self, service: str, region: str | None) -> Any:
+        # Loaded with the first question: most teams have nothing on AWS, and every command waits.
+        import boto3  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+
         with self._lock:
             self._session = self._session or boto3.Session()
             key = (service, region)
             if key not in self._clients:
                 self._clients[key] = self._session.client(
-                    service, region_name=region, config=CONFIG
+                    service, region_name=region, config=Config(**SETTINGS)
                 )
             return self._clients[key]
 
@@ -124,6 +141,8 @@ class BotoAws:
         return await retried(lambda: self._attempt(service, operation, work))
 
     async def _attempt(self, service: str, operation: str, work: Callable[[], T]) -> T:
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415 - as in _client
+
         try:
             return await asyncio.to_thread(work)
         except ClientError as error:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-
-from icalendar import Alarm, Calendar, Event, vCalAddress, vText
+from typing import TYPE_CHECKING
 
 from bot.domain.events import PostMortemScheduled
 from bot.domain.incident import Incident
@@ -12,6 +11,9 @@ from bot.domain.post_mortem import end_of
 from bot.domain.values import Actor
 from bot.views.links import channel_link
 from bot.views.markup import clean, one_line
+
+if TYPE_CHECKING:
+    from icalendar import Event, vCalAddress
 
 MEDIA_TYPE = "text/calendar; charset=utf-8"
 ALARM = timedelta(minutes=15)
@@ -61,6 +63,9 @@ def invitation(incident: Incident, meeting: PostMortemScheduled, now: datetime) 
     be missing or out of date. Without an organizer's address it is a publication and no request,
     because nobody could be answered.
     """
+    # Loaded only here: most processes end before an incident does.
+    from icalendar import Calendar  # noqa: PLC0415
+
     calendar = Calendar()
     calendar.add("prodid", "-//rollback-bot//post-mortem//EN")
     calendar.add("version", "2.0")
@@ -70,6 +75,8 @@ def invitation(incident: Incident, meeting: PostMortemScheduled, now: datetime) 
 
 
 def _event(incident: Incident, meeting: PostMortemScheduled, now: datetime) -> Event:
+    from icalendar import Alarm, Event, vCalAddress  # noqa: PLC0415 - as in invitation
+
     event = Event()
     event.add("uid", f"{incident.id}-{incident.opened_at:%Y%m%dT%H%M%SZ}@rollback-bot")
     event.add("sequence", meeting.sequence)
@@ -97,6 +104,8 @@ def _event(incident: Incident, meeting: PostMortemScheduled, now: datetime) -> E
 
 
 def _attendee(person: Actor, address: str) -> vCalAddress:
+    from icalendar import vCalAddress, vText  # noqa: PLC0415 - as in invitation
+
     attendee = vCalAddress(f"mailto:{address}")
     # A quote would end the parameter early (RFC 5545, 3.1).
     attendee.params["CN"] = vText(one_line(person.name).replace('"', "'") or address)
