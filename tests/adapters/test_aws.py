@@ -187,7 +187,7 @@ async def test_a_refusal_is_said_in_our_words_and_not_repeated(
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(400, "Throttling"), (400, "TooManyRequestsException"), (429, "TooManyRequests")],
+    [(400, "TooManyRequestsException"), (429, "TooManyRequests")],
 )
 async def test_a_throttled_call_is_repeated_and_then_temporary(
     refusing: Refusing,
