@@ -129,18 +129,16 @@ class Inbox:
         if not after.places:
             log.warning("an alert has nowhere to be told", service=service)
             return _answer(service, "ignored", "no channel is named for alerts of this service")
-        # The episode is written last: when this process dies before, the sender repeats itself,
-        # and deliveries that are owed already have the same ids.
-        await assess.keep_prefill(context, views.prefill(after))
-        await context.store.enqueue(_deliveries(after, incident), now=now)
-        await context.store.put(
-            Document(
-                kind=KIND,
-                id=after.id,
-                body=after.model_dump(mode="json"),
-                expires_at=now + 2 * forget_after,
-            )
+        # What is told and what is known of it are written together: another notification may come
+        # first when this process dies here, and must not find its version taken.
+        episode = Document(
+            kind=KIND,
+            id=after.id,
+            body=after.model_dump(mode="json"),
+            expires_at=now + 2 * forget_after,
         )
+        await assess.keep_prefill(context, views.prefill(after))
+        await context.store.enqueue(_deliveries(after, incident), now=now, documents=(episode,))
         return _answer(service, _became(before, after, incident), "", incident)
 
     async def _open_incident(self, service: str) -> Incident | None:

@@ -163,8 +163,14 @@ class Store(Protocol):
     async def release(self, lease: Lease) -> None:
         """Give a lease back; harmless when it was lost."""
 
-    async def enqueue(self, deliveries: Sequence[Delivery], *, now: datetime) -> None:
-        """Owe deliveries that belong to no event."""
+    async def enqueue(
+        self,
+        deliveries: Sequence[Delivery],
+        *,
+        now: datetime,
+        documents: Sequence[Document] = (),
+    ) -> None:
+        """Owe deliveries that belong to no event, and remember why, all or nothing."""
 
     async def claim_deliveries(
         self, *, owner: str, now: datetime, ttl: timedelta, limit: int = 50

@@ -8,7 +8,7 @@ import pytest
 
 from bot.errors import NotFoundError
 from bot.ports.deliveries import Action, Delivery, DeliveryState
-from bot.ports.store import Store
+from bot.ports.store import Document, Store
 from tests.contracts.store_support import (
     CHANNEL,
     NOW,
@@ -51,6 +51,15 @@ async def test_owing_the_same_delivery_again_changes_nothing(store: Store) -> No
     await store.settle_sent("/1", receipt(), now=NOW)
     await store.enqueue([post("1")], now=after(2))
     assert await claimed(store, now=after(99)) == []
+
+
+async def test_what_is_owed_and_what_is_remembered_of_it_are_written_together(
+    store: Store,
+) -> None:
+    known = Document(kind="episode", id="1", body={"version": 1})
+    await store.enqueue([post("1")], now=NOW, documents=[known])
+    assert await claimed(store) == ["1"]
+    assert await store.get("episode", "1") == known
 
 
 async def test_the_fate_of_each_delivery_of_an_incident_can_be_read(store: Store) -> None:

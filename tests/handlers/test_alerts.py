@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -194,6 +195,25 @@ async def test_what_was_owed_before_the_store_failed_is_not_told_twice(sender: S
     assert (await sender.send(started)).status == 503
     assert (await sender.send(started)).status == 200
     assert len(sender.told()) == 1
+
+
+async def test_killed_behind_what_it_owed_another_process_goes_on_with_the_story(
+    sender: Sender, catalog: Catalog
+) -> None:
+    company, dying = sender.company, sender.front.process
+    start = company.clock.now()
+    first = json.dumps(notification(alert(start=start))).encode()
+    dying.life.die_at("after enqueue", 1)
+    with suppress(asyncio.CancelledError):
+        await Inbox(dying.context).receive(first)
+    await dying.kill()
+    other = await company.process(catalog=catalog)
+    both = notification(alert(start=start), alert(start=start, name="NoOrders"))
+    await company.clock.advance(15)
+    await Inbox(other.context).receive(json.dumps(both).encode())
+    await company.clock.advance(5)
+    assert "NoOrders" in sender.told()[0]
+    assert "Heard 2 times" in sender.told()[0]
 
 
 async def test_an_open_incident_hears_of_the_alert_instead(sender: Sender) -> None:

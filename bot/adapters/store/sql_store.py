@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.adapters.store import deliveries as queue
 from bot.adapters.store import documents, incidents, leases, scrapes, settlements
+from bot.adapters.store.documents import put as put_documents
 from bot.adapters.store.owned_store import OwnedStore
 from bot.adapters.store.session import Session
 from bot.domain.events import Recorded
@@ -78,9 +79,20 @@ class SqlStore(OwnedStore):
         """Give a lease back; harmless when it was lost."""
         await self._write(lambda s: leases.release(s, lease))
 
-    async def enqueue(self, deliveries: Sequence[Delivery], *, now: datetime) -> None:
-        """Owe deliveries that belong to no event."""
-        await self._write(lambda s: queue.owe(s, deliveries, now=now))
+    async def enqueue(
+        self,
+        deliveries: Sequence[Delivery],
+        *,
+        now: datetime,
+        documents: Sequence[Document] = (),
+    ) -> None:
+        """Owe deliveries that belong to no event, and remember why, all or nothing."""
+
+        async def both(session: Session) -> None:
+            await queue.owe(session, deliveries, now=now)
+            await put_documents(session, documents)
+
+        await self._write(both)
 
     async def claim_deliveries(
         self, *, owner: str, now: datetime, ttl: timedelta, limit: int = 50
