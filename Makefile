@@ -15,7 +15,7 @@ help:
 	@echo "make demo    the whole journey on a simulated company, on this machine only"
 	@echo "make scenarios [TRANSPORT=http]   every scenario, over Socket Mode or signed HTTP"
 	@echo "make format  let ruff mend what it can"
-	@echo "make docs    write docs/configuration.md and the schema anew"
+	@echo "make docs    write docs/configuration.md and the schemas anew"
 	@echo "make lock    resolve requirements.lock anew"
 
 # uv installs in seconds what pip takes two minutes for; where it cannot reach the index that pip is
@@ -70,6 +70,7 @@ demo: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/rollback-bot schema > docs/rollback.schema.json
 	$(BIN)/rollback-bot schema --markdown > docs/configuration.md
+	$(BIN)/rollback-bot schema --report > docs/report.schema.json
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --group dev --extra postgres --universal --python-version 3.11 \

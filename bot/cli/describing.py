@@ -1,4 +1,4 @@
-"""``schema``: what can stand in the catalog, for editors and for people."""
+"""``schema``: what can stand in the catalog, and in a report, for editors and programs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import typer
 
 from bot.config.reference import catalog_reference
 from bot.config.schema import catalog_schema
+from bot.errors import RefusedError
+from bot.views.report import report_schema
 
 
 def register(cli: typer.Typer) -> None:
@@ -20,7 +22,14 @@ def schema(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="The same as a page for people.")
     ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Of a report's JSON instead, for programs.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema of rollback.yml, with which editors complete and explain it."""
-    text = catalog_reference() if markdown else json.dumps(catalog_schema(), indent=2) + "\n"
-    typer.echo(text, nl=False)
+    if markdown and report:
+        raise RefusedError("A report's schema has no page for people.", "Leave one option out.")
+    if markdown:
+        typer.echo(catalog_reference(), nl=False)
+        return
+    typer.echo(json.dumps(report_schema() if report else catalog_schema(), indent=2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -69,6 +70,15 @@ def render_json(report: Report) -> str:
     """
     text = report.model_dump_json(indent=2)
     return _HIDDEN_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
+
+
+def report_schema() -> dict[str, Any]:
+    """What programs may rely on: the JSON Schema of ``render_json``'s text."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Report.model_json_schema(mode="serialization"),
+        "title": "What rollback-bot reports about an incident",
+    }
 
 
 def _without_appendix(document: Document) -> Document:
