@@ -106,9 +106,13 @@ class Homes:
                 except TemporaryError as error:
                     log.info("a home tab was not refreshed", user=user_id, error=str(error))
                     self._changed.set()
-                    return max(PAUSE, error.retry_after or 0.0)
+                    if error.retry_after:
+                        # The limit is everybody's; what ails one tab need not be.
+                        return max(PAUSE, error.retry_after)
                 except RollbackBotError as error:
                     log.warning("a home tab was not refreshed", user=user_id, error=str(error))
+                except Exception:
+                    log.exception("a home tab was not refreshed", user=user_id)
         return PAUSE
 
     async def _visitors(self) -> list[str]:
@@ -134,7 +138,7 @@ class Homes:
         store, journal = context.store, context.journal
         open_heads = await store.incidents(open_only=True, limit=MOST_OPEN)
         heads = await store.incidents(limit=LOOKED_THROUGH)
-        recent = [await journal.load(head.id) for head in heads]
+        recent = [await journal.at(head) for head in heads]
         over = [
             PastIncident(incident=incident, outcome=await self._records.outcome(context, head))
             for head, incident in zip(heads, recent, strict=True)
@@ -142,7 +146,7 @@ class Homes:
         ]
         return Picture(
             now=context.clock.now(),
-            open=tuple([await journal.load(head.id) for head in open_heads]),
+            open=tuple([await journal.at(head) for head in open_heads]),
             recent=tuple(recent),
             past=tuple(over[:SHOWN_PAST]),
             statistics=await self._records.statistics(context),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from bot.domain import events as e
 from bot.errors import TemporaryError
-from bot.pipeline.home import KIND, LATELY, MOST_VISITORS, PAUSE
+from bot.pipeline.home import KIND, LATELY, MOST_VISITORS, PAUSE, Homes
 from bot.views import ids
 from handlers.desk import Desk
 from sandbox.slack.accounts import User
@@ -200,3 +202,25 @@ async def test_the_tab_with_messages_draws_nothing(desk_of: tuple[Front, Desk]) 
     front.person("ana").open_home(tab="messages")
     await front.company.clock.settle()
     assert front.company.calls("views.publish") == 0
+
+
+async def test_a_tab_that_cannot_be_shown_keeps_nobody_elses_from_being_shown(
+    desk_of: tuple[Front, Desk],
+) -> None:
+    front, desk = desk_of
+    shown: list[str] = []
+    troubles = {"U0A": TemporaryError("Slack stumbles."), "U0B": ValueError("A defect.")}
+
+    async def publish(user_id: str, view: dict[str, Any]) -> None:
+        if user_id in troubles:
+            raise troubles[user_id]
+        shown.append(user_id)
+
+    homes = Homes(front.process.context, desk.records, publish)
+    for user_id in ("U0C", "U0B", "U0A"):
+        with suppress(TemporaryError, ValueError):
+            await homes.opened(user_id)
+        await front.company.clock.advance(1)
+    await planned(front.process)
+    await homes.refresh()
+    assert shown == ["U0C", "U0C"]
