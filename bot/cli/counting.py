@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.options import ConfigOption, Exit, forget_secrets, quiet, run_to_exit
-from bot.config.load import load_catalog
-from bot.config.settings import DEFAULT_CATALOG, read_settings
+from bot.cli.options import ConfigOption, Exit, prepared, run_to_exit
+from bot.config.settings import DEFAULT_CATALOG
 from bot.domain.statistics import WINDOW
 from bot.offline import onlooker
 from bot.terminal.printing import make_console
@@ -36,9 +35,7 @@ def stats(
     """Say how fast services recovered and how often releases failed; changes nothing."""
 
     async def work() -> Exit:
-        settings, catalog = read_settings(), load_catalog(config)
-        forget_secrets()
-        quiet(settings)
+        settings, catalog = prepared(config)
         async with onlooker(settings, catalog) as context:
             found = await statistics(context, service=service, days=days)
         if as_json:

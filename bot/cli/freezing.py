@@ -11,12 +11,10 @@ from bot.cli.options import (
     ConfigOption,
     Exit,
     ServiceArgument,
-    forget_secrets,
-    quiet,
+    prepared,
     run_to_exit,
 )
-from bot.config.load import load_catalog
-from bot.config.settings import DEFAULT_CATALOG, read_settings
+from bot.config.settings import DEFAULT_CATALOG
 from bot.errors import RefusedError
 from bot.offline import records, workplace
 from bot.pipeline import freeze
@@ -46,9 +44,7 @@ def frozen(service: ServiceArgument, config: ConfigOption = DEFAULT_CATALOG) -> 
     """
 
     async def work() -> Exit:
-        settings, catalog = read_settings(), load_catalog(config)
-        forget_secrets()
-        quiet(settings)
+        settings, catalog = prepared(config)
         if service not in catalog.services:
             raise RefusedError(
                 f"There is no service “{service}” in the catalog.",
@@ -74,9 +70,7 @@ def unfreeze(
     """
 
     async def work() -> Exit:
-        settings, catalog = read_settings(), load_catalog(config)
-        forget_secrets()
-        quiet(settings)
+        settings, catalog = prepared(config)
         async with workplace(settings, catalog) as place:
             lifted = await lift_at_terminal(
                 place.context,

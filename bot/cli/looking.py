@@ -15,12 +15,10 @@ from bot.cli.options import (
     ServiceArgument,
     StrategyOption,
     TargetOption,
-    forget_secrets,
-    quiet,
+    prepared,
     run_to_exit,
 )
-from bot.config.load import load_catalog
-from bot.config.settings import DEFAULT_CATALOG, read_settings
+from bot.config.settings import DEFAULT_CATALOG
 from bot.domain.events import PlanProposed
 from bot.offline import onlooker
 from bot.pipeline.prepare import propose
@@ -106,9 +104,7 @@ def incidents(
     """List incidents, the newest first, and where each stands."""
 
     async def work() -> Exit:
-        settings, catalog = read_settings(), load_catalog(config)
-        forget_secrets()
-        quiet(settings)
+        settings, catalog = prepared(config)
         async with onlooker(settings, catalog) as context:
             found = await archive.incidents(context, only_open=only_open, limit=limit)
             make_console().print(archive.table(found))
@@ -130,9 +126,7 @@ def report(
     """
 
     async def work() -> Exit:
-        settings, catalog = read_settings(), load_catalog(config)
-        forget_secrets()
-        quiet(settings)
+        settings, catalog = prepared(config)
         async with onlooker(settings, catalog) as context:
             files = await archive.report_files(
                 context, incident, formats=formats or (), afresh=afresh
@@ -147,9 +141,7 @@ def report(
 async def _proposed(
     service: str, *, strategy: str | None, to: str | None, only: list[str] | None, config: Path
 ) -> PlanProposed:
-    settings, catalog = read_settings(), load_catalog(config)
-    forget_secrets()
-    quiet(settings)
+    settings, catalog = prepared(config)
     async with onlooker(settings, catalog) as context:
         chosen = context.strategy_for(service, strategy)
         return await propose(context, service, strategy=chosen, target=to, parts=only or ())

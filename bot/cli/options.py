@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.config.settings import SECRET_VARIABLES, Settings
+from bot.config.catalog import Catalog
+from bot.config.load import load_catalog
+from bot.config.settings import SECRET_VARIABLES, Settings, read_settings
 from bot.logs import configure_logging
 
 ServiceArgument = Annotated[
@@ -63,6 +65,17 @@ class Exit(IntEnum):
 
 class Ended(SystemExit):
     """A command came to its own end."""
+
+
+def prepared(config: Path) -> tuple[Settings, Catalog]:
+    """What every command without Slack begins with.
+
+    Raises ConfigurationError for a wrong environment or catalog.
+    """
+    settings, catalog = read_settings(), load_catalog(config)
+    forget_secrets()
+    quiet(settings)
+    return settings, catalog
 
 
 def quiet(settings: Settings) -> None:

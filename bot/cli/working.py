@@ -16,12 +16,10 @@ from bot.cli.options import (
     ServiceArgument,
     StrategyOption,
     TargetOption,
-    forget_secrets,
-    quiet,
+    prepared,
     run_to_exit,
 )
-from bot.config.load import load_catalog
-from bot.config.settings import DEFAULT_CATALOG, read_settings
+from bot.config.settings import DEFAULT_CATALOG
 from bot.config.targets import ComposedTarget
 from bot.domain.incident import Incident, Phase
 from bot.errors import RefusedError
@@ -118,9 +116,7 @@ def _others(place: Workplace, service: str) -> tuple[str, ...]:
 async def _at_the_terminal(
     config: Path, journey: Callable[[Seat, Workplace], Awaitable[Incident]]
 ) -> Exit:
-    settings, catalog = read_settings(), load_catalog(config)
-    forget_secrets()
-    quiet(settings)
+    settings, catalog = prepared(config)
     async with workplace(settings, catalog) as place:
         seat = Seat(context=place.context, changes=place.changes, engine=place.engine)
         seen: list[Incident] = []
