@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.adapters.metrics.cloudwatch_answers import Answers, key_of
 from bot.adapters.metrics.cloudwatch_queries import Question, Questions, asked, questions
-from bot.adapters.metrics.grid import Counts, Grid
+from bot.adapters.metrics.grid import NAMES, Counts, Grid
 from bot.adapters.metrics.web_api import attempted
 from bot.config.metrics import CloudWatchMetrics, CloudWatchQuery
 from bot.errors import PermanentError, RollbackBotError
@@ -17,13 +17,6 @@ from bot.ports.outside import Aws
 from bot.ports.world import Series
 
 _PLACE = "metrics in rollback.yml"
-_NAMES = {
-    "latency_ms": "The response time",
-    "p95_ms": "The 95 % response time",
-    "p99_ms": "The 99 % response time",
-    "saturation": "Saturation",
-    "business": "The business metric",
-}
 
 
 class CloudWatchSource:
@@ -140,12 +133,12 @@ def _figures(
         # A span may be answered in two parts, and a service may have several target groups:
         # the greatest of their quantiles is never below the quantile of all.
         figures[name] = max(values, default=None)
-    missing = [name for name in _NAMES if name in figures and figures[name] is None]
+    missing = [name for name in NAMES if name in figures and figures[name] is None]
     if wanted.business and all(count is None for count in answers.counts(wanted.business)):
         missing.append("business")
     if not served:
         missing = []
-    return figures, [f"{_NAMES[name]}: CloudWatch has no figure for it." for name in missing]
+    return figures, [f"{NAMES[name]}: CloudWatch has no figure for it." for name in missing]
 
 
 def _said(query: CloudWatchQuery) -> str:

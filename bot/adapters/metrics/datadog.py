@@ -8,21 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from bot.adapters.metrics.datadog_api import Datadog, api_of
-from bot.adapters.metrics.grid import Counts, Grid
+from bot.adapters.metrics.grid import NAMES, Counts, Grid
 from bot.adapters.metrics.web_api import attempted
 from bot.config.metrics import DatadogMetrics
 from bot.errors import RollbackBotError
 from bot.ports.outside import Http, Secrets
 from bot.ports.world import Series
-
-_NAMES = {
-    "latency_ms": "The response time",
-    "p95_ms": "The 95 % response time",
-    "p99_ms": "The 99 % response time",
-    "saturation": "Saturation",
-    "requests_by_release": "Requests by release",
-    "business": "The business metric",
-}
 
 
 class DatadogSource:
@@ -46,7 +37,7 @@ class DatadogSource:
         await _prove(datadog, settings, requests=requests, errors=errors)
         found = await _figures(datadog, settings, grid)
         problems = [
-            f"{_NAMES[name]}: {_why(value)}"
+            f"{NAMES[name]}: {_why(value)}"
             for name, value in found.items()
             if isinstance(value, RollbackBotError) or (any(requests) and _nothing(value))
         ]

@@ -15,6 +15,15 @@ MINUTE = 60
 Counts = Sequence[float | None]
 """One count for each part of a span; None where nothing is known."""
 
+NAMES = {
+    "latency_ms": "The response time",
+    "p95_ms": "The 95 % response time",
+    "p99_ms": "The 99 % response time",
+    "saturation": "Saturation",
+    "requests_by_release": "Requests by release",
+    "business": "The business metric",
+}
+"""Members of ``Series`` beside the counts, as people call them."""
 _FULLER_THAN_FULL = 2.0
 """A share above this is no share but a percentage, or a number of something."""
 

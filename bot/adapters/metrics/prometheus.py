@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from typing import Any
 
-from bot.adapters.metrics.grid import Counts, Grid
+from bot.adapters.metrics.grid import NAMES, Counts, Grid
 from bot.adapters.metrics.prometheus_server import CHECK, Server, api_of
 from bot.adapters.metrics.promql import Queries, milliseconds
 from bot.adapters.metrics.web_api import attempted
@@ -19,15 +19,6 @@ from bot.config.metrics import PrometheusMetrics
 from bot.errors import PermanentError, RollbackBotError
 from bot.ports.outside import Http, Secrets
 from bot.ports.world import Series
-
-_NAMES = {
-    "latency_ms": "The response time",
-    "p95_ms": "The 95 % response time",
-    "p99_ms": "The 99 % response time",
-    "saturation": "Saturation",
-    "requests_by_release": "Requests by release",
-    "business": "The business metric",
-}
 
 
 class PrometheusSource:
@@ -89,7 +80,7 @@ async def _figures(server: Server, queries: Queries, grid: Grid) -> dict[str, An
 def _problems(found: Mapping[str, Any], settings: PrometheusMetrics, requests: Counts) -> list[str]:
     """One sentence for each figure that is missing and was asked for."""
     told = [
-        f"{_NAMES[name]}: {outcome.what}"
+        f"{NAMES[name]}: {outcome.what}"
         for name, outcome in found.items()
         if isinstance(outcome, RollbackBotError)
     ]
@@ -99,13 +90,13 @@ def _problems(found: Mapping[str, Any], settings: PrometheusMetrics, requests: C
     if settings.queries.saturation or "saturation" in settings.model_fields_set:
         asked.add("saturation")
     told += [
-        f"{_NAMES[name]}: Prometheus has no figure for it."
+        f"{NAMES[name]}: Prometheus has no figure for it."
         for name in sorted(asked)
         if found.get(name) is None
     ]
     business = found.get("business")
     if isinstance(business, list) and all(count is None for count in business):
-        told.append(f"{_NAMES['business']}: Prometheus has no series for it.")
+        told.append(f"{NAMES['business']}: Prometheus has no series for it.")
     return told
 
 
