@@ -14,10 +14,18 @@ def kubectl(namespace: str, *arguments: str) -> str:
     return shlex.join(["kubectl", "-n", namespace, *arguments])
 
 
-def json_patch(namespace: str, resource: str, name: str, operations: Sequence[Manifest]) -> str:
+def json_patch(
+    namespace: str,
+    resource: str,
+    name: str,
+    operations: Sequence[Manifest],
+    *,
+    subresource: str = "",
+) -> str:
     """``kubectl patch`` with a JSON Patch."""
     text = json.dumps(list(operations), separators=(",", ":"), sort_keys=True)
-    return kubectl(namespace, "patch", resource, name, "--type=json", "-p", text)
+    part = [f"--subresource={subresource}"] if subresource else []
+    return kubectl(namespace, "patch", resource, name, *part, "--type=json", "-p", text)
 
 
 def for_each_pod(namespace: str, labels: str, port: int, path: str) -> str:

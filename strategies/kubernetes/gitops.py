@@ -6,7 +6,7 @@ preflight beside its own, and its words under what the plan does not restore.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from bot.domain.workloads import owner_of
 from bot.errors import ForbiddenError, NotFoundError
 from bot.ports.cluster import Cluster, Kind, Manifest
 from strategies.commands import json_patch
+from strategies.preflights.dry_run import Write, check_writes
 from strategies.preflights.gitops import (
     ARGO_NAMESPACE,
     KINDS,
@@ -23,6 +24,7 @@ from strategies.preflights.gitops import (
     check_gitops,
     go_seconds,
 )
+from strategies.preflights.rights import Right, missing_rights, spoken_rights, to_change
 from strategies.preflights.verdicts import blocked, warned
 from strategies.steps.suspend_gitops import (
     SuspendGitOps,
@@ -61,10 +63,14 @@ async def guard_against_gitops(cluster: Cluster, manifest: Manifest, what: str) 
     old = _running(owner, live)
     if old is None:
         return GitOpsGuard(preflight=verdict)
-    if not await cluster.may("patch", kind, namespace, name=owner.name):
-        return GitOpsGuard(preflight=_without_right(verdict, kind, namespace))
+    missing = await missing_rights(cluster, namespace, to_change(kind), name=owner.name)
+    if missing:
+        return GitOpsGuard(preflight=_without_right(verdict, missing, namespace))
     parent = _parent(live)
     step = _suspend_step(owner, kind, namespace, live, parent=parent)
+    tried = await check_writes(cluster, [_write(step, live)], name=NAME)
+    if tried.verdict is PreflightVerdict.BLOCK:
+        return GitOpsGuard(preflight=tried)
     told = f"{owner} would undo a change of {what}; the plan suspends it first."
     if parent:
         told += f" {parent} keeps it as it is in git and may resume it; the step waits to see."
@@ -88,11 +94,11 @@ def _running(owner: GitOpsOwner, live: Manifest) -> Any:
     return None if spec.get("suspend") else True
 
 
-def _without_right(verdict: Preflight, kind: Kind, namespace: str) -> Preflight:
+def _without_right(verdict: Preflight, missing: Sequence[Right], namespace: str) -> Preflight:
     sentence = (
-        f"{verdict.sentence} The bot can do it as a step of the plan once it may patch "
-        f"{kind.plural} in namespace {namespace} (ClusterRole rollback-bot-gitops-suspend in "
-        "deploy/rbac.yaml)."
+        f"{verdict.sentence} The bot can do it as a step of the plan once it may "
+        f"{spoken_rights(missing)} in namespace {namespace} (ClusterRole "
+        "rollback-bot-gitops-suspend in deploy/rbac.yaml)."
     )
     if verdict.verdict is PreflightVerdict.BLOCK:
         return blocked(NAME, sentence)
@@ -141,6 +147,17 @@ def _suspend_step(
         ),
         command=json_patch(namespace, resource, owner.name, suspend_operations(params, spec)),
         estimate_seconds=1.0 + params.settle_seconds,
+    )
+
+
+def _write(step: Step, live: Mapping[str, Any]) -> Write:
+    """What the suspension sends to the API server, for a dry run."""
+    params = SuspendGitOpsParams.model_validate(step.action.params)
+    return Write(
+        kind=params.kind,
+        namespace=params.namespace,
+        name=params.name,
+        operations=tuple(suspend_operations(params, live.get("spec") or {})),
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from typing import Any, Literal
 
 from bot.domain.plan import Preflight
+from bot.domain.values import Value
 from bot.errors import PermanentError
 from bot.ports.cluster import Cluster, Kind, Manifest
 from strategies.preflights.verdicts import blocked, passed
@@ -12,12 +15,59 @@ from strategies.preflights.verdicts import blocked, passed
 NAME = "Dry run"
 
 
+class Write(Value):
+    """A JSON Patch that a step of the plan will send.
+
+    Without the tests of what an earlier step of the same plan has yet to bring about.
+    """
+
+    kind: Kind
+    namespace: str
+    name: str
+    operations: tuple[dict[str, Any], ...]
+    subresource: Literal["", "status"] = ""
+
+
+def scaling(kind: Kind, namespace: str, name: str, *numbers: int) -> tuple[Write, ...]:
+    """Every number of replicas that the plan leads to."""
+    return tuple(
+        Write(
+            kind=kind,
+            namespace=namespace,
+            name=name,
+            operations=({"op": "add", "path": "/spec/replicas", "value": number},),
+        )
+        for number in dict.fromkeys(numbers)
+    )
+
+
+async def check_writes(cluster: Cluster, writes: Sequence[Write], *, name: str = NAME) -> Preflight:
+    """Sends each with ``dryRun=All``: admission runs, nothing is stored."""
+    refused = [one for one in await asyncio.gather(*(_refusal(cluster, w) for w in writes)) if one]
+    if refused:
+        return blocked(name, f"The API server would refuse the change. {' '.join(refused)}")
+    what = "the change" if len(writes) == 1 else f"all {len(writes)} changes"
+    return passed(name, f"The API server accepts {what}.")
+
+
+async def _refusal(cluster: Cluster, write: Write) -> str:
+    try:
+        await cluster.patch(
+            write.kind,
+            write.namespace,
+            write.name,
+            write.operations,
+            subresource=write.subresource,
+            dry_run=True,
+        )
+    except PermanentError as error:
+        return str(error)
+    return ""
+
+
 async def check_patch(
     cluster: Cluster, kind: Kind, namespace: str, name: str, operations: Sequence[Manifest]
 ) -> Preflight:
-    """Sends the patch with ``dryRun=All``: admission runs, nothing is stored."""
-    try:
-        await cluster.patch(kind, namespace, name, operations, dry_run=True)
-    except PermanentError as error:
-        return blocked(NAME, f"The API server would refuse the change. {error}")
-    return passed(NAME, "The API server accepts the change.")
+    """The same for a single patch of an object."""
+    write = Write(kind=kind, namespace=namespace, name=name, operations=tuple(operations))
+    return await check_writes(cluster, [write])

@@ -13,17 +13,12 @@ from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, PODS
 from bot.ports.world import World
 from strategies.preflights.dry_run import check_patch
 from strategies.preflights.gitops import check_gitops
-from strategies.preflights.rights import Right, check_rights
+from strategies.preflights.rights import check_rights, to_change, to_follow
 from strategies.preflights.verdicts import or_unknown, passed, warned
 from strategies.steps.scale_writers import scale_operations
 
 NAME = "Writers"
-_RIGHTS = (
-    Right(verb="get", kind=DEPLOYMENTS),
-    Right(verb="patch", kind=DEPLOYMENTS),
-    Right(verb="watch", kind=DEPLOYMENTS),
-    Right(verb="watch", kind=PODS),
-)
+_RIGHTS = (*to_change(DEPLOYMENTS), *to_follow(PODS))
 
 
 class RecordedWriter(Value):

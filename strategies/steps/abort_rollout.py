@@ -43,6 +43,15 @@ def canary_weight(rollout: Manifest) -> int:
     return int((weights.get("canary") or {}).get("weight", 0))
 
 
+def abort_operations(stable: str, canary: str, *, abort: bool) -> list[Manifest]:
+    """The JSON Patch of the status, guarded by tests of both sides' hashes."""
+    return [
+        {"op": "test", "path": "/status/stableRS", "value": stable},
+        {"op": "test", "path": "/status/currentPodHash", "value": canary},
+        {"op": "add", "path": "/status/abort", "value": abort},
+    ]
+
+
 class AbortRollout:
     """Writes ``status.abort`` behind tests of both hashes, then waits for the controller.
 
@@ -73,11 +82,7 @@ class AbortRollout:
     async def act(self, step: Step, world: World) -> None:
         """Raises WorldMovedError when the update that was approved is no longer in progress."""
         params = AbortRolloutParams.model_validate(step.action.params)
-        operations: list[Manifest] = [
-            {"op": "test", "path": "/status/stableRS", "value": params.stable},
-            {"op": "test", "path": "/status/currentPodHash", "value": params.canary},
-            {"op": "add", "path": "/status/abort", "value": params.abort},
-        ]
+        operations = abort_operations(params.stable, params.canary, abort=params.abort)
         try:
             await world.cluster.patch(
                 ROLLOUTS, params.namespace, params.rollout, operations, subresource="status"

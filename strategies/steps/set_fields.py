@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,6 +73,19 @@ def guarded(manifest: Manifest, fields: Sequence[FieldChange]) -> list[Manifest]
         if field.old is not None
     ]
     return [*tests, *operations(manifest, fields)]
+
+
+def with_fields(manifest: Manifest, fields: Sequence[FieldChange]) -> Manifest:
+    """The object as it is after the changes."""
+    changed: Manifest = json.loads(json.dumps(manifest))
+    for field in fields:
+        place = changed
+        for key in field.path[:-1]:
+            place = place.setdefault(key, {})
+        place.pop(field.path[-1], None)
+        if field.new is not None:
+            place[field.path[-1]] = field.new
+    return changed
 
 
 class SetFields:

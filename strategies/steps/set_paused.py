@@ -17,11 +17,9 @@ class SetPausedParams(RolloutParams):
     paused: bool
 
 
-def _operations(deployment: Manifest, paused: bool) -> list[Manifest]:
-    return [
-        {"op": "test", "path": "/spec/template", "value": deployment["spec"]["template"]},
-        {"op": "add", "path": "/spec/paused", "value": paused},
-    ]
+def paused_operations(paused: bool) -> list[Manifest]:
+    """The JSON Patch without its guard."""
+    return [{"op": "add", "path": "/spec/paused", "value": paused}]
 
 
 class SetPaused:
@@ -51,12 +49,13 @@ class SetPaused:
         deployment = await read(params, world)
         if not has_template(deployment, params.template):
             raise moved(params, deployment)
-        await world.cluster.patch(
-            DEPLOYMENTS,
-            params.namespace,
-            params.workload,
-            _operations(deployment, params.paused),
-        )
+        template = deployment["spec"]["template"]
+        guard: Manifest = {"op": "test", "path": "/spec/template", "value": template}
+        operations = [guard, *paused_operations(params.paused)]
+        try:
+            await world.cluster.patch(DEPLOYMENTS, params.namespace, params.workload, operations)
+        except WorldMovedError as error:
+            raise moved(params, await read(params, world)) from error
 
     async def confirm(self, step: Step, world: World) -> str:
         """Raises WorldMovedError when it was set otherwise meanwhile."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from bot.domain.incident import Undoing
 from bot.domain.plan import Plan, Step
 from bot.domain.undo import undo_steps
 from bot.ports.world import World
+from sandbox.cluster.requests import RecordedRequest
 from sandbox.cluster.resources import DEPLOYMENTS
 from sandbox.cluster.types import Manifest
 from strategies.planning.elbv2.actions import comparable
@@ -53,6 +55,8 @@ class Subject:
     """Whether the plan can be taken back."""
     settled: Callable[[], Awaitable[object]] | None = None
     """Waits for the other side, for example a controller, after an undo."""
+    asked: Callable[[], Sequence[RecordedRequest]] = tuple
+    """What the bot has asked of the cluster so far."""
 
     async def kill_and_run(self, plan: Plan) -> None:
         """Every step is killed before its effect and after it, and run by another process."""
@@ -76,6 +80,29 @@ class Subject:
             await self.settled()
 
 
+def not_checked(plan: Plan, requests: Sequence[RecordedRequest]) -> set[str]:
+    """Rights that these requests take and the plan has not asked for."""
+    said = " ".join(one.sentence for one in plan.preflights if one.name.endswith("Rights"))
+    granted = {
+        f"{verb} {resource}"
+        for verbs, resource in re.findall(r"((?:[a-z]+, )*[a-z]+) ([a-z/]+)(?:;| in name)", said)
+        for verb in verbs.split(", ")
+    }
+    return {f"{one.verb} {_resource(one)}" for one in requests} - granted
+
+
+def not_tried(planned: Sequence[RecordedRequest], run: Sequence[RecordedRequest]) -> set[str]:
+    """Objects that were patched without a dry run before the approval."""
+    tried = {(_resource(one), one.name) for one in planned if one.dry_run}
+    written = {(_resource(one), one.name) for one in run if one.mutates and one.verb == "patch"}
+    return {f"{resource} {name}" for resource, name in written - tried}
+
+
+def _resource(request: RecordedRequest) -> str:
+    part = f"/{request.subresource}" if request.subresource else ""
+    return f"{request.gvr.resource}{part}"
+
+
 def reloaded(plan: Plan) -> Plan:
     """The plan as another process reads it from the journal."""
     return Plan.model_validate_json(plan.model_dump_json())
@@ -92,6 +119,9 @@ def in_cluster(shop: Shop, **more: Any) -> Subject:
         "changes": lambda: len(shop.changes()),
         "sabotage": lambda plan: shop.sabotage(),
         "rolled_back": rolled_back,
+        "asked": lambda: [
+            one for one in shop.cluster.server.requests if one.user == "rollback-bot"
+        ],
         **more,
     }
     return Subject(shop=shop, **given)

@@ -10,7 +10,7 @@ import pytest
 from bot.errors import RefusedError, WorldMovedError
 from strategies.registry import strategy
 from tests.strategies import subjects
-from tests.strategies.subjects import Subject, reloaded
+from tests.strategies.subjects import Subject, not_checked, not_tried, reloaded
 
 SUBJECTS: dict[str, Callable[..., Subject]] = {
     "blue_green": subjects.in_cluster,
@@ -89,8 +89,14 @@ async def test_undo_restores_what_was_recorded(subject: Subject) -> None:
         assert plan.not_reversible
         assert not any(step.inverse for step in plan.steps)
         return
+    planned = list(subject.asked())
     await subject.run_all(plan)
     assert await subject.live() != before
     await subject.undo(reloaded(plan))
+    run = subject.asked()[len(planned) :]
     assert await subject.live() == before
     assert not await subject.rolled_back()
+    # What it did there and back was asked for and tried before anybody approved it.
+    assert not_checked(plan, run) == set()
+    assert not_tried(planned, run) == set()
+    assert all(step.inverse.command for step in plan.steps if step.inverse)

@@ -14,17 +14,14 @@ from strategies.preflights.capacity import check_capacity, check_selector, check
 from strategies.preflights.configuration import NAME as REFERENCES
 from strategies.preflights.configuration import check_references
 from strategies.preflights.dry_run import check_patch
-from strategies.preflights.rights import POD_PROXY, Right, check_rights
+from strategies.preflights.rights import Right, check_rights, to_change, to_count, to_follow
 from strategies.preflights.scaling import AUTOSCALER, BUDGET, check_autoscaler, check_budget
 from strategies.preflights.verdicts import or_unknown
 
 _RIGHTS = (
-    Right(verb="get", kind=SERVICES),
-    Right(verb="patch", kind=SERVICES),
-    Right(verb="watch", kind=SERVICES),
+    *to_change(SERVICES),
     Right(verb="get", kind=DEPLOYMENTS),
-    Right(verb="watch", kind=ENDPOINT_SLICES),
-    Right(verb="watch", kind=PODS),
+    *to_follow(ENDPOINT_SLICES, PODS),
 )
 
 
@@ -39,9 +36,8 @@ class BlueGreenPlan:
         """Everything that can be known before."""
         change, cluster = self.change, world.cluster
         namespace, name = change.target.namespace, change.target.service
-        proxy = (Right(verb="get", kind=POD_PROXY),) if self.change.service.pod_metrics else ()
         checks = await asyncio.gather(
-            check_rights(cluster, namespace, (*_RIGHTS, *proxy)),
+            check_rights(cluster, namespace, (*_RIGHTS, *to_count(change.service))),
             or_unknown(
                 REFERENCES,
                 check_references(cluster, namespace, self.change.deployment["spec"]["template"]),

@@ -18,11 +18,10 @@ from bot.ports.cluster import PODS, REPLICA_SETS
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies.kubernetes import evidence
 from strategies.kubernetes.gitops import GitOpsGuard, guard_against_gitops
-from strategies.planning.canary.argo_steps import steps_of, template_change
+from strategies.planning.canary.argo_steps import steps_of, writes_of
 from strategies.planning.canary.argo_update import Update, option_of, read_update, serves
-from strategies.preflights.dry_run import NAME as DRY_RUN
-from strategies.preflights.dry_run import check_patch
-from strategies.preflights.rights import Right, check_rights
+from strategies.preflights.dry_run import check_writes
+from strategies.preflights.rights import Right, check_rights, to_change, to_count, to_follow
 from strategies.preflights.verdicts import blocked, passed
 from strategies.steps.abort_rollout import (
     ROLLOUT_STATUS,
@@ -30,14 +29,13 @@ from strategies.steps.abort_rollout import (
     canary_weight,
     status_of,
 )
-from strategies.steps.set_fields import guarded
 from strategies.targets import choose, rated
 
 _RIGHTS = (
-    *(Right(verb=verb, kind=ROLLOUTS) for verb in ("get", "patch", "watch")),
+    *to_change(ROLLOUTS),
     Right(verb="patch", kind=ROLLOUT_STATUS),
     Right(verb="list", kind=REPLICA_SETS),
-    Right(verb="watch", kind=PODS),
+    *to_follow(PODS),
 )
 
 
@@ -89,7 +87,7 @@ class ArgoCanary:
         guard = await guard_against_gitops(
             world.cluster, update.rollout, f"Rollout {target.rollout}"
         )
-        preflights = await _preflights(update, world)
+        preflights = await _preflights(update, service, world)
         return _plan(
             name,
             update,
@@ -126,18 +124,13 @@ class ArgoCanary:
         )
 
 
-async def _preflights(update: Update, world: World) -> tuple[Preflight, ...]:
-    cluster, target = world.cluster, update.target
-    rights = await check_rights(cluster, target.namespace, _RIGHTS)
-    checks: tuple[Preflight, ...] = ()
-    if "template" in update.rollout["spec"]:
-        operations = guarded(update.rollout, [template_change(update)])
-        checks = (
-            await check_patch(cluster, ROLLOUTS, target.namespace, target.rollout, operations),
-        )
-    else:
-        checks = (passed(DRY_RUN, "Only the status is changed."),)
-    return (_check_capacity(update), *checks, rights)
+async def _preflights(update: Update, service: ServiceEntry, world: World) -> tuple[Preflight, ...]:
+    rights = (*_RIGHTS, *to_count(service))
+    return (
+        _check_capacity(update),
+        await check_writes(world.cluster, writes_of(update)),
+        await check_rights(world.cluster, update.target.namespace, rights),
+    )
 
 
 def _check_capacity(update: Update) -> Preflight:

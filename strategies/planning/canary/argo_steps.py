@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import json
-
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Milestone, Step, StepSpec
 from strategies.commands import json_patch, kubectl
 from strategies.kubernetes.drains import drain_step
 from strategies.planning.canary.argo_update import POD_HASH, Update
-from strategies.steps.abort_rollout import ROLLOUTS, AbortRollout, AbortRolloutParams
+from strategies.preflights.dry_run import Write
+from strategies.steps.abort_rollout import (
+    ROLLOUTS,
+    AbortRollout,
+    AbortRolloutParams,
+    abort_operations,
+)
 from strategies.steps.check_ready import CheckReady, CheckReadyParams
 from strategies.steps.set_fields import FieldChange, SetFields, SetFieldsParams, guarded
 
 _READY_SECONDS = 30.0
 _CONTROLLER_SECONDS = 60.0
+_RESOURCE = "rollouts.argoproj.io"
 
 
 def steps_of(update: Update, service: ServiceEntry) -> tuple[Step, ...]:
@@ -31,6 +36,19 @@ def steps_of(update: Update, service: ServiceEntry) -> tuple[Step, ...]:
     ready = (_ready_step(update),) if update.routed else ()
     back = (_template_step(update),) if "template" in update.rollout["spec"] else ()
     return (*ready, _abort_step(update), drain, *back)
+
+
+def writes_of(update: Update) -> tuple[Write, ...]:
+    """What the steps send to the API server, for dry runs."""
+    target = update.target
+    where = {"kind": ROLLOUTS, "namespace": target.namespace, "name": target.rollout}
+    stable, canary = update.hashes
+    abort = tuple(abort_operations(stable, canary, abort=True))
+    status = Write.model_validate({**where, "operations": abort, "subresource": "status"})
+    if "template" not in update.rollout["spec"]:
+        return (status,)
+    patch = tuple(guarded(update.rollout, [template_change(update)]))
+    return (status, Write.model_validate({**where, "operations": patch}))
 
 
 def _ready_step(update: Update) -> Step:
@@ -76,24 +94,29 @@ def _abort_step(update: Update) -> Step:
         patience_seconds=_CONTROLLER_SECONDS,
     )
     undo = params.model_copy(update={"abort": False})
-    patch = json.dumps({"status": {"abort": True}})
     return Step(
         title=f"Abort the update of Rollout {target.rollout} to {update.release(update.canary)}",
         action=StepSpec(kind=AbortRollout.name, params=params.model_dump(mode="json")),
         expects={"stableRS": stable, "currentPodHash": canary, "abort": False},
-        inverse=StepSpec(kind=AbortRollout.name, params=undo.model_dump(mode="json")),
-        command=kubectl(
-            target.namespace,
-            "patch",
-            "rollouts.argoproj.io",
-            target.rollout,
-            "--subresource=status",
-            "--type=merge",
-            "-p",
-            patch,
+        inverse=StepSpec(
+            kind=AbortRollout.name,
+            params=undo.model_dump(mode="json"),
+            command=_abort_command(undo),
         ),
+        command=_abort_command(params),
         estimate_seconds=5.0,
         milestone=Milestone.SWITCHED,
+    )
+
+
+def _abort_command(params: AbortRolloutParams) -> str:
+    """With the tests: an abort with nothing in progress scales the stable side to zero."""
+    return json_patch(
+        params.namespace,
+        _RESOURCE,
+        params.rollout,
+        abort_operations(params.stable, params.canary, abort=params.abort),
+        subresource="status",
     )
 
 
@@ -118,12 +141,15 @@ def _template_step(update: Update) -> Step:
         "aborted state would start the canary anew",
         action=StepSpec(kind=SetFields.name, params=params.model_dump(mode="json")),
         expects={"template": change.old},
-        inverse=StepSpec(kind=SetFields.name, params=inverse.model_dump(mode="json")),
+        inverse=StepSpec(
+            kind=SetFields.name,
+            params=inverse.model_dump(mode="json"),
+            command=json_patch(
+                target.namespace, _RESOURCE, target.rollout, guarded(update.rollout, [back])
+            ),
+        ),
         command=json_patch(
-            target.namespace,
-            "rollouts.argoproj.io",
-            target.rollout,
-            guarded(update.rollout, [change]),
+            target.namespace, _RESOURCE, target.rollout, guarded(update.rollout, [change])
         ),
         estimate_seconds=2.0,
     )

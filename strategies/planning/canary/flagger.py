@@ -22,7 +22,7 @@ from strategies.planning.canary.flagger_analysis import (
 )
 from strategies.planning.canary.pair import check_capacity
 from strategies.planning.canary.steps import CanarySteps
-from strategies.preflights.rights import Right, check_rights
+from strategies.preflights.rights import Right, check_rights, to_follow
 from strategies.preflights.verdicts import blocked, passed, warned
 from strategies.steps.rollback_gate import (
     CANARIES,
@@ -34,11 +34,8 @@ from strategies.targets import choose, rated
 
 _RIGHTS = (
     Right(verb="get", kind=CANARIES),
-    Right(verb="watch", kind=CANARIES),
     Right(verb="get", kind=DEPLOYMENTS),
-    Right(verb="watch", kind=DEPLOYMENTS),
-    Right(verb="watch", kind=REPLICA_SETS),
-    Right(verb="watch", kind=PODS),
+    *to_follow(CANARIES, DEPLOYMENTS, REPLICA_SETS, PODS),
 )
 _INTERVALS = 3
 """So many analyses Flagger may take until it acts; it asks the gate once in each."""

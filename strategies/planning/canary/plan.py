@@ -11,24 +11,20 @@ from bot.domain.plan import Candidate, Plan, Preflight
 from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, PODS, REPLICA_SETS
 from bot.ports.world import World
 from strategies.kubernetes.gitops import GitOpsGuard, guard_against_gitops
+from strategies.kubernetes.scaler_steps import pausing
 from strategies.kubernetes.scalers import SCALED_OBJECTS, check_scalers
 from strategies.planning.canary.pair import Pair, check_capacity, check_owner, check_selector
 from strategies.planning.canary.steps import CanarySteps
-from strategies.preflights.dry_run import NAME as DRY_RUN
-from strategies.preflights.dry_run import check_patch
-from strategies.preflights.rights import POD_PROXY, Right, check_rights
-from strategies.preflights.verdicts import passed, warned
+from strategies.preflights.dry_run import Write, check_writes, scaling
+from strategies.preflights.rights import Right, check_rights, to_change, to_count, to_follow
+from strategies.preflights.verdicts import warned
 from strategies.steps.set_fields import guarded
 
 _RIGHTS = (
-    Right(verb="get", kind=DEPLOYMENTS),
-    Right(verb="patch", kind=DEPLOYMENTS),
-    Right(verb="watch", kind=DEPLOYMENTS),
-    Right(verb="watch", kind=REPLICA_SETS),
-    Right(verb="watch", kind=PODS),
+    *to_change(DEPLOYMENTS),
+    *to_follow(REPLICA_SETS, PODS),
     Right(verb="list", kind=AUTOSCALERS),
 )
-_CHANGES = ("get", "patch", "watch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +96,9 @@ class CanaryPlan:
 
     def _rights(self) -> tuple[Right, ...]:
         traffic = self.pair.traffic
-        split = (Right(verb=verb, kind=traffic.kind) for verb in _CHANGES) if traffic else ()
-        scaler = self.pair.canary.scalers.scaled_object
-        keda = (Right(verb=verb, kind=SCALED_OBJECTS) for verb in _CHANGES) if scaler else ()
-        proxy = (Right(verb="get", kind=POD_PROXY),) if self.service.pod_metrics else ()
-        return (*_RIGHTS, *split, *keda, *proxy)
+        split = to_change(traffic.kind) if traffic else ()
+        keda = to_change(SCALED_OBJECTS) if self.pair.canary.scalers.scaled_object else ()
+        return (*_RIGHTS, *split, *keda, *to_count(self.service))
 
     def _always(self) -> tuple[Preflight, ...]:
         traffic = self.pair.traffic
@@ -119,15 +113,13 @@ class CanaryPlan:
         )
 
     async def _dry_run(self, world: World) -> Preflight:
-        traffic, target = self.pair.traffic, self.pair.target
+        pair, traffic = self.pair, self.pair.traffic
+        namespace = pair.target.namespace
+        writes = scaling(DEPLOYMENTS, namespace, pair.canary.name, 0)
         if traffic is not None and traffic.fields:
-            operations = guarded(traffic.manifest, traffic.fields)
-            return await check_patch(
-                world.cluster, traffic.kind, target.namespace, traffic.name, operations
+            patch = tuple(guarded(traffic.manifest, traffic.fields))
+            writes += (
+                Write(kind=traffic.kind, namespace=namespace, name=traffic.name, operations=patch),
             )
-        replicas = [{"op": "replace", "path": "/spec/replicas", "value": 0}]
-        if self.pair.canary.replicas == 0:
-            return passed(DRY_RUN, "Nothing is changed but the scaler.")
-        return await check_patch(
-            world.cluster, DEPLOYMENTS, target.namespace, self.pair.canary.name, replicas
-        )
+        writes += await pausing(world.cluster, namespace, pair.canary.scalers)
+        return await check_writes(world.cluster, writes)

@@ -17,7 +17,13 @@ from strategies.planning.rolling.estimates import grace_seconds
 from strategies.steps.await_no_pods import AwaitNoPods, AwaitNoPodsParams
 from strategies.steps.check_ready import CheckReady, CheckReadyParams
 from strategies.steps.scale import Scale, ScaleParams
-from strategies.steps.set_fields import FieldChange, SetFields, SetFieldsParams, guarded
+from strategies.steps.set_fields import (
+    FieldChange,
+    SetFields,
+    SetFieldsParams,
+    guarded,
+    with_fields,
+)
 
 _READY_SECONDS = 30.0
 """Patience for a stable side that was ready when the plan was made."""
@@ -109,15 +115,20 @@ class CanarySteps:
             }
         )
         also = f", and the canary's {traffic.always}" if traffic.always else ""
-        group = traffic.kind.api_version.partition("/")[0]
+        resource = f"{traffic.kind.plural}.{traffic.kind.api_version.partition('/')[0]}"
+        changed = with_fields(traffic.manifest, traffic.fields)
         return Step(
             title=f"Give the canary 0 % instead of {traffic.share:.0%} in {traffic.what}{also}",
             action=_spec(SetFields.name, params),
             expects={".".join(one.path): one.old for one in traffic.fields},
-            inverse=_spec(SetFields.name, inverse),
+            inverse=_spec(
+                SetFields.name,
+                inverse,
+                json_patch(self._namespace, resource, traffic.name, guarded(changed, back)),
+            ),
             command=json_patch(
                 self._namespace,
-                f"{traffic.kind.plural}.{group}",
+                resource,
                 traffic.name,
                 guarded(traffic.manifest, traffic.fields),
             ),
@@ -140,7 +151,8 @@ class CanarySteps:
                 **more,
             }
         )
-        return _spec(Scale.name, params)
+        command = kubectl(self._namespace, "scale", f"deployment/{side.name}", f"--replicas={new}")
+        return _spec(Scale.name, params, command)
 
     @property
     def _end_seconds(self) -> float:
@@ -149,12 +161,13 @@ class CanarySteps:
 
     def _down_step(self) -> Step:
         side, replicas_are_weight = self.pair.canary, self.pair.traffic is None
+        down = self._scale(side.replicas, 0, empty=not replicas_are_weight)
         return Step(
             title=f"Scale Deployment {side.name} ({side.release}) down from {side.replicas} to 0",
-            action=self._scale(side.replicas, 0, empty=not replicas_are_weight),
+            action=down.model_copy(update={"command": ""}),
             expects={"replicas": side.replicas},
             inverse=self._scale(0, side.replicas, ready=True),
-            command=kubectl(self._namespace, "scale", f"deployment/{side.name}", "--replicas=0"),
+            command=down.command,
             estimate_seconds=2.0,
             milestone=Milestone.SWITCHED if replicas_are_weight else None,
         )
@@ -194,5 +207,5 @@ class CanarySteps:
         )
 
 
-def _spec(kind: str, params: Value) -> StepSpec:
-    return StepSpec(kind=kind, params=params.model_dump(mode="json"))
+def _spec(kind: str, params: Value, command: str = "") -> StepSpec:
+    return StepSpec(kind=kind, params=params.model_dump(mode="json"), command=command)

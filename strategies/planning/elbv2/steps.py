@@ -136,7 +136,7 @@ class Elbv2Change:
             title=title,
             action=_spec(Elbv2Forward.name, params),
             expects={"actions": comparable(old)},
-            inverse=_spec(Elbv2Forward.name, inverse),
+            inverse=_spec(Elbv2Forward.name, inverse, self.balancing.place.command(old)),
             command=self.balancing.place.command(new),
             estimate_seconds=estimate,
             milestone=milestone,
@@ -226,5 +226,5 @@ def _drain_command(params: Elbv2AwaitDrainParams) -> str:
     return f"sleep {wait:g}; {call} {span}"
 
 
-def _spec(kind: str, params: Value) -> StepSpec:
-    return StepSpec(kind=kind, params=params.model_dump(mode="json"))
+def _spec(kind: str, params: Value, command: str = "") -> StepSpec:
+    return StepSpec(kind=kind, params=params.model_dump(mode="json"), command=command)

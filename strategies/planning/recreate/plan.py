@@ -9,32 +9,27 @@ from datetime import datetime
 from bot.domain.plan import Candidate, Plan, Preflight
 from bot.domain.values import spoken
 from bot.domain.workloads import is_complete, progress_of
-from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, EVENTS, PODS, REPLICA_SETS
+from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, EVENTS, PODS, REPLICA_SETS, Cluster
 from bot.ports.world import World
 from strategies.kubernetes.gitops import GitOpsGuard
+from strategies.kubernetes.rollout_steps import version_port
+from strategies.kubernetes.scaler_steps import pausing
 from strategies.kubernetes.scalers import SCALED_OBJECTS, check_scalers
 from strategies.planning.recreate.change import RecreateChange
 from strategies.planning.recreate.steps import RecreateSteps, downtime_seconds
 from strategies.preflights.configuration import NAME as REFERENCES
 from strategies.preflights.configuration import check_references
-from strategies.preflights.rights import POD_PROXY, Right, check_rights
+from strategies.preflights.dry_run import Write, check_writes, scaling
+from strategies.preflights.rights import POD_PROXY, Right, check_rights, to_change, to_follow
 from strategies.preflights.scaling import AUTOSCALER, BUDGET, check_budget
 from strategies.preflights.verdicts import blocked, or_unknown, passed, warned
+from strategies.steps.set_paused import paused_operations
 
 _RIGHTS = (
-    Right(verb="get", kind=DEPLOYMENTS),
-    Right(verb="patch", kind=DEPLOYMENTS),
-    Right(verb="watch", kind=DEPLOYMENTS),
-    Right(verb="watch", kind=REPLICA_SETS),
-    Right(verb="watch", kind=PODS),
-    Right(verb="get", kind=POD_PROXY),
+    *to_change(DEPLOYMENTS),
+    *to_follow(REPLICA_SETS, PODS),
     Right(verb="list", kind=AUTOSCALERS),
     Right(verb="list", kind=EVENTS),
-)
-_KEDA_RIGHTS = (
-    Right(verb="get", kind=SCALED_OBJECTS),
-    Right(verb="patch", kind=SCALED_OBJECTS),
-    Right(verb="watch", kind=SCALED_OBJECTS),
 )
 
 
@@ -49,11 +44,11 @@ class RecreatePlan:
         """Everything that can be known before."""
         change, cluster = self.change, world.cluster
         namespace = change.target.namespace
-        rights = (*_RIGHTS, *(_KEDA_RIGHTS if change.scalers.scaled_object else ()))
         checks = await asyncio.gather(
-            check_rights(cluster, namespace, rights),
+            check_rights(cluster, namespace, self._rights()),
             or_unknown(REFERENCES, check_references(cluster, namespace, change.outcome.template)),
             or_unknown(BUDGET, check_budget(cluster, namespace, change.deployment)),
+            self._scaling(cluster),
         )
         return (
             self._downtime_preflight(),
@@ -62,6 +57,24 @@ class RecreatePlan:
             *change.outcome.preflights,
             *checks,
         )
+
+    def _rights(self) -> tuple[Right, ...]:
+        change = self.change
+        keda = to_change(SCALED_OBJECTS) if change.scalers.scaled_object else ()
+        asks = version_port(change.service) is not None
+        proxy = (Right(verb="get", kind=POD_PROXY),) if asks else ()
+        return (*_RIGHTS, *keda, *proxy)
+
+    async def _scaling(self, cluster: Cluster) -> Preflight:
+        """The template's own write has been tried already, to find out what comes of it."""
+        change = self.change
+        namespace, name = change.target.namespace, change.target.deployment
+        writes = scaling(DEPLOYMENTS, namespace, name, 0, change.restored)
+        if change.deployment["spec"].get("paused"):
+            resumed = tuple(paused_operations(False))
+            writes += (Write(kind=DEPLOYMENTS, namespace=namespace, name=name, operations=resumed),)
+        writes += await pausing(cluster, namespace, change.scalers)
+        return await check_writes(cluster, writes, name="Dry run of the scaling")
 
     def build(
         self,

@@ -158,7 +158,12 @@ class RecreateSteps:
                 "patience_seconds": _CONTROLLER_SECONDS,
             }
         )
-        back = [{"op": "replace", "path": "/spec/template", "value": self.change.old_template}]
+        back = revert_operations(
+            self.change.deployment,
+            self.change.outcome.template,
+            self.change.old_template,
+            params.annotations,
+        )
         target = self.change.target
         command = json_patch(target.namespace, "deployment", target.deployment, back)
         return _spec(RevertTemplate.name, params).model_copy(update={"command": command})

@@ -24,8 +24,8 @@ from strategies.planning.rolling.estimates import recreates, rollout_seconds
 from strategies.planning.rolling.steps import RollingChange
 from strategies.preflights.configuration import NAME as REFERENCES
 from strategies.preflights.configuration import check_references
-from strategies.preflights.dry_run import check_patch
-from strategies.preflights.rights import POD_PROXY, Right, check_rights
+from strategies.preflights.dry_run import check_writes
+from strategies.preflights.rights import POD_PROXY, Right, check_rights, to_change, to_follow
 from strategies.preflights.scaling import AUTOSCALER, BUDGET, check_autoscaler, check_budget
 from strategies.preflights.verdicts import blocked, or_unknown, passed, warned
 
@@ -46,9 +46,7 @@ class RollingPlan:
             or_unknown(REFERENCES, check_references(cluster, namespace, change.template)),
             or_unknown(AUTOSCALER, check_autoscaler(cluster, namespace, workload)),
             or_unknown(BUDGET, check_budget(cluster, namespace, workload)),
-            check_patch(
-                cluster, change.resource, namespace, change.target.workload, change.operations()
-            ),
+            check_writes(cluster, change.writes()),
         )
         own = (self._rollout_preflight(), self._replicas_preflight(), *self._update_preflights())
         return (*own, *checks, change.guard.preflight)
@@ -86,11 +84,8 @@ class RollingPlan:
         resource = self.change.resource
         ordered = is_ordered(self.change.workload)
         return (
-            Right(verb="get", kind=resource),
-            Right(verb="patch", kind=resource),
-            Right(verb="watch", kind=resource),
-            Right(verb="watch", kind=revision_kind(self.change.target.kind)),
-            Right(verb="watch", kind=PODS),
+            *to_change(resource),
+            *to_follow(revision_kind(self.change.target.kind), PODS),
             *((Right(verb="delete", kind=PODS),) if ordered else ()),
             *((Right(verb="get", kind=POD_PROXY),) if self.change.asks_pods else ()),
         )

@@ -31,6 +31,7 @@ from strategies.kubernetes.rollout_steps import (
 )
 from strategies.planning.rolling.estimates import grace_seconds, rollout_seconds
 from strategies.planning.rolling.targets import Destination, LiveWorkload
+from strategies.preflights.dry_run import Write
 from strategies.steps.delete_broken_pods import DeleteBrokenPods, DeleteBrokenPodsParams
 from strategies.steps.revert_template import (
     RevertTemplate,
@@ -38,7 +39,7 @@ from strategies.steps.revert_template import (
     revert_operations,
 )
 from strategies.steps.rollout import WORKLOADS, RolloutParams, portable_annotations
-from strategies.steps.set_paused import SetPaused, SetPausedParams
+from strategies.steps.set_paused import SetPaused, SetPausedParams, paused_operations
 
 _CONTROLLER_SECONDS = 60.0
 """Patience for the controller to see a change; it normally takes milliseconds."""
@@ -112,6 +113,21 @@ class RollingChange:
             self.workload["spec"]["template"],
             self.template,
             self.destination.annotations,
+        )
+
+    def writes(self) -> tuple[Write, ...]:
+        """What the steps send to the API server, for dry runs."""
+        patches = [self.operations()]
+        if self.paused:
+            patches.append(paused_operations(False))
+        return tuple(
+            Write(
+                kind=self.resource,
+                namespace=self.target.namespace,
+                name=self.target.workload,
+                operations=tuple(patch),
+            )
+            for patch in patches
         )
 
     @property
