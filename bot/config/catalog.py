@@ -8,117 +8,20 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from bot.config.addresses import ServerUrl, UrlPath
 from bot.config.alerts import Alerts
 from bot.config.destinations import Destination, EmailDestination
 from bot.config.durations import Duration
-from bot.config.metrics import MetricsSettings, PodMetrics
-from bot.config.paperwork import (
-    GitHubSettings,
-    PaperworkSettings,
-    PostMortemSettings,
-    ReleasePlanSettings,
-)
-from bot.config.references import ChannelRef, PersonRef
-from bot.config.smoke import SmokeTest
-from bot.config.targets import ComposedTarget, RollbackTarget
+from bot.config.paperwork import PaperworkSettings, PostMortemSettings
+from bot.config.people import People, Updates
+from bot.config.service import ServiceEntry
+from bot.config.targets import ComposedTarget
 from bot.config.targets.composed import ComposedPart
-from bot.config.verification import Dependency, Probes, Verification, is_address
+from bot.config.verification import Verification, is_address
 from bot.domain.approval import ApprovalPolicy
-from bot.domain.assessment import Severity, Thresholds
-from bot.domain.events import Role
+from bot.domain.assessment import Severity
 from bot.domain.values import Value
 
-
-class ServiceEntry(Value):
-    """One service."""
-
-    description: str = ""
-    """One line for people."""
-    public_name: str = ""
-    """How customers know the service; empty for its name in the catalog."""
-    url: ServerUrl | None = None
-    """Where users reach it; used for the health and version checks."""
-    health_path: UrlPath | None = "/health"
-    """Answers 200 while the service is well; null when there is none."""
-    version_path: UrlPath | None = "/version"
-    """Answers the release, as JSON {"version": …} or plain text; null when there is none."""
-    version_label: str = "app.kubernetes.io/version"
-    """Pod label that names the release; without it the image tag does."""
-    instance_port: int | None = Field(default=None, ge=1, le=65535)
-    """Port on which each pod answers the version path; default: the port of `pods` metrics.
-    With metrics from elsewhere name it, or no version can be proven."""
-    rollback: tuple[RollbackTarget, ...] = Field(min_length=1)
-    """Ways to roll back, the preferred one first."""
-    metrics: MetricsSettings | None = None
-    """Where request counts come from; without them nothing can be proven recovered."""
-    thresholds: Thresholds = Thresholds()
-    """Where the decision matrix draws its lines for this service."""
-    verification: Verification | None = None
-    """How recovery of this service is proven; default: the catalog's."""
-    smoke_tests: tuple[SmokeTest, ...] = ()
-    """Users' tasks that must work before the service is called recovered."""
-    probes: Probes | None = None
-    """Requests of the bot's own while users' are too few to prove anything."""
-    dependencies: tuple[Dependency, ...] = ()
-    """What the service needs: names of services of this catalog, or addresses that answer 2xx."""
-    approval: ApprovalPolicy | None = None
-    """Who must approve for this service; default: the catalog's."""
-    stakeholder_channels: tuple[ChannelRef, ...] = ()
-    """Told every update, beside the channels of ``updates``."""
-    github: GitHubSettings | None = None
-    """Where the service's code and releases are; None compares no changes."""
-    release_plan: ReleasePlanSettings | None = None
-    """Where the rollback summary is appended; None leaves the release plan alone."""
-
-    @model_validator(mode="after")
-    def _release_plan_has_a_place(self) -> ServiceEntry:
-        wants_github = self.release_plan is not None and self.release_plan.provider == "github"
-        if wants_github and (self.github is None or self.github.token is None):
-            raise ValueError("a release plan on GitHub needs “github” with a “token”")
-        return self
-
-    @model_validator(mode="after")
-    def _reachable_for_smoke_tests_and_probes(self) -> ServiceEntry:
-        names = [test.name for test in self.smoke_tests]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two smoke tests are called “{name}”")
-        if self.url is not None:
-            return self
-        needy = [t.name for t in self.smoke_tests if any(r.path for r in t.requests)]
-        if needy:
-            raise ValueError(f"smoke test “{needy[0]}” has paths, but the service has no url")
-        if self.probes is not None:
-            raise ValueError("probes need the service's url")
-        return self
-
-    @property
-    def pod_metrics(self) -> PodMetrics | None:
-        """How the service's own pods are read; None where another system measures it, or none."""
-        return self.metrics if isinstance(self.metrics, PodMetrics) else None
-
-
-class People(Value):
-    """Who does what."""
-
-    roles: dict[Role, tuple[PersonRef, ...]] = Field(default_factory=dict)
-    """Who fills each role of the incident team."""
-    release_managers: tuple[PersonRef, ...] = Field(min_length=1)
-    """May approve plans at once."""
-    on_call_leads: tuple[PersonRef, ...] = ()
-    """May approve when no release manager answers in time."""
-    requesters: tuple[PersonRef, ...] = ()
-    """Who may declare an incident; nobody named means every member."""
-
-
-class Updates(Value):
-    """Posts to the stakeholders."""
-
-    every: Duration = timedelta(minutes=10)
-    """Time between two updates."""
-    channels: tuple[ChannelRef, ...] = ()
-    """Channels that get every update of every incident."""
+__all__ = ["AssessmentSettings", "Catalog", "People", "ServiceEntry", "Updates"]
 
 
 class AssessmentSettings(Value):
