@@ -19,6 +19,7 @@ _MARKS = {
 }
 PATIENCE = 30.0
 """Seconds that one check may take; all of them run at the same time."""
+_IS_IT_UP = "Look whether it is up, and reachable from where the bot runs."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +48,10 @@ async def _looked(check: Check, patience: float) -> Sequence[Finding]:
         async with asyncio.timeout(patience):
             return await check.look()
     except TimeoutError:
-        slow = TemporaryError(
-            f"It was not done after {patience:g} s.",
-            "Look whether it is up, and reachable from where the bot runs.",
-        )
+        slow = TemporaryError(f"It was not done after {patience:g} s.", _IS_IT_UP)
         return [failed(check.subject, slow)]
+    except TemporaryError as error:
+        return [failed(check.subject, TemporaryError(error.what, error.remedy or _IS_IT_UP))]
     except RollbackBotError as error:
         return [failed(check.subject, error)]
     except Exception as error:
