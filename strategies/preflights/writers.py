@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from bot.config.targets.database import Writer
 from bot.domain.plan import Preflight
 from bot.domain.values import Value
-from bot.domain.workloads import name_of, selector_of
-from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, PODS
+from bot.domain.workloads import selector_of
+from bot.ports.cluster import DEPLOYMENTS, PODS
 from bot.ports.world import World
-from strategies.preflights.dry_run import check_patch
+from strategies.kubernetes.scaler_steps import pausing
+from strategies.kubernetes.scalers import SCALED_OBJECTS, Scalers, check_scalers, find_scalers
+from strategies.preflights.dry_run import check_writes, scaling
 from strategies.preflights.gitops import check_gitops
 from strategies.preflights.rights import check_rights, to_change, to_follow
 from strategies.preflights.verdicts import or_unknown, passed, warned
-from strategies.steps.scale_writers import scale_operations
 
 NAME = "Writers"
 _RIGHTS = (*to_change(DEPLOYMENTS), *to_follow(PODS))
@@ -30,7 +31,12 @@ class RecordedWriter(Value):
     replicas: int
     restored: int
     """Replicas to start with again: an autoscaler's minimum counts, it never starts from 0."""
-    autoscaled: bool
+    scalers: Scalers
+
+    @property
+    def autoscaled(self) -> bool:
+        """Whether anything beside people changes the number of its pods."""
+        return self.scalers.owner is not None
 
 
 async def record_writers(world: World, writers: Sequence[Writer]) -> tuple[RecordedWriter, ...]:
@@ -41,20 +47,14 @@ async def record_writers(world: World, writers: Sequence[Writer]) -> tuple[Recor
 async def _record(world: World, writer: Writer) -> RecordedWriter:
     deployment = await world.cluster.get(DEPLOYMENTS, writer.namespace, writer.deployment)
     replicas = int(deployment["spec"].get("replicas", 1))
-    scalers = [
-        one
-        for one in await world.cluster.list(AUTOSCALERS, writer.namespace)
-        if one["spec"]["scaleTargetRef"].get("kind") == "Deployment"
-        and one["spec"]["scaleTargetRef"].get("name") == name_of(deployment)
-    ]
-    least = max((int(one["spec"].get("minReplicas", 1)) for one in scalers), default=0)
+    scalers = await find_scalers(world.cluster, writer.namespace, writer.deployment)
     return RecordedWriter(
         namespace=writer.namespace,
         deployment=writer.deployment,
         selector=selector_of(deployment),
         replicas=replicas,
-        restored=max(replicas, least) if replicas else 0,
-        autoscaled=bool(scalers),
+        restored=max(replicas, scalers.minimum) if replicas else 0,
+        scalers=scalers,
     )
 
 
@@ -86,16 +86,21 @@ async def _check(world: World, writer: RecordedWriter) -> list[Preflight]:
     name, namespace = writer.deployment, writer.namespace
     if writer.replicas == 0:
         return [passed(NAME, f"Deployment {name} stands at 0 replicas already and stays there.")]
-    deployment = await world.cluster.get(DEPLOYMENTS, namespace, name)
+    cluster = world.cluster
+    deployment = await cluster.get(DEPLOYMENTS, namespace, name)
+    keda = to_change(SCALED_OBJECTS) if writer.scalers.scaled_object else ()
+    writes = (
+        *scaling(DEPLOYMENTS, namespace, name, 0, writer.restored),
+        *await pausing(cluster, namespace, writer.scalers),
+    )
     return [
         passed(
             NAME,
             f"Deployment {name} is stopped meanwhile and then started with {writer.restored} "
             "replicas.",
         ),
-        await check_rights(world.cluster, namespace, _RIGHTS),
-        await or_unknown("GitOps", check_gitops(world.cluster, deployment, f"Deployment {name}")),
-        await check_patch(
-            world.cluster, DEPLOYMENTS, namespace, name, scale_operations(writer.replicas, 0)
-        ),
+        check_scalers(writer.scalers, name, restored=writer.restored),
+        await check_rights(cluster, namespace, (*_RIGHTS, *keda)),
+        await or_unknown("GitOps", check_gitops(cluster, deployment, f"Deployment {name}")),
+        await check_writes(cluster, writes),
     ]

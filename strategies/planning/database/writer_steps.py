@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from bot.domain.plan import Milestone, Step, StepSpec
 from bot.domain.values import spoken
 from strategies.commands import json_patch, kubectl
+from strategies.kubernetes.scaler_steps import pause_step, resume_step
+from strategies.kubernetes.scalers import Scaler
 from strategies.preflights.writers import RecordedWriter
 from strategies.steps.scale_writers import ScaleWriters, ScaleWritersParams, scale_operations
 
@@ -15,14 +17,35 @@ START_SECONDS = 30.0
 
 
 def stop_steps(writers: Sequence[RecordedWriter], *, patience: float) -> tuple[Step, ...]:
-    """Scale each to 0."""
-    return tuple(_step(one, patience, start=False, last=False) for one in writers if one.replicas)
+    """Scale each to 0, with KEDA paused, which would start it again at once."""
+    running = [one for one in writers if one.replicas]
+    return tuple(
+        step
+        for one in running
+        for step in (
+            *(pause_step(one.namespace, scaler) for scaler in _awake(one)),
+            _step(one, patience, start=False, last=False),
+        )
+    )
 
 
 def start_steps(writers: Sequence[RecordedWriter], *, patience: float) -> tuple[Step, ...]:
     """Scale each to what was recorded; users are served again after the last one."""
     running = [one for one in writers if one.replicas]
-    return tuple(_step(one, patience, start=True, last=one is running[-1]) for one in running)
+    return tuple(
+        step
+        for one in running
+        for step in (
+            _step(one, patience, start=True, last=one is running[-1]),
+            *(resume_step(one.namespace, scaler) for scaler in _awake(one)),
+        )
+    )
+
+
+def _awake(writer: RecordedWriter) -> tuple[Scaler, ...]:
+    """KEDA, where it scales the writer and nobody has paused it."""
+    scaler = writer.scalers.scaled_object
+    return (scaler,) if scaler and not scaler.paused else ()
 
 
 def downtime(writers: Sequence[RecordedWriter], between: float) -> str:

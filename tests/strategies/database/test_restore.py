@@ -22,6 +22,7 @@ from sandbox.shop import delivery, manifests
 from strategies.postgres.archives import checksum
 from strategies.registry import step_kind, strategy
 from tests.contracts.store_postgres import find_postgres
+from tests.strategies.custom_resources import define
 from tests.strategies.database.archived_shop import dump, names
 from tests.strategies.database.support import CHECKS, Shop, preflight, reloaded, steps_of
 from tests.strategies.support import NAMESPACE
@@ -293,6 +294,32 @@ async def test_writers_are_stopped_open_connections_ended_and_writers_started_ag
     await with_writers.undo(plan)
     assert replicas(sandbox) == 2
     assert with_writers.versions() == ["0040", "0041", "0042"]
+
+
+async def test_keda_is_paused_while_no_writer_may_run_and_resumed_afterwards(
+    with_writers: Shop, sandbox: Cluster
+) -> None:
+    gvr = define(sandbox, "keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
+    spec = {"scaleTargetRef": {"name": "payments"}, "minReplicaCount": 1}
+    metadata = {"name": "payments", "namespace": NAMESPACE}
+    sandbox.apply(
+        {"apiVersion": gvr.api_version, "kind": "ScaledObject", "metadata": metadata, "spec": spec}
+    )
+
+    def paused() -> bool:
+        marks = sandbox.store.get(gvr, NAMESPACE, "payments")["metadata"].get("annotations") or {}
+        return marks.get("autoscaling.keda.sh/paused") == "true"
+
+    plan = await with_writers.plan()
+    assert plan.is_safe, plan.blocks
+    assert preflight(plan, "Autoscaler").verdict is PreflightVerdict.WARN
+    swap = the(steps_of(plan, "swap-databases"))
+    for step in plan.steps[: plan.steps.index(swap)]:
+        await with_writers.run(step)
+    assert (paused(), replicas(sandbox)) == (True, 0)
+    for step in plan.steps[plan.steps.index(swap) :]:
+        await with_writers.run(step)
+    assert (paused(), replicas(sandbox)) == (False, 2)
 
 
 async def test_a_writer_that_somebody_scales_meanwhile_stops_it_and_names_who(
