@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime
 from urllib.parse import quote
 
 import structlog
 
+from bot.adapters.github_answers import (
+    Json,
+    commit,
+    issue,
+    moment,
+    pull_request,
+    told_in_titles,
+)
 from bot.adapters.github_api import PER_PAGE, GitHubApi, as_documented
 from bot.config.paperwork import GitHubSettings
-from bot.domain.events import Commit, PullRequest
+from bot.domain.events import PullRequest
 from bot.errors import NotFoundError, PermanentError, RollbackBotError
 from bot.ports.forge import Comparison, Draft, Issue, ReleaseNotes
 from bot.ports.outside import Secrets
 
 log = structlog.get_logger()
 
-Json = dict[str, Any]
-
 COMMIT_PAGES = 3
 """More commits are counted, not listed."""
 PULL_PAGES = 2
 """Pull requests that were updated last; a release's are among them."""
 ISSUE_PAGES = 10
-_SQUASHED = re.compile(r"(.*)\(#(\d+)\)\s*$")
-"""GitHub's default title of a squashed pull request."""
-_MERGED = re.compile(r"Merge pull request #(\d+) from (\S+)")
 
 
 class GitHub:
@@ -54,10 +55,10 @@ class GitHub:
             found += answer["commits"]
             if len(found) >= answer["total_commits"] or not answer["commits"]:
                 break
-        pulls = {**_told_in_titles(found, first), **await self._merged(place, found)}
+        pulls = {**told_in_titles(found, first), **await self._merged(place, found)}
         return Comparison(
             url=str(first["html_url"]),
-            commits=tuple(map(_commit, found)),
+            commits=tuple(map(commit, found)),
             pull_requests=tuple(pulls[number] for number in sorted(pulls)),
             total_commits=int(first["total_commits"]),
         )
@@ -85,9 +86,9 @@ class GitHub:
         order = {"state": "all", "sort": "created", "direction": "desc"}
         for page in range(1, ISSUE_PAGES + 1):
             answer = await self._api.get(place, "/issues", {**order, **_paged(page)})
-            young = [one for one in answer if _moment(one["created_at"]) >= since]
+            young = [one for one in answer if moment(one["created_at"]) >= since]
             # A pull request is an issue too, for this part of the API.
-            found += [_issue(one) for one in young if "pull_request" not in one]
+            found += [issue(one) for one in young if "pull_request" not in one]
             if len(young) < PER_PAGE:
                 return tuple(found)
         raise PermanentError(
@@ -106,7 +107,7 @@ class GitHub:
             "assignees": owners,
             "labels": list(draft.labels),
         }
-        return _issue(await self._api.send("POST", place, "/issues", body))
+        return issue(await self._api.send("POST", place, "/issues", body))
 
     @as_documented
     async def is_closed(self, place: GitHubSettings, url: str) -> bool:
@@ -130,18 +131,18 @@ class GitHub:
         if not commits:
             return {}
         shas = {str(commit["sha"]) for commit in commits}
-        oldest = min(_moment(commit["commit"]["committer"]["date"]) for commit in commits)
+        oldest = min(moment(commit["commit"]["committer"]["date"]) for commit in commits)
         order = {"state": "closed", "sort": "updated", "direction": "desc"}
         found: dict[int, PullRequest] = {}
         try:
             for page in range(1, PULL_PAGES + 1):
                 answer = await self._api.get(place, "/pulls", {**order, **_paged(page)})
                 found |= {
-                    one["number"]: _pull_request(one)
+                    one["number"]: pull_request(one)
                     for one in answer
                     if one.get("merged_at") and one.get("merge_commit_sha") in shas
                 }
-                if len(answer) < PER_PAGE or _moment(answer[-1]["updated_at"]) < oldest:
+                if len(answer) < PER_PAGE or moment(answer[-1]["updated_at"]) < oldest:
                     break
         except RollbackBotError as error:
             # The commits' titles name most of them.
@@ -151,62 +152,3 @@ class GitHub:
 
 def _paged(page: int) -> dict[str, str]:
     return {"per_page": str(PER_PAGE), "page": str(page)}
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _commit(one: Json) -> Commit:
-    return Commit(
-        sha=one["sha"],
-        title=_title(one),
-        author=_login(one.get("author")) or str(one["commit"]["author"]["name"]),
-        url=str(one.get("html_url") or ""),
-    )
-
-
-def _title(one: Json) -> str:
-    return str(one["commit"]["message"]).partition("\n")[0].strip()
-
-
-def _told_in_titles(commits: Sequence[Json], comparison: Json) -> dict[int, PullRequest]:
-    """Pull requests as the commits' own titles name them."""
-    repository = str(comparison["html_url"]).partition("/compare/")[0]
-    return {
-        number: PullRequest(
-            number=number, title=title, author=author, url=f"{repository}/pull/{number}"
-        )
-        for number, title, author in filter(None, map(_named_pull, commits))
-    }
-
-
-def _named_pull(one: Json) -> tuple[int, str, str] | None:
-    title = _title(one)
-    if merged := _MERGED.match(title):
-        rest = [line.strip() for line in str(one["commit"]["message"]).splitlines()[1:]]
-        # The second paragraph is the pull request's title; the branch names its author's fork.
-        return int(merged[1]), next(filter(None, rest), title), merged[2].partition("/")[0]
-    if squashed := _SQUASHED.match(title):
-        return int(squashed[2]), squashed[1].strip(), _commit(one).author
-    return None
-
-
-def _pull_request(one: Json) -> PullRequest:
-    return PullRequest(
-        number=one["number"],
-        title=str(one["title"]),
-        author=_login(one.get("user")),
-        url=str(one.get("html_url") or ""),
-    )
-
-
-def _login(account: Mapping[str, Any] | None) -> str:
-    """Deleted accounts are null."""
-    return str((account or {}).get("login") or "")
-
-
-def _issue(one: Json) -> Issue:
-    return Issue(
-        url=one["html_url"], body=str(one.get("body") or ""), is_open=one["state"] == "open"
-    )
