@@ -17,7 +17,16 @@ from bot.errors import RollbackBotError, TemporaryError
 from bot.pipeline import assess
 from bot.views import ids, modals, replies
 from bot.views.message import Message
-from handlers.desk import ACK_SECONDS, Ack, Body, Desk, actor_of, reply_ephemeral
+from handlers.desk import (
+    ACK_SECONDS,
+    Ack,
+    Body,
+    Desk,
+    actor_of,
+    attempt,
+    open_view,
+    reply_ephemeral,
+)
 from handlers.freeze import unfreeze
 
 log = structlog.get_logger()
@@ -27,7 +36,7 @@ SHOWN_IN_HISTORY = 10
 Answer = Callable[[Desk, Body, list[str]], Awaitable[Message]]
 """Carries out a subcommand; the list has the words behind it.
 
-A RollbackBotError is explained to the person; ``command_id`` is the request's identity.
+A RollbackBotError is explained to the person; ``command_id_of`` is the request's identity.
 """
 
 
@@ -52,7 +61,8 @@ def register(app: AsyncApp, desk: Desk) -> None:
         services = desk.context.catalog.services
         if word in services:
             await ack()
-            await open_assessment(desk, body, word, asked_in=str(body["channel_id"]))
+            opening = open_assessment(desk, body, word, asked_in=str(body["channel_id"]))
+            await attempt(desk, body, opening)
             return
         if not words:
             await ack(**_ephemeral(replies.choose_service(sorted(services))))
@@ -93,29 +103,17 @@ async def _said(answer: Awaitable[Message]) -> Message:
         )
 
 
-def command_id(body: Body) -> str:
-    """The identity of a typed command: Slack redelivers it unchanged, typing it again differs."""
-    return f"command/{body['trigger_id']}/{body['user_id']}"
-
-
 async def open_assessment(
     desk: Desk, body: Body, service: str, *, asked_in: str, prefill_id: str = ""
 ) -> None:
-    """Open the modal at once, whatever else is slow, and then fill it.
+    """Open the modal at once, whatever else is slow, and then fill it. Raises as ``open_view``.
 
     ``prefill_id`` names what is known already, as kept by ``assess.keep_prefill``.
     """
     draft_id = assess.new_draft_id()
-    try:
-        opened = await desk.client.views_open(
-            trigger_id=str(body["trigger_id"]),
-            view=modals.assessment_loading(service, draft_id=draft_id),
-        )
-    except SlackApiError as error:
-        # A redelivered command comes with a trigger that was used: the modal is open already.
-        log.warning("the modal could not be opened", error=str(error.response.get("error")))
+    view = await open_view(desk, body, modals.assessment_loading(service, draft_id=draft_id))
+    if view is None:
         return
-    view: dict[str, Any] = opened["view"]
     begun = assess.begin(
         desk.context,
         draft_id=draft_id,

@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import Any
 
 import structlog
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from bot.adapters.slack.client import SlackRefusedError, call
 from bot.adapters.slack.home import publisher
 from bot.domain.values import Actor
 from bot.errors import DuplicateRequestError, RollbackBotError, TemporaryError
@@ -82,13 +82,36 @@ def request_id_of(body: Body) -> str:
     return f"click/{action['action_ts']}/{body['user']['id']}/{action['action_id']}"
 
 
-async def open_view(desk: Desk, body: Body, view: dict[str, Any]) -> None:
-    """Open a modal for the person who clicked."""
+def command_id_of(body: Body) -> str:
+    """The identity of a typed command: Slack redelivers it unchanged, typing it again differs."""
+    return f"command/{body['trigger_id']}/{body['user_id']}"
+
+
+def submission_id_of(view: dict[str, Any]) -> str:
+    """The identity of a submission: a view is submitted once with success."""
+    return f"view/{view['id']}"
+
+
+async def open_view(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any] | None:
+    """Open a modal for the person who clicked or typed; None when it is open already.
+
+    Raises TemporaryError that tells the person to try again when Slack does not open it.
+    """
+    again = "Nothing was done. Press the button, or type the command, again."
+    trigger = str(body["trigger_id"])
     try:
-        await desk.client.views_open(trigger_id=str(body["trigger_id"]), view=view)
-    except SlackApiError as error:
-        # A redelivered click comes with a used trigger: the modal is open already.
-        log.warning("the modal could not be opened", error=str(error.response.get("error")))
+        opened = await call(
+            desk.client.views_open, subject="opening the form", trigger_id=trigger, view=view
+        )
+    except TemporaryError as error:
+        raise TemporaryError(error.what, again) from error
+    except SlackRefusedError as error:
+        if error.code == "exchanged_trigger_id":
+            # A redelivered request comes with a used trigger.
+            log.info("the modal is open already", user=actor_of(body).id)
+            return None
+        raise TemporaryError(f"The form could not be opened ({error.code}).", again) from error
+    return dict(opened["view"])
 
 
 async def acknowledge_within(ack: Ack, work: Awaitable[None]) -> None:
@@ -113,12 +136,14 @@ async def reply_ephemeral(desk: Desk, body: Body, message: Message) -> None:
     url = body.get("response_url")
     if url:
         webhook = AsyncWebhookClient(url)
-        await webhook.send(
+        answer = await webhook.send(
             text=message.text,
             blocks=list(message.blocks),
             response_type="ephemeral",
             replace_original=False,
         )
+        if answer.status_code != 200:
+            log.warning("a person was not told", user=user.id, status=answer.status_code)
         return
     channel = (body.get("channel") or {}).get("id") or body.get("channel_id")
     if not channel:
@@ -148,5 +173,7 @@ async def attempt(desk: Desk, body: Body, work: Awaitable[object]) -> None:
         await refused(desk, body, error)
     except Exception as error:
         log.exception("a handler failed unexpectedly")
-        what = f"Something unexpected went wrong ({type(error).__name__}); nothing was done."
-        await refused(desk, body, TemporaryError(what, "Try again; the bot's log has the details."))
+        what = f"Something unexpected went wrong ({type(error).__name__})."
+        # It may have gone wrong behind what was recorded.
+        remedy = "Look whether it was carried out, else try again; the bot's log has the details."
+        await refused(desk, body, TemporaryError(what, remedy))

@@ -10,7 +10,7 @@ from bot.errors import RefusedError
 from bot.pipeline import external
 from bot.views import ids, modals
 from handlers import forms
-from handlers.desk import Body, Desk, actor_of, open_view, request_id_of
+from handlers.desk import Body, Desk, actor_of, open_view, request_id_of, submission_id_of
 
 
 def _named(value: str) -> tuple[str, int]:
@@ -82,7 +82,7 @@ async def submit_edit(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str,
         incident_id,
         number,
         actor=actor_of(body),
-        request_id=f"view/{view['id']}",
+        request_id=submission_id_of(view),
         text=text,
     )
     return {"response_action": "clear"}

@@ -12,7 +12,7 @@ from bot.pipeline import follow_up, post_mortem
 from bot.views import ids
 from bot.views.post_mortem import move_form
 from handlers import forms
-from handlers.desk import Body, Desk, actor_of, open_view, request_id_of
+from handlers.desk import Body, Desk, actor_of, open_view, request_id_of, submission_id_of
 
 
 async def action_done(desk: Desk, body: Body, value: str) -> Incident:
@@ -52,7 +52,7 @@ async def move(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
         start=_chosen(view, meeting.zone),
         minutes=meeting.minutes,
         actor=actor_of(body),
-        request_id=f"view/{view['id']}",
+        request_id=submission_id_of(view),
     )
     return {"response_action": "clear"}
 

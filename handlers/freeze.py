@@ -7,7 +7,7 @@ from bot.pipeline.unfreeze import lift
 from bot.views import ids
 from bot.views.freeze import unfrozen_reply
 from bot.views.message import Message
-from handlers.desk import Body, Desk, actor_of
+from handlers.desk import Body, Desk, actor_of, command_id_of
 
 
 async def unfreeze(desk: Desk, body: Body, words: list[str]) -> Message:
@@ -20,6 +20,6 @@ async def unfreeze(desk: Desk, body: Body, words: list[str]) -> Message:
         desk.context,
         words[0],
         actor=actor_of(body),
-        request_id=f"command/{body['trigger_id']}/{body['user_id']}",
+        request_id=command_id_of(body),
     )
     return unfrozen_reply(lifted)

@@ -17,7 +17,7 @@ from bot.pipeline import approve, assess, conclude, declare, several, watch
 from bot.pipeline.team import check_team
 from bot.views import ids, modals
 from handlers import external, follow_up, forms
-from handlers.desk import Ack, Body, Desk, actor_of
+from handlers.desk import Ack, Body, Desk, actor_of, submission_id_of
 
 log = structlog.get_logger()
 
@@ -76,11 +76,6 @@ def _shows(view: dict[str, Any]) -> dict[str, Any]:
     return {"response_action": "update", "view": view}
 
 
-def request_id(view: dict[str, Any]) -> str:
-    """The identity of a submission: a view is submitted once with success."""
-    return f"view/{view['id']}"
-
-
 async def _assessment(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
     draft = await assess.load(desk.context, view["private_metadata"])
     filled = forms.assessment(view, draft)
@@ -108,7 +103,7 @@ async def _decision(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, A
         decision=forms.decision(view),
         actor=actor_of(body),
         target_release=forms.field(view, ids.TARGET) or None,
-        request_id=request_id(view),
+        request_id=submission_id_of(view),
     )
     desk.later(_name_channel(desk, incident, view["id"]), subject=f"name {incident.id}")
     text = f"*{incident.id}* is declared. Its channel is being opened…"
@@ -151,6 +146,7 @@ async def _reject(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any
         plan_hash=plan_hash,
         actor=actor_of(body),
         reason=forms.field(view, ids.REASON),
+        request_id=submission_id_of(view),
     )
     return {"response_action": "clear"}
 
@@ -162,7 +158,7 @@ async def _confirm(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, An
         incident_id,
         plan_hash=plan_hash,
         actor=actor_of(body),
-        request_id=request_id(view),
+        request_id=submission_id_of(view),
         typed=forms.field(view, ids.TEXT),
     )
     return {"response_action": "clear"}
@@ -182,7 +178,7 @@ async def _replan(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any
         incident_id,
         actor=actor_of(body),
         target=target,
-        request_id=request_id(view),
+        request_id=submission_id_of(view),
         parts=() if whole else tuple(sorted(chosen)),
     )
     return {"response_action": "clear"}
@@ -194,7 +190,7 @@ async def _words(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]
         view["private_metadata"],
         text=forms.field(view, ids.TEXT),
         actor=actor_of(body),
-        request_id=request_id(view),
+        request_id=submission_id_of(view),
     )
     return {"response_action": "clear"}
 
@@ -207,7 +203,7 @@ async def _resolve(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, An
         incident.id,
         conclusion=forms.conclusion(view, today=desk.context.clock.now().date()),
         actor=actor_of(body),
-        request_id=request_id(view),
+        request_id=submission_id_of(view),
     )
     return {"response_action": "clear"}
 

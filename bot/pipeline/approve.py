@@ -103,7 +103,13 @@ def approval_events(
 
 
 async def reject(
-    context: Context, incident_id: str, *, plan_hash: str, actor: Actor, reason: str
+    context: Context,
+    incident_id: str,
+    *,
+    plan_hash: str,
+    actor: Actor,
+    reason: str,
+    request_id: str = "",
 ) -> Incident:
     """Take a plan off the table; whoever may approve may reject, at any time."""
     if not await rights_of(context, actor):
@@ -118,7 +124,7 @@ async def reject(
             raise _explained(Refusal.OUTDATED, plan, incident, context)
         return Decision(events=(e.PlanRejected(by=actor, reason=reason),))
 
-    return await context.journal.record(incident_id, decide)
+    return await context.journal.record(incident_id, decide, request_id=request_id)
 
 
 async def request_plan(

@@ -176,8 +176,25 @@ async def test_a_defect_is_told_without_its_details(
     monkeypatch.setattr(front.process.store, "append", broken)
     assert (await front.person("ben").press(card, ids.APPROVE)).ok
     (told,) = front.whispers("ben")
-    assert "Something unexpected went wrong (ValueError); nothing was done." in told.plain
+    assert "Something unexpected went wrong (ValueError)" in told.plain
+    assert "Look whether it was carried out" in told.plain
     assert "xoxb-secret" not in told.plain
+
+
+@pytest.mark.parametrize("error", ["server", "refusal"])
+async def test_a_form_that_slack_does_not_open_is_not_passed_over_in_silence(
+    front: Front, error: str
+) -> None:
+    if error == "server":
+        front.company.slack.faults.server_error("views.open")
+    else:
+        front.company.slack.faults.error("views.open", "expired_trigger_id", times=1)
+    ana = front.person("ana")
+    await ana.command("/rollback checkout", channel="ops")
+    await ana.wait_for(lambda: bool(front.whispers("ana")))
+    (told,) = front.whispers("ana")
+    assert "type the command, again" in told.plain
+    assert "20.0%" in await front.form("ana")
 
 
 async def test_a_modal_that_was_closed_meanwhile_breaks_nothing(front: Front) -> None:
@@ -203,6 +220,16 @@ async def test_rejecting_asks_for_a_reason_and_shows_it(front: Front) -> None:
     assert state.phase is Phase.REJECTED
     assert state.rejection is not None
     assert state.rejection.reason == "Wait for the database"
+
+
+async def test_a_rejection_that_is_delivered_again_is_no_trouble(front: Front) -> None:
+    incident, card = await _plan_card(front)
+    ben = front.person("ben")
+    await ben.press(card, ids.OPEN_REJECT)
+    front.company.slack.faults.duplicate_next(3)
+    assert (await ben.fill_and_submit({ids.REASON: "Wait for the database"})).ok
+    await front.company.clock.settle()
+    assert (await history(front.process, incident)).count("plan_rejected") == 1
 
 
 async def test_a_stranger_cannot_reject_and_keeps_what_was_typed(front: Front) -> None:
