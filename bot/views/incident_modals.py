@@ -1,4 +1,4 @@
-"""Forms of a declared incident: reject, words, another plan, the end; and a plain message.
+"""Forms of a declared incident: reject, words, another plan; and a plain message.
 
 Inputs that handlers read (block_id and action_id are the same id):
 
@@ -9,9 +9,6 @@ Inputs that handlers read (block_id and action_id are the same id):
   release) and ``TEXT`` (optional; what is typed here wins). Neither: the plan chooses.
   ``PARTS`` (checkboxes or a list, only for a composed rollback): the parts that are wanted, none
   for all.
-- ``RESOLVE``: ``ROOT_CAUSE``, ``FOLLOW_UP`` (select; the value is that of ``FollowUp``), and,
-  optional: ``ACTIONS`` (as ``bot.domain.corrective_actions`` reads them), ``WENT_WELL``,
-  ``TO_IMPROVE``, ``TIMELINE``, ``IMPACT``.
 """
 
 from __future__ import annotations
@@ -21,78 +18,11 @@ from typing import Any
 
 from slack_sdk.models.blocks import Block, Option
 
-from bot.domain.events import FollowUp
 from bot.domain.incident import Incident
 from bot.domain.plan import Plan
 from bot.views import forms, ids
-from bot.views.kit import context, section
-from bot.views.markup import escape, inline, lines, paragraph, plain
-from bot.views.measured import judgement_lines
-from bot.views.state import headline, is_proven
-
-_FOLLOW_UPS = {
-    FollowUp.HOTFIX: ("Fix the bug and release again", "Hours to one day"),
-    FollowUp.DEFER: ("Release again without the features in question", "Days"),
-    FollowUp.REPLAN: ("Understand it first, then plan a new release", "Weeks"),
-}
-
-
-def resolve_form(incident: Incident) -> dict[str, Any]:
-    """What people add at the end; says plainly when recovery is not proven."""
-    options = [
-        forms.option(choice.value, choice.value, f"{what}: {how_long.lower()}")
-        for choice, (what, how_long) in _FOLLOW_UPS.items()
-    ]
-    blocks = [
-        section(_standing(incident)),
-        forms.text_input(
-            ids.ROOT_CAUSE,
-            "Root cause",
-            placeholder="What in the release or the process made it possible? Not who.",
-            multiline=True,
-        ),
-        forms.text_input(
-            ids.ACTIONS,
-            "Corrective actions",
-            placeholder="Add a test for two currencies @anna 2026-12-01",
-            hint=(
-                "One a line; who and by when at its end: @name and year-month-day. Both may be "
-                "missing. The bot asks after each until it is done."
-            ),
-            optional=True,
-            multiline=True,
-        ),
-        forms.text_input(ids.WENT_WELL, "What went well", optional=True, multiline=True),
-        forms.text_input(ids.TO_IMPROVE, "What to improve", optional=True, multiline=True),
-        forms.choice(
-            ids.FOLLOW_UP, "What follows for the release", options, placeholder="Choose one"
-        ),
-        forms.text_input(
-            ids.TIMELINE,
-            "By when",
-            placeholder="Hotfix: hours to a day. Defer: days. Re-plan: weeks.",
-            optional=True,
-        ),
-        forms.text_input(
-            ids.IMPACT,
-            "Impact on users",
-            placeholder="Who noticed what, for how long",
-            optional=True,
-            multiline=True,
-        ),
-        context(
-            "Resolving ends the updates, makes the report and invites to the post-mortem. It "
-            "cannot be undone."
-        ),
-    ]
-    return forms.modal(
-        "Resolve the incident",
-        blocks,
-        callback_id=ids.RESOLVE,
-        submit="Resolve",
-        close="Cancel",
-        private_metadata=incident.id,
-    )
+from bot.views.kit import section
+from bot.views.markup import inline, paragraph, plain
 
 
 def reject_form(incident_id: str, plan_hash: str) -> dict[str, Any]:
@@ -204,19 +134,6 @@ def replan_form(incident: Incident, *, parts: Sequence[str] = ()) -> dict[str, A
 def message_view(title: str, text: str) -> dict[str, Any]:
     """A message in place of a form; its text may use bold and links to channels."""
     return forms.modal(plain(title, 24, empty="Rollback"), [section(paragraph(text))])
-
-
-def _standing(incident: Incident) -> str:
-    said = f"*{escape(headline(incident))}*"
-    if is_proven(incident):
-        return f"{said}\nThe judge found the service recovered."
-    if incident.judged is None:
-        return f"{said}\n⚠️ *Recovery is not proven.* No rollback was verified in this incident."
-    told = lines(judgement_lines(incident.judged.judgement), 1_800)
-    return (
-        f"{said}\n⚠️ *Recovery is not proven.* Resolve only if you know from elsewhere that users "
-        f"are well.\n{told}"
-    )
 
 
 def _candidates(incident: Incident) -> list[Option]:

@@ -10,9 +10,9 @@ from bot.views.incident_modals import (
     message_view,
     reject_form,
     replan_form,
-    resolve_form,
     words_form,
 )
+from bot.views.resolve_modal import resolve_form
 
 __all__ = [
     "assessment_form",
