@@ -28,7 +28,8 @@ async def weighed(context: Context, incident: Incident, judgement: Judgement) ->
     for service in plan.services[1:]:
         part = next((one for one in plan.moved if one.service == service), None)
         found = await _doubts(context, part) if part else []
-        heard = await _judged(context, incident, service)
+        asked = part is not None and part.strategy not in BESIDE
+        heard = await _judged(context, incident, service, asked=asked)
         whole = weigh(heard, found)
         worst = max(worst, whole.verdict, key=_WORSE.index)
         reasons += [f"{service}: {reason}" for reason in whole.reasons]
@@ -50,14 +51,22 @@ async def _doubts(context: Context, part: PlanPart) -> list[str]:
     return doubts(checked, part.expected_version, versions_known=known)
 
 
-async def _judged(context: Context, incident: Incident, service: str) -> Judgement:
-    """Its counts since the drain, against its own baseline and by its own policy."""
+async def _judged(context: Context, incident: Incident, service: str, *, asked: bool) -> Judgement:
+    """Its counts since the drain, against its own baseline and by its own policy.
+
+    ``asked`` says whether its replicas have their say: of a service that is not measured, and
+    whose replicas show nothing of what was rolled back, nothing is known.
+    """
     policy = context.catalog.verification_of(service).judge
     entry = context.catalog.services.get(service)
     if entry is None or incident.verification is None:
         gone = judge(None, (), policy)
         return gone.model_copy(update={"reasons": ("it is not in the catalog any more",)})
     if entry.metrics is None:
+        if not asked:
+            unknown = judge(None, (), policy)
+            why = "it is not measured, and its replicas show nothing of what was rolled back"
+            return unknown.model_copy(update={"reasons": (why,)})
         # Its replicas alone speak for it; the incident's own service is measured all the same.
         return Judgement(
             verdict=RecoveryVerdict.RECOVERED,

@@ -201,6 +201,23 @@ async def test_every_measured_service_must_recover(process: Process) -> None:
     assert (failing.requests, failing.errors) == (proven.requests, proven.errors)
 
 
+async def test_a_service_that_nothing_speaks_for_is_not_called_recovered(
+    process: Process,
+) -> None:
+    process.company.shop.versions["payments-0"] = GOOD
+    incident = await _judged(process)
+    assert incident.judged is not None
+    plan = _plan(incident)
+    flags = tuple(
+        part.model_copy(update={"strategy": "feature-flag"}) if part.service == "payments" else part
+        for part in plan.parts
+    )
+    beside = incident.model_copy(update={"plan": plan.model_copy(update={"parts": flags})})
+    found = await involved.weighed(process.context, beside, incident.judged.judgement)
+    assert found.verdict is RecoveryVerdict.INCONCLUSIVE
+    assert "payments: it is not measured, and its replicas show nothing" in found.reasons[-1]
+
+
 async def test_a_service_with_an_incident_of_its_own_blocks_the_plan_and_is_named(
     process: Process,
 ) -> None:
