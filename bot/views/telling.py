@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -11,7 +10,7 @@ from bot.domain.events import ExternalMessage, WordsAdded
 from bot.domain.incident import Incident
 from bot.domain.proof import is_proven
 from bot.domain.updates import next_update_at
-from bot.domain.values import Actor, Value, seconds_between, spoken
+from bot.domain.values import Value, seconds_between, spoken
 from bot.views import figures
 from bot.views.frame import Frame
 from bot.views.markup import channel, clock, moment
@@ -19,7 +18,8 @@ from bot.views.measured import latest
 from bot.views.results import current, downtime, health, impact, loss, status
 from bot.views.state import affected, eta, headline, next_action, severity, target_release
 from bot.views.team import lead, unfilled
-from bot.views.texts import Written
+from bot.views.text_surfaces import Written
+from bot.views.unmarked import names_in, unmarked
 
 Variables = dict[str, object]
 
@@ -94,8 +94,8 @@ def by_mail(
     ``kind`` is ``announcement``, ``update``, ``complete`` or ``resolved``.
     """
     told = in_slack(incident, frame, number=number, words=words)
-    names = _names(incident)
-    plain = {name: _unmarked(value, names) for name, value in told.items()}
+    names = names_in(incident)
+    plain = {name: unmarked(value, names) for name, value in told.items()}
     way = f"{plain['bad_release']} → {plain['target_release'] or 'the last known good release'}"
     facts = [
         ("Severity", plain["severity"]),
@@ -112,7 +112,7 @@ def by_mail(
             ("Health", plain["health"]),
         ]
     ended = kind in {"complete", "resolved"}
-    hit = [_unmarked(Written(line.removeprefix("• ")), names) for line in impact(incident)]
+    hit = [unmarked(Written(line.removeprefix("• ")), names) for line in impact(incident)]
     return {**plain, "kind": kind, "facts": facts, "impact": hit if ended else []}
 
 
@@ -163,7 +163,7 @@ def interval(frame: Frame) -> str:
 
 def affected_plain(incident: Incident) -> str:
     """Who is affected, without escapes."""
-    return str(_unmarked(Written(affected(incident)), {}))
+    return str(unmarked(Written(affected(incident)), {}))
 
 
 def _experience(*, down: bool, slow: bool) -> str:
@@ -177,34 +177,3 @@ def _experience(*, down: bool, slow: bool) -> str:
 def _duration(incident: Incident, now: datetime) -> str:
     ended = incident.resolved_at or incident.judged_at or incident.execution_finished_at or now
     return spoken(max(0.0, seconds_between(incident.declared.assessed_at, ended) or 0.0))
-
-
-_MENTION = re.compile(r"<@([UW][A-Z0-9]+)>")
-_CHANNEL = re.compile(r"<#([CG][A-Z0-9]+)>")
-_DATE = re.compile(r"<!date\^\d+\^[^|>]*\|([^>]*)>")
-_BOLD = re.compile(r"\*([^*\n]+)\*")
-
-
-def _unmarked(value: object, names: dict[str, str]) -> object:
-    """Finished mrkdwn as plain text; anything else as it is."""
-    if isinstance(value, list):
-        return [_unmarked(item, names) for item in value]
-    if not isinstance(value, Written):
-        return value
-    text = _MENTION.sub(lambda found: names.get(found[1], found[1]), str(value))
-    text = _CHANNEL.sub(lambda found: f"#{names.get(found[1], found[1])}", text)
-    text = _DATE.sub(r"\1", text)
-    text = _BOLD.sub(r"\1", text).replace("`", "")
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-
-
-def _names(incident: Incident) -> dict[str, str]:
-    """Everybody and every channel that a message may mention."""
-    people: list[Actor] = [incident.declared.by]
-    people += [person for role in incident.team or () for person in role.people]
-    people += [who for who in (incident.resolved_by, incident.paused_by, incident.abort_by) if who]
-    people += [approval.by for approval in incident.approvals]
-    found = {person.id: person.name for person in people}
-    if incident.channel is not None:
-        found[incident.channel.channel_id] = incident.channel.channel_name
-    return found

@@ -8,12 +8,10 @@ not exist is an error. A file's ending names its surface: ``.mrkdwn.j2`` (Slack)
 from __future__ import annotations
 
 import difflib
-import html
 import traceback
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import structlog
 from jinja2 import (
@@ -22,15 +20,13 @@ from jinja2 import (
     FileSystemLoader,
     PackageLoader,
     PrefixLoader,
-    StrictUndefined,
     TemplateSyntaxError,
 )
-from jinja2.filters import do_mark_safe
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bot.domain.values import Value
 from bot.errors import ConfigurationError
-from bot.views.markup import clean, clip, code, inline, one_line, quote
+from bot.views.markup import one_line
+from bot.views.text_surfaces import environments
 
 log = structlog.get_logger()
 
@@ -62,15 +58,7 @@ INSIDE = (
 """What the company's own people are mailed."""
 NAMES = (*SLACK, *OUTSIDE, *INSIDE)
 
-LONGEST_VALUE = 3_000
-"""Characters of one value; what is left out is counted."""
 _IGNORED = "README.md"
-
-
-class Written(str):
-    """Text that is finished for its surface: it is not escaped again."""
-
-    __slots__ = ()
 
 
 class Rendered(Value):
@@ -94,7 +82,7 @@ class Texts:
         package = PackageLoader("bot", "templates/words")
         own: list[BaseLoader] = [FileSystemLoader(folder)] if folder else []
         loader = ChoiceLoader([*own, package, PrefixLoader({"builtin": package})])
-        self._environments = _environments(loader)
+        self._environments = environments(loader)
 
     def render(self, name: str, variables: Mapping[str, object]) -> Rendered:
         """A text; the built-in one, and the problem, when the team's own fails after all."""
@@ -160,52 +148,6 @@ def _files(folder: Path) -> tuple[str, ...]:
 
 def _surface(name: str) -> str:
     return name.split(".")[-2]
-
-
-def _environments(loader: BaseLoader) -> dict[str, ImmutableSandboxedEnvironment]:
-    common: dict[str, Any] = {
-        "loader": loader,
-        "undefined": StrictUndefined,
-        "trim_blocks": True,
-        "lstrip_blocks": True,
-    }
-    mrkdwn = ImmutableSandboxedEnvironment(**common, autoescape=False, finalize=_mrkdwn)
-    mrkdwn.filters.update(
-        quote=lambda value, limit=600: Written(quote(str(value), limit)),
-        code=lambda value: Written(code(str(value), 80)),
-    )
-    txt = ImmutableSandboxedEnvironment(**common, autoescape=False, finalize=_plain)
-    txt.filters.update(lines=lambda value: Written(_several(value)))
-    page = ImmutableSandboxedEnvironment(**common, autoescape=True, finalize=_html)
-    page.filters.update(lines=_paragraphs)
-    return {"mrkdwn": mrkdwn, "txt": txt, "html": page}
-
-
-def _mrkdwn(value: object) -> str:
-    if isinstance(value, Written):
-        return value
-    return inline(str(value), LONGEST_VALUE, empty="") if value is not None else ""
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, Written):
-        return value
-    return clip(one_line(str(value)), LONGEST_VALUE) if value is not None else ""
-
-
-def _html(value: object) -> object:
-    return value if hasattr(value, "__html__") else _plain(value)
-
-
-def _several(value: object) -> str:
-    kept = [line.rstrip() for line in clean(str(value)).splitlines()]
-    return clip("\n".join(kept).strip(), LONGEST_VALUE)
-
-
-def _paragraphs(value: object) -> object:
-    """Somebody's words as HTML: line breaks stay, nothing else of them is markup."""
-    escaped = html.escape(_several(value)).replace("\n", "<br>\n")
-    return do_mark_safe(f"<p>{escaped}</p>")
 
 
 def _line(error: BaseException, name: str, place: str) -> int:
