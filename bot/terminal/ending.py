@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from bot.domain import events as e
 from bot.domain.corrective_actions import NotAnActionError, parse_actions
 from bot.domain.incident import Incident, Phase
@@ -20,7 +22,7 @@ async def ask_what_next(seat: Seat, incident: Incident, *, target: str | None) -
         choices["undo"] = "take the steps back that were done"
     choices["close"] = "resolve the incident as it is"
     told = ", ".join(f"“{word}” to {meaning}" for word, meaning in choices.items())
-    answer = await seat.ask(f"What next? Type {told} (Enter: leave it open):")
+    answer = await _one_of(seat, choices, f"What next? Type {told} (Enter: leave it open):")
     if answer == "plan":
         return await approve.request_plan(
             seat.context,
@@ -29,11 +31,11 @@ async def ask_what_next(seat: Seat, incident: Incident, *, target: str | None) -
             target=target,
             request_id=request_id(),
         )
-    if answer == "undo" and answer in choices:
+    if answer == "undo":
         return await undo.request_undo(
             seat.context, incident.id, actor=seat.operator, request_id=request_id()
         )
-    if answer == "verify" and "verify" in choices:
+    if answer == "verify":
         return await conclude.request_verification(
             seat.context, incident.id, actor=seat.operator, request_id=request_id()
         )
@@ -49,7 +51,7 @@ async def ask_for_conclusion(seat: Seat, incident: Incident) -> Incident:
     if not cause:
         return incident
     actions = await _actions(seat)
-    follow_up = await _follow_up(seat)
+    follow_up = await ask_for_follow_up(seat)
     conclusion = e.Conclusion(
         root_cause=cause,
         corrective_actions=actions,
@@ -76,8 +78,18 @@ async def _actions(seat: Seat) -> tuple[e.CorrectiveAction, ...]:
             seat.say(str(error), style="yellow")
 
 
-async def _follow_up(seat: Seat) -> e.FollowUp:
+async def ask_for_follow_up(seat: Seat) -> e.FollowUp:
+    """What becomes of the withdrawn release."""
     words = {"hotfix": e.FollowUp.HOTFIX, "defer": e.FollowUp.DEFER, "replan": e.FollowUp.REPLAN}
     told = ", ".join(f"“{word}” ({one.value})" for word, one in words.items())
-    answer = await seat.ask(f"The withdrawn release: {told} (Enter: replan):")
-    return words.get((answer or "").lower(), e.FollowUp.REPLAN)
+    answer = await _one_of(seat, words, f"The withdrawn release: {told} (Enter: replan):")
+    return words.get(answer, e.FollowUp.REPLAN)
+
+
+async def _one_of(seat: Seat, words: Collection[str], question: str) -> str:
+    """One of the words, asked for again after a slip; empty for Enter and when nobody is there."""
+    while True:
+        answer = (await seat.ask(question) or "").lower()
+        if not answer or answer in words:
+            return answer
+        seat.say(f"“{answer}” is none of these.", style="yellow")
