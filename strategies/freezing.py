@@ -22,14 +22,13 @@ from bot.config.targets.canary import (
 from bot.config.targets.composed import ComposedTarget
 from bot.domain.freeze import ANNOTATION, TAG, AwsResource, ClusterObject, Freeze, MarkedObject
 from bot.domain.workloads import annotations_of
-from bot.errors import ConfigurationError, NotFoundError, WorldMovedError
+from bot.errors import ConfigurationError, NotFoundError
 from bot.ports.cluster import DEPLOYMENTS, Kind, Manifest
 from bot.ports.world import World
+from strategies.kubernetes.editing import edit
 from strategies.steps.abort_rollout import ROLLOUTS
 from strategies.steps.rollout import WORKLOADS
 
-_ATTEMPTS = 5
-"""The object may change elsewhere, as its status does, between reading and writing."""
 _POINTER = "/metadata/annotations/" + ANNOTATION.replace("/", "~1")
 _CANARIES = Kind(api_version="flagger.app/v1beta1", plural="canaries")
 _TAG_LENGTH = 256
@@ -90,23 +89,9 @@ async def _aws(marked: AwsResource, operation: str, world: World, **more: Any) -
 async def _edit(
     marked: ClusterObject, world: World, change: Callable[[Manifest], list[Manifest]]
 ) -> None:
-    """Patch what is there now; nothing when the change has nothing to do."""
+    """Onto the version that was read, or an annotation map that appears meanwhile would go."""
     kind = Kind(api_version=marked.api_version, plural=marked.plural)
-    for attempt in range(_ATTEMPTS):
-        manifest = await world.cluster.get(kind, marked.namespace, marked.name)
-        operations = change(manifest)
-        if not operations:
-            return
-        # Without this an annotation map that appears meanwhile would be written over.
-        version = manifest["metadata"]["resourceVersion"]
-        guard = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
-        try:
-            await world.cluster.patch(kind, marked.namespace, marked.name, [guard, *operations])
-        except WorldMovedError:
-            if attempt == _ATTEMPTS - 1:
-                raise
-        else:
-            return
+    await edit(world.cluster, kind, marked.namespace, marked.name, change)
 
 
 def _marking(manifest: Manifest, text: str) -> list[Manifest]:

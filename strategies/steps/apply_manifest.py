@@ -66,7 +66,11 @@ class ApplyManifest:
             {"op": "test", "path": "/spec/template", "value": template},
             {"op": "replace", "path": "/spec/template", "value": params.template},
         ]
-        await world.cluster.patch(params.resource, params.namespace, params.workload, operations)
+        where = (params.resource, params.namespace, params.workload)
+        try:
+            await world.cluster.patch(*where, operations)
+        except WorldMovedError as error:
+            raise moved(params, await read(params, world)) from error
 
     async def confirm(self, step: Step, world: World) -> str:
         """Raises WorldMovedError when the template is replaced again meanwhile."""

@@ -64,12 +64,13 @@ class ScaleWriters:
     async def act(self, step: Step, world: World) -> None:
         """Raises WorldMovedError when somebody else has scaled it."""
         params = ScaleWritersParams.model_validate(step.action.params)
-        await world.cluster.patch(
-            DEPLOYMENTS,
-            params.namespace,
-            params.deployment,
-            scale_operations(params.before, params.after),
-        )
+        where = (DEPLOYMENTS, params.namespace, params.deployment)
+        try:
+            await world.cluster.patch(*where, scale_operations(params.before, params.after))
+        except WorldMovedError as error:
+            deployment = await world.cluster.get(*where)
+            if not _reached(params, _replicas(deployment)):
+                raise _scaled(params, deployment) from error
 
     async def confirm(self, step: Step, world: World) -> str:
         """Raises PermanentError for pods that cannot start, or do not stop in time."""
@@ -98,15 +99,19 @@ def _reached(params: ScaleWritersParams, replicas: int) -> bool:
     return replicas == params.after or (params.autoscaled and params.after > 0 and replicas > 0)
 
 
+def _scaled(params: ScaleWritersParams, deployment: Manifest) -> WorldMovedError:
+    return WorldMovedError(
+        f"Deployment {params.deployment} was scaled to {_replicas(deployment)} by "
+        f"{last_writer(deployment, 'spec', 'replicas')}.",
+        "Find out who or what did that, then plan again.",
+    )
+
+
 def _check(params: ScaleWritersParams, objects: Objects) -> Pending | str:
     deployments, pods = objects
     for deployment in deployments:
         if not _reached(params, _replicas(deployment)):
-            raise WorldMovedError(
-                f"Deployment {params.deployment} was scaled to {_replicas(deployment)} by "
-                f"{last_writer(deployment, 'spec', 'replicas')}.",
-                "Find out who or what did that, then plan again.",
-            )
+            raise _scaled(params, deployment)
     running = [pod for pod in pods if not is_finished(pod)]
     if params.after == 0:
         names = sorted(map(name_of, running))

@@ -14,11 +14,9 @@ from bot.domain.values import Value, spoken
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import Kind, Manifest
 from bot.ports.world import Observed, StepState, World
+from strategies.kubernetes.editing import edit
 from strategies.kubernetes.probing import await_release
 from strategies.waiting import Objects, Pending, Selection, wait_until
-
-_ATTEMPTS = 5
-"""The object may change elsewhere, as its status does, between reading and writing."""
 
 
 class FieldChange(Value):
@@ -101,23 +99,14 @@ class SetFields:
     async def act(self, step: Step, world: World) -> None:
         """Raises WorldMovedError, naming who, when a field has neither of the known values."""
         params = SetFieldsParams.model_validate(step.action.params)
-        for attempt in range(_ATTEMPTS):
-            manifest = await _read(params, world)
+
+        def change(manifest: Manifest) -> list[Manifest]:
             state = _observed(params, manifest).state
-            if state is StepState.AFTER:
-                return
             if state is StepState.OTHER:
                 raise _moved(params, manifest)
-            version = manifest["metadata"]["resourceVersion"]
-            guard = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
-            changes = [guard, *operations(manifest, params.fields)]
-            try:
-                await world.cluster.patch(params.kind, params.namespace, params.name, changes)
-            except WorldMovedError:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-            else:
-                return
+            return [] if state is StepState.AFTER else operations(manifest, params.fields)
+
+        await edit(world.cluster, params.kind, params.namespace, params.name, change)
 
     async def confirm(self, step: Step, world: World) -> str:
         """Raises PermanentError when gateways or users do not follow in time."""

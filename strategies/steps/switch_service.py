@@ -9,6 +9,7 @@ from bot.domain.workloads import is_terminating, name_of, ready_names, selector_
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import ENDPOINT_SLICES, PODS, SERVICES, Manifest
 from bot.ports.world import Observed, StepState, World
+from strategies.kubernetes.editing import edit
 from strategies.kubernetes.probing import await_release
 from strategies.waiting import Objects, Pending, Selection, wait_until
 
@@ -59,13 +60,14 @@ class SwitchService:
     async def act(self, step: Step, world: World) -> None:
         """Raises WorldMovedError, naming who, when the selector is no longer the old one."""
         params = SwitchServiceParams.model_validate(step.action.params)
-        operations = switch_operations(params.old, params.new)
-        try:
-            await world.cluster.patch(SERVICES, params.namespace, params.service, operations)
-        except WorldMovedError as error:
-            service = await world.cluster.get(SERVICES, params.namespace, params.service)
-            if _selector(service) != params.new:
-                raise _moved(params, service) from error
+
+        def change(service: Manifest) -> list[Manifest]:
+            selector = _selector(service)
+            if selector not in (params.old, params.new):
+                raise _moved(params, service)
+            return [] if selector == params.new else switch_operations(params.old, params.new)
+
+        await edit(world.cluster, SERVICES, params.namespace, params.service, change)
 
     async def confirm(self, step: Step, world: World) -> str:
         """Raises PermanentError when endpoints or users do not arrive in time."""
