@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help test test-cluster test-unleash lint scenarios format demo docs lock clean
+.PHONY: help test test-cluster test-unleash lint scenarios bench format demo docs lock clean
 
 help:
 	@echo "make test    lint, types, layers and every test"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-unleash               the feature flags against the real Unleash server (needs Node)"
 	@echo "make demo    the whole journey on a simulated company, on this machine only"
 	@echo "make scenarios [TRANSPORT=http]   every scenario, over Socket Mode or signed HTTP"
+	@echo "make bench   the budgets of docs/benchmarks.md, measured on this machine (needs kubectl, curl)"
 	@echo "make format  let ruff mend what it can"
 	@echo "make docs    write docs/configuration.md and the schemas anew"
 	@echo "make lock    resolve requirements.lock anew"
@@ -62,6 +63,10 @@ test-unleash: $(STAMP) $(UNLEASH)/.installed
 # Every scenario, over one of the two ways in which Slack can reach the bot. CI runs both.
 scenarios: $(STAMP)
 	SCENARIO_TRANSPORT=$(or $(TRANSPORT),socket) $(BIN)/pytest -n 2 --dist worksteal tests/scenarios
+
+# Figures, not a test: only a benchmark that cannot run fails. ONLY="ack start" chooses.
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks $(ONLY)
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,1 @@
+"""The budgets of the product, measured as ratios against a peer in the same run."""
