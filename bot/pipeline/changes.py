@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import structlog
+
 from bot.domain.incident import Incident
+
+log = structlog.get_logger()
 
 Listener = Callable[[Incident], None]
 
@@ -24,7 +28,11 @@ class Changes:
     def notify(self, incident: Incident) -> None:
         """An incident has a new state."""
         for listener in self._listeners:
-            listener(incident)
+            try:
+                listener(incident)
+            except Exception:
+                # What has changed is written: neither whoever wrote it nor the others may suffer.
+                log.exception("a listener failed", incident=incident.id)
         for incident_id, condition, future in self._waiters:
             if incident_id == incident.id and not future.done() and condition(incident):
                 future.set_result(incident)

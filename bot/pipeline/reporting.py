@@ -17,6 +17,7 @@ from bot.domain.report import Report, build_report
 from bot.domain.reporting.document import DocumentName
 from bot.errors import RollbackBotError
 from bot.pipeline.context import Context
+from bot.pipeline.journal import Decision
 from bot.ports.store import Attachment, Lease
 from bot.views.chart import draw_chart
 from bot.views.report import render_canvas, render_html, render_json, render_markdown
@@ -45,13 +46,13 @@ async def report(context: Context, incident: Incident, lease: Lease) -> None:
     published = e.ReportPublished(
         files=tuple(item.name for item in drawn.files), canvas=drawn.canvas.name
     )
-    await context.journal.add(
-        incident.id,
-        published,
-        lease=lease,
-        attachments=(*drawn.files, drawn.canvas),
-        closes=True,
-    )
+    decision = Decision(events=(published,), attachments=(*drawn.files, drawn.canvas), closes=True)
+
+    def decide(now: Incident) -> Decision | None:
+        # Opened again and resolved anew while it was drawn, it needs another report.
+        return decision if now.resolved_at == incident.resolved_at else None
+
+    await context.journal.record(incident.id, decide, lease=lease)
 
 
 async def draw_report(context: Context, incident: Incident) -> Drawn:

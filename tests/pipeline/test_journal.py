@@ -152,3 +152,18 @@ async def test_a_waiter_gets_the_first_state_that_fits(company: Company, process
     assert len((await waiting).words) == 2
     with pytest.raises(TimeoutError):
         await process.changes.wait(incident, lambda state: len(state.words) == 9, seconds=0.01)
+
+
+async def test_a_listener_that_fails_takes_neither_the_writer_nor_the_others_with_it(
+    company: Company,
+) -> None:
+    process = await company.process(sends=False)
+    heard: list[str] = []
+
+    def fails(incident: Incident) -> None:
+        raise ValueError("a defect")
+
+    process.changes.listen(fails)
+    process.changes.listen(lambda incident: heard.append(incident.id))
+    incident = await declare(process)
+    assert heard == [incident.id]

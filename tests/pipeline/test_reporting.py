@@ -9,11 +9,12 @@ import pytest
 from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
 from bot.domain.recovery import Judgement, RecoveryVerdict
-from bot.pipeline import conclude
+from bot.pipeline import conclude, reporting
+from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
 from bot.terminal.archive import ReportFormat, report_files
 from sandbox.slack.model import StoredFile
-from tests.pipeline.deeds import approved, planned
+from tests.pipeline.deeds import approved, history, planned
 from tests.pipeline.harness import Company, Process
 
 CONCLUSION = e.Conclusion(root_cause="A pool too small.", follow_up=e.FollowUp.HOTFIX)
@@ -111,3 +112,34 @@ async def test_a_published_report_can_be_drawn_afresh_with_what_happened_since(
     assert [file.name for file in afresh] == [file.name for file in published]
     assert b"docs/plan.md" not in published[0].content
     assert b"docs/plan.md" in afresh[0].content
+
+
+async def test_a_report_drawn_before_the_incident_was_opened_again_is_drawn_anew(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = reporting.draw_report
+    drawn: list[int] = []
+
+    async def opened_meanwhile(context: Context, incident: Incident) -> reporting.Drawn:
+        made = await draw(context, incident)
+        drawn.append(incident.seq)
+        if len(drawn) == 1:
+            await context.clock.sleep(1)
+            judgement = Judgement(
+                verdict=RecoveryVerdict.NOT_RECOVERED, reasons=("5% errors",), requests=9, errors=5
+            )
+            again = (
+                e.Relapsed(judgement=judgement, since=context.clock.now()),
+                e.Resolved(by=process.company.actor("ben"), conclusion=CONCLUSION),
+            )
+            await context.journal.add(incident.id, *again)
+        return made
+
+    monkeypatch.setattr(reporting, "draw_report", opened_meanwhile)
+    incident = await _resolve(process, await planned(process))
+    assert len(drawn) == 2
+    kinds = await history(process, incident)
+    assert kinds.count("report_published") == 1
+    page = await process.store.attachment(incident.id, f"{incident.id}-rollback-report.md")
+    assert page is not None
+    assert "RELAPSE" in page.content.decode()
