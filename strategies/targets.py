@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from bot.domain.plan import Candidate, Preflight, PreflightVerdict
 from bot.domain.values import Value
+from bot.domain.workloads import same_release
 from bot.errors import RefusedError
 
 NAME = "Target release"
@@ -33,8 +34,8 @@ def rated(
     return tuple(
         candidate.model_copy(
             update={
-                "known_good": candidate.release in known_good,
-                "marked_bad": candidate.release in marked_bad,
+                "known_good": _is_among(candidate.release, known_good),
+                "marked_bad": _is_among(candidate.release, marked_bad),
             }
         )
         for candidate in candidates
@@ -57,10 +58,10 @@ def choose(
         return _default(options, live=live, marked_bad=marked_bad, known_good=known_good)
     option = _named(options, live, target)
     release = option.candidate.release
-    if release in marked_bad:
+    if _is_among(release, marked_bad):
         sentence = f"{release} was marked bad in an earlier incident; choose another release."
         return Choice(option=option, preflight=_preflight(PreflightVerdict.BLOCK, sentence))
-    if release in known_good:
+    if _is_among(release, known_good):
         sentence = f"{release} has served within its error limit before."
         return Choice(option=option, preflight=_preflight(PreflightVerdict.PASS, sentence))
     sentence = f"{release} was chosen by name; the bot has no record that it served well."
@@ -71,12 +72,12 @@ def _named(options: Sequence[Option], live: str, target: str) -> Option:
     for option in options:
         if target in option.aliases:
             return option
-    if target == live:
+    if same_release(target, live):
         raise RefusedError(
             f"Nothing to do: {live} is already live.", "Name another release to go back to."
         )
     for option in options:
-        if target == option.candidate.release:
+        if same_release(target, option.candidate.release):
             return option
     known = ", ".join(f"{o.candidate.release} ({o.candidate.detail})" for o in options)
     raise RefusedError(
@@ -88,12 +89,12 @@ def _named(options: Sequence[Option], live: str, target: str) -> Option:
 def _default(
     options: Sequence[Option], *, live: str, marked_bad: frozenset[str], known_good: Sequence[str]
 ) -> Choice:
-    others = [option for option in options if option.candidate.release != live]
-    usable = [option for option in others if option.candidate.release not in marked_bad]
+    others = [one for one in options if not same_release(one.candidate.release, live)]
+    usable = [one for one in others if not _is_among(one.candidate.release, marked_bad)]
     for release in known_good:
         for option in usable:
-            if option.candidate.release == release:
-                sentence = f"{release} is the last release known to be good."
+            if same_release(option.candidate.release, release):
+                sentence = f"{option.candidate.release} is the last release known to be good."
                 return Choice(option=option, preflight=_preflight(PreflightVerdict.PASS, sentence))
     if usable:
         release = usable[0].candidate.release
@@ -110,6 +111,11 @@ def _default(
     raise RefusedError(
         f"There is no other release than {live} to go back to.", "Deploy a fixed release instead."
     )
+
+
+def _is_among(release: str, releases: Collection[str]) -> bool:
+    """``2.1.0`` is marked as well where ``v2.1.0`` is: a label and an image may write it apart."""
+    return any(same_release(release, one) for one in releases)
 
 
 def _preflight(verdict: PreflightVerdict, sentence: str) -> Preflight:
