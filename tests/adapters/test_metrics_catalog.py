@@ -8,6 +8,8 @@ from typing import Any, cast
 
 import pytest
 import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from pydantic import ValidationError
 
 from bot.adapters.commands import EnvironmentSecrets
@@ -136,3 +138,29 @@ async def test_a_service_that_nothing_measures_is_refused_and_the_remedy_named()
         await provider(clock, Silence(clock)).series(
             "checkout", unmeasured, start=NOON, end=NOON, seconds=60
         )
+
+
+@pytest.mark.parametrize("answer", [[], {"result": [1]}, {"result": [{"values": [["x", "y"]]}]}, 7])
+@pytest.mark.parametrize("kind", ["prometheus", "datadog"])
+async def test_an_answer_that_no_documentation_knows_is_an_error_and_no_figure(
+    kind: str, answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DD_API_KEY", "DD_APP_KEY"):
+        monkeypatch.setenv(name, "k3y")
+
+    async def odd(_: web.Request) -> web.Response:
+        return web.json_response({"status": "success", "data": answer, "series": answer})
+
+    async def odd_series(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "series": [answer]})
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", odd if kind == "prometheus" else odd_series)
+    async with TestServer(app) as server:
+        described = PROMETHEUS if kind == "prometheus" else DATADOG
+        asked = entry({**described, "url": str(server.make_url("/"))})
+        clock = VirtualClock(NOON)
+        with pytest.raises(PermanentError, match=r"rollback\.yml"):
+            await provider(clock, Silence(clock)).series(
+                "checkout", asked, start=NOON - timedelta(minutes=5), end=NOON, seconds=60
+            )

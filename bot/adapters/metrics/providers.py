@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
+import structlog
+
 from bot.adapters.metrics.cloudwatch import CloudWatchSource
 from bot.adapters.metrics.datadog import DatadogSource
 from bot.adapters.metrics.prometheus import PrometheusSource
@@ -20,6 +22,8 @@ from bot.errors import PermanentError
 from bot.ports.clock import Clock
 from bot.ports.outside import Aws, Http, Secrets
 from bot.ports.world import Series
+
+log = structlog.get_logger()
 
 
 class MetricsByProvider:
@@ -59,4 +63,11 @@ class MetricsByProvider:
                 source = self._datadog.series(metrics, start=start, end=end, seconds=seconds)
             case _:
                 assert_never(metrics)
-        return await source
+        try:
+            return await source
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            log.warning("figures not understood", service=name, exc_info=True)
+            raise PermanentError(
+                f"What {metrics.provider} answers about {name} is not as its API documents it.",
+                "Check the address under metrics in rollback.yml; look for a proxy in between.",
+            ) from error
