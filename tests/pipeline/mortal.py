@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.adapters.store import SqliteStore
-from tests.pipeline.activity import CountedSlackClient
+from tests.pipeline.activity import Activity, CountedSlackClient
 
 T = TypeVar("T")
 
@@ -69,11 +69,32 @@ class MortalStore(SqliteStore):
         with self._life.around("enqueue"):
             await super().enqueue(*args, **options)
 
+    async def _leave(self) -> bool:
+        """The dead take no leave; the system closes their files."""
+        return self._life.alive and await super()._leave()
+
     async def _on_thread(self, job: Callable[[], T]) -> T:
         if self._failures:
             raise self._failures.pop()
         with self._life.around("transaction"):
             return await super()._on_thread(job)
+
+
+class InlineStore(MortalStore):
+    """The same store without a thread of its own, for long stories of many small transactions."""
+
+    def __init__(self, activity: Activity, *args: Any, life: Life) -> None:
+        super().__init__(*args, life=life)
+        self._activity = activity
+
+    async def _on_thread(self, job: Callable[[], T]) -> T:
+        with self._activity.under_way(), self._life.around("transaction"):
+            return job()
+
+    async def close(self) -> None:
+        """Close the file; the dead take no leave."""
+        has_left = await self._leave()
+        self._shut(has_left)
 
 
 class MortalSlackClient(CountedSlackClient):
