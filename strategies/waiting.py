@@ -31,7 +31,10 @@ class Pending(Value):
 
     summary: str
     progress: str = ""
-    """Patience begins anew whenever this changes."""
+    """Patience begins anew with each that was not seen before in this wait.
+
+    A pod that is ready now and not ready then comes back to what was seen: that is no progress.
+    """
 
 
 Objects: TypeAlias = Sequence[tuple[Manifest, ...]]
@@ -52,7 +55,7 @@ async def wait_until(
     verdict = check(await _look(world.cluster, selections))
     if isinstance(verdict, str):
         return verdict
-    progress, since = verdict.progress, world.clock.now()
+    seen, since = {verdict.progress}, world.clock.now()
     wake = asyncio.Event()
     async with _watching(world.cluster, selections, wake) as watchers:
         while True:
@@ -61,8 +64,9 @@ async def wait_until(
             if isinstance(verdict, str):
                 return verdict
             now = world.clock.now()
-            if verdict.progress != progress:
-                progress, since = verdict.progress, now
+            if verdict.progress not in seen:
+                seen.add(verdict.progress)
+                since = now
             left = patience_seconds - (now - since).total_seconds()
             if left <= 0:
                 raise PermanentError(

@@ -132,7 +132,8 @@ async def await_instance(
     Raises PermanentError for a state that it does not leave by itself, or when nothing visible
     happens for ``patience``.
     """
-    shown, since = "", world.clock.now()
+    seen: set[str] = set()
+    since = world.clock.now()
     while True:
         found = (await list_instances(world, region)).find(which)
         if found is not None and status_of(found) in _HOPELESS:
@@ -142,9 +143,11 @@ async def await_instance(
             )
         if found is not None and _is_settled(found, name):
             return found
-        now, seen = world.clock.now(), _progress(found)
-        if seen != shown:
-            shown, since = seen, now
+        now, shown = world.clock.now(), _progress(found)
+        if shown not in seen:
+            # A state that comes back, such as a backup's, is no progress.
+            seen.add(shown)
+            since = now
         left = (patience - (now - since)).total_seconds()
         if left <= 0:
             raise PermanentError(
