@@ -14,6 +14,7 @@ from bot.domain.incident import Incident
 from bot.errors import LeaseLostError, PermanentError, RollbackBotError, TemporaryError
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
+from bot.pipeline.notes import say
 from bot.ports.store import Attachment, Lease
 
 log = structlog.get_logger()
@@ -59,7 +60,8 @@ async def attempt(
         trouble = PermanentError(what, "The bot's log has the details.")
         await _note(context, incident, paper, trouble, lease)
     else:
-        await say(context, incident, Noted(subject=paper.name, what=""), lease)
+        over = Noted(subject=paper.name, what="")
+        await say(context.journal, incident.id, over, lease=lease)
         return True
     return False
 
@@ -73,18 +75,8 @@ async def _note(
 ) -> None:
     log.warning("paperwork failed", incident=incident.id, paper=paper.name, error=str(error))
     remedy = error.remedy or "The bot tries again."
-    await say(context, incident, Noted(subject=paper.name, what=error.what, remedy=remedy), lease)
-
-
-async def say(context: Context, incident: Incident, noted: Noted, lease: Lease | None) -> None:
-    """Write a note, unless it stands there already or takes back what does not."""
-
-    def decide(now: Incident) -> Decision | None:
-        known = {note.subject: note for note in now.notes}.get(noted.subject)
-        unchanged = known == noted if noted.what else known is None
-        return None if unchanged else Decision(events=(noted,))
-
-    await context.journal.record(incident.id, decide, lease=lease)
+    noted = Noted(subject=paper.name, what=error.what, remedy=remedy)
+    await say(context.journal, incident.id, noted, lease=lease)
 
 
 async def record_if(

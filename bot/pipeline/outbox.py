@@ -8,15 +8,14 @@ from datetime import timedelta
 
 import structlog
 
-from bot.domain.events import AnyEvent, Noted, Told
-from bot.domain.incident import Incident
 from bot.errors import (
     OutcomeUnknownError,
     PermanentError,
     RollbackBotError,
     TemporaryError,
 )
-from bot.pipeline.journal import Decision, Journal
+from bot.pipeline.journal import Journal
+from bot.pipeline.notes import delivered, not_delivered
 from bot.ports.clock import Clock
 from bot.ports.deliveries import (
     Action,
@@ -148,7 +147,7 @@ class Outbox:
             await self._give_up(delivery, PermanentError(what, "The bot's log has the details."))
         else:
             await self._store.settle_sent(delivery.id, receipt, now=self._clock.now())
-            await self._arrived(delivery, receipt)
+            await delivered(self._journal, delivery, receipt)
 
     async def _send(self, row: DeliveryRow) -> Receipt:
         delivery = row.delivery
@@ -204,10 +203,10 @@ class Outbox:
         log.warning("delivery postponed", delivery=row.delivery.id, error=str(error))
         if error.remedy:
             # Waiting alone will not help: a person has to do something.
-            await self._note(row.delivery, error.what, error.remedy)
+            await not_delivered(self._journal, row.delivery, error.what, error.remedy)
         elif row.delivery.told and row.attempts >= SAID_AFTER:
             remedy = "The bot keeps trying; tell its readers by hand if it cannot wait."
-            await self._note(row.delivery, error.what, remedy)
+            await not_delivered(self._journal, row.delivery, error.what, remedy)
         unknown = row.unknown or isinstance(error, OutcomeUnknownError)
         await self._store.settle_retry(
             row.delivery.id, due_at=due, error=str(error), unknown=unknown
@@ -216,44 +215,5 @@ class Outbox:
     async def _give_up(self, delivery: Delivery, error: RollbackBotError) -> None:
         log.warning("delivery failed", delivery=delivery.id, error=str(error))
         # Said first: a process that dies in between fails once more, and not in silence.
-        await self._note(delivery, error.what, error.remedy or GIVEN_UP)
+        await not_delivered(self._journal, delivery, error.what, error.remedy or GIVEN_UP)
         await self._store.settle_failed(delivery.id, str(error), now=self._clock.now())
-
-    async def _note(self, delivery: Delivery, what: str, remedy: str) -> None:
-        """Say on the status card what did not arrive, and take it back once it did.
-
-        A card that fails cannot say so itself.
-        """
-        if not delivery.incident_id or delivery.action is Action.CARD:
-            return
-        await self._record(delivery, self._noted(delivery, what, remedy))
-
-    async def _arrived(self, delivery: Delivery, receipt: Receipt) -> None:
-        """Take back what was said of failures, and show what a destination beside Slack took."""
-        if not delivery.told:
-            await self._note(delivery, receipt.note, "")
-            return
-        told = Told(
-            destination=delivery.destination, what=delivery.told, reference=receipt.reference
-        )
-        await self._record(delivery, told, self._noted(delivery, receipt.note, ""))
-
-    def _noted(self, delivery: Delivery, what: str, remedy: str) -> Noted:
-        subject = f"{delivery.action.value} to {label_of(delivery.destination)}"
-        return Noted(subject=subject, what=what, remedy=remedy)
-
-    async def _record(self, delivery: Delivery, *wanted: Noted | Told) -> None:
-        """Write what the incident does not know yet: a card must not flicker."""
-
-        def decide(incident: Incident) -> Decision | None:
-            events: tuple[AnyEvent, ...] = tuple(w for w in wanted if _is_news(w, incident))
-            return Decision(events=events) if events else None
-
-        await self._journal.record(delivery.incident_id, decide)
-
-
-def _is_news(event: Noted | Told, incident: Incident) -> bool:
-    if isinstance(event, Told):
-        return event not in incident.told
-    known = {note.subject: note for note in incident.notes}.get(event.subject)
-    return known != event if event.what else known is not None
