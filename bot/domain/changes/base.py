@@ -1,0 +1,42 @@
+"""What changes are, and what every new plan and every new verification begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from bot.domain.events import Event
+from bot.domain.incident import Incident
+
+Changes = dict[str, Any]
+"""New values of an incident's fields, by their names."""
+Change = Callable[[Incident, Any, datetime], Changes]
+"""What an event of one kind changes, at the moment at which it was recorded."""
+Table = Mapping[type[Event], Change]
+
+FRESH_VERIFICATION: Changes = {
+    "verification": None,
+    "instances": None,
+    "samples": (),
+    "extended": None,
+    "judged": None,
+    "judged_at": None,
+    "smoke": None,
+    "causes": None,
+}
+FRESH_EXECUTION: Changes = {
+    **FRESH_VERIFICATION,
+    "approvals": (),
+    "escalated_at": None,
+    "approved_at": None,
+    "rejection": None,
+    "execution_started_at": None,
+    "steps": (),
+    "milestones": {},
+    "paused_by": None,
+    "abort_by": None,
+    "execution": None,
+    "execution_finished_at": None,
+    "evidence_from": None,
+}
