@@ -54,7 +54,11 @@ def test_cost_comes_before_dependencies_and_a_circle_keeps_the_given_order() -> 
 
 
 def test_a_plan_over_several_names_each_service_wherever_it_speaks_of_one() -> None:
-    losing: dict[str, Any] = {"data_loss": "7 rows.", "approvers": 2, "typed_confirmation": "ledger"}
+    losing: dict[str, Any] = {
+        "data_loss": "7 rows.",
+        "approvers": 2,
+        "typed_confirmation": "ledger",
+    }
     plans = [_plan("shop"), _plan("ledger", **losing), _plan("shop", "database")]
     plan = joined("shop", plans, ())
     assert [one.title for one in plan.steps] == [
