@@ -141,6 +141,21 @@ async def test_who_asks_for_an_undo_does_not_approve_it_alone(process: Process) 
     assert process.company.incidents[incident.id].phase is Phase.APPROVED
 
 
+async def test_an_undo_that_nobody_approves_in_time_is_planned_again_as_an_undo(
+    process: Process,
+) -> None:
+    incident = await _recovered(process)
+    ana = process.company.actor("ana")
+    await undo.request_undo(process.context, incident.id, actor=ana, request_id="click/1")
+    state = await process.company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+    first = state.proposed_at
+    state = await process.company.until(
+        incident, lambda i: i.phase is Phase.AWAITING_APPROVAL and i.proposed_at != first
+    )
+    assert state.plan is not None
+    assert state.plan.undoes
+
+
 async def test_who_wants_another_target_does_not_approve_it_alone(process: Process) -> None:
     incident = await planned(process)
     ben = process.company.actor("ben")

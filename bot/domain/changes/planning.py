@@ -20,7 +20,8 @@ def _planned(incident: Incident, event: e.PlanProposed, at: datetime) -> Changes
         "baselines": event.baselines,
         "proposed_at": at,
         "planning_failure": None,
-        "undoing": None,
+        # An undo whose plan expires is planned again as an undo.
+        "undoing": incident.undoing if event.plan.undoes else None,
     }
 
 
