@@ -47,7 +47,7 @@ class AppConfig:
             )
         live, before = standing[0], standing[1] if len(standing) > 1 else None
         enabled, earlier = await asyncio.gather(self._enabled(live), self._enabled(before))
-        if enabled is None:
+        if enabled is None and not await self._is_withdrawn(deployments[0], live):
             raise PermanentError(
                 f"The deployed configuration has no flag {self._target.flag}.",
                 "Only profiles of type AWS.AppConfig.FeatureFlags in the hosted store are known.",
@@ -56,7 +56,7 @@ class AppConfig:
         share = f" ({live.get('PercentageComplete', 0):g} % deployed)" if state in _RUNNING else ""
         version = live["ConfigurationVersion"]
         return Flag(
-            state=FlagState(enabled=enabled, settings={"configuration": version}),
+            state=FlagState(enabled=bool(enabled), settings={"configuration": version}),
             summary=f"{'on' if enabled else 'off'} by configuration {version}{share}",
             version=str(number),
             changed_at=live.get("StartedAt"),
@@ -173,6 +173,10 @@ class AppConfig:
         )
         content = await asyncio.to_thread(answer["Content"].read)
         return enabled_in(content, self._target.flag)
+
+    async def _is_withdrawn(self, newest: dict[str, Any], live: dict[str, Any]) -> bool:
+        """Whether the flag came with a deployment that was ended, and is gone with it."""
+        return newest is not live and await self._enabled(newest) is not None
 
     def _latest(self, flag: Flag) -> dict[str, Any]:
         latest: dict[str, Any] = flag.document["deployments"][0]

@@ -462,6 +462,30 @@ async def test_an_appconfig_revert_to_a_configuration_with_the_flag_on_is_blocke
     assert "has the flag on too" in check.sentence
 
 
+async def test_an_appconfig_revert_to_a_configuration_from_before_the_flag_is_off_and_undone(
+    appconfig: tuple[AppConfigServer, FlagShop],
+) -> None:
+    flags, shop = appconfig
+    flags.versions["1"] = None
+    plan = await shop.plan()
+    assert found(plan, "Earlier configuration").verdict is WARN
+    await shop.run_all(plan)
+    assert flags.state == "1"
+    inverse = plan.steps[0].inverse
+    assert inverse is not None
+    await shop.run(taken_back(plan.steps[0], inverse))
+    assert flags.is_on
+
+
+async def test_an_appconfig_configuration_that_never_knew_the_flag_is_a_mistake_of_the_catalog(
+    appconfig: tuple[AppConfigServer, FlagShop],
+) -> None:
+    flags, shop = appconfig
+    flags.versions["2"] = None
+    with pytest.raises(PermanentError, match="has no flag oauth_auth"):
+        await shop.plan()
+
+
 async def test_the_first_appconfig_deployment_has_nothing_to_go_back_to(
     appconfig: tuple[AppConfigServer, FlagShop],
 ) -> None:

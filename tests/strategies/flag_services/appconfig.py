@@ -22,7 +22,7 @@ class AppConfigServer(FlagServer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.versions = {"1": False, "2": True, "3": True}
+        self.versions: dict[str, bool | None] = {"1": False, "2": True, "3": True}
         self.deployments: list[dict[str, Any]] = []
         self.deploy("1", state="COMPLETE", ago=timedelta(days=9))
         self.deploy("2", state="COMPLETE", ago=timedelta(hours=2))
@@ -65,7 +65,7 @@ class AppConfigServer(FlagServer):
 
     @property
     def is_on(self) -> bool:
-        return self.versions[self.live["ConfigurationVersion"]]
+        return bool(self.versions[self.live["ConfigurationVersion"]])
 
     @property
     def state(self) -> Any:
@@ -138,10 +138,11 @@ class AppConfigServer(FlagServer):
         number = request.match_info["n"]
         if number not in self.versions:
             return self.refusal(404, "Version not found")
+        enabled = self.versions[number]
         document = {
             "version": "1",
-            "flags": {"oauth_auth": {"name": "OAuth"}},
-            "values": {"oauth_auth": {"enabled": self.versions[number]}},
+            "flags": {} if enabled is None else {"oauth_auth": {"name": "OAuth"}},
+            "values": {} if enabled is None else {"oauth_auth": {"enabled": enabled}},
         }
         return web.Response(
             body=json.dumps(document).encode(),
