@@ -40,6 +40,8 @@ class History(Value):
     links: tuple[Link, ...]
     strange: tuple[str, ...] = ()
     """Versions in the database that no file explains."""
+    whole: bool = True
+    """False where older ones are behind a merge, so that the line does not tell of them."""
 
 
 class Move(Value):

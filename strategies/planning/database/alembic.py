@@ -38,13 +38,13 @@ class AlembicSource:
             )
         revisions = await self._alembic.history(self.session, world)
         [live] = applied.stored
-        links = _line(revisions, live)
+        links, whole = _line(revisions, live)
         if not links:
             raise PermanentError(
                 f"Alembic does not know revision {live}, at which the database is.",
                 "Give the bot the migrations that were deployed.",
             )
-        return History(applied=applied, links=links)
+        return History(applied=applied, links=links, whole=whole)
 
     async def read(self, world: World, links: Sequence[Link]) -> tuple[Link, ...]:
         """With the SQL that Alembic would run."""
@@ -114,11 +114,12 @@ class AlembicSource:
         )
 
 
-def _line(revisions: dict[str, Revision], live: str) -> tuple[Link, ...]:
+def _line(revisions: dict[str, Revision], live: str) -> tuple[tuple[Link, ...], bool]:
+    """From the live one down, and whether that is as far as to the first of all."""
     links: list[Link] = []
-    found = revisions.get(live)
-    while found is not None:
+    down: tuple[str, ...] = (live,)
+    # A merge has several ways down: none of them is taken by itself.
+    while len(down) == 1 and (found := revisions.get(down[0])):
         links.append(Link(version=found.revision, stored=found.revision, name=found.name))
-        # A merge has several ways down: none of them is taken by itself.
-        found = revisions.get(found.down[0]) if len(found.down) == 1 else None
-    return tuple(links)
+        down = found.down
+    return tuple(links), not down

@@ -11,7 +11,7 @@ from strategies.planning.database.downs import needs_of
 from strategies.planning.database.sql import SqlSource
 from strategies.postgres.client import Session
 from strategies.postgres.compatibility import Compatibility, compatibility
-from strategies.postgres.history import Link, Source
+from strategies.postgres.history import History, Link, Source
 from strategies.postgres.migrations import plain
 from strategies.postgres.questions import ask, missing_needs, run_checks
 
@@ -44,8 +44,7 @@ async def _by_migrations(source: Source, world: World, release: str, written_for
     versions = [plain(link.version) for link in history.links]
     name, live = source.session.database, history.links[0].release
     if plain(written_for) not in versions:
-        missing = f"Database {name} is at {live} and lacks schema {written_for}, which {release} "
-        return SchemaFit(fits=False, evidence=(f"{missing}was written for.",))
+        return _not_in_line(history, name, release, written_for)
     newer = await source.read(world, history.links[: versions.index(plain(written_for))])
     answers = await ask(
         source.session,
@@ -61,6 +60,19 @@ async def _by_migrations(source: Source, world: World, release: str, written_for
     if not newer and not answers.missing and not answers.corrupted:
         return SchemaFit(fits=True, evidence=(told[0],))
     return SchemaFit(fits=False if answers.corrupted else answers.runs, evidence=tuple(told))
+
+
+def _not_in_line(history: History, name: str, release: str, written_for: str) -> SchemaFit:
+    """It is lacking only where nothing is out of sight."""
+    live = history.links[0].release
+    if history.whole and plain(written_for) not in map(plain, history.applied.stored):
+        missing = f"Database {name} is at {live} and lacks schema {written_for}, which {release} "
+        return SchemaFit(fits=False, evidence=(f"{missing}was written for.",))
+    why = (
+        f"Database {name} is at {live}, and the migrations at hand do not tell what was done since "
+        f"schema {written_for}, for which {release} was written."
+    )
+    return SchemaFit(fits=None, evidence=(why,))
 
 
 def _judged(link: Link) -> Compatibility:

@@ -9,6 +9,7 @@ import pytest
 
 from bot.domain.plan import PreflightVerdict
 from bot.errors import PermanentError, RefusedError, TemporaryError, WorldMovedError
+from bot.ports.world import KnowsSchema
 from strategies.postgres.locks import lock_key
 from strategies.registry import step_kind, strategy
 from strategies.steps.run_alembic import RunAlembicParams
@@ -166,6 +167,12 @@ async def test_a_merge_has_several_ways_down_and_none_is_taken(
     assert [one.release for one in observed.candidates] == ["schema aaa43"]
     with pytest.raises(RefusedError, match="no release “aaa42”"):
         await alembic.plan("aaa42")
+    # What is behind the merge is out of sight, which is not the same as not applied.
+    alembic.changes["releases"] = {"v1.9.0": "aaa42"}
+    chosen = strategy("database")
+    assert isinstance(chosen, KnowsSchema)
+    fit = await chosen.schema_fits(alembic.service, alembic.world, release="v1.9.0")
+    assert fit.fits is None
 
 
 async def test_a_revision_that_depends_on_another_branch_is_not_gone_below(

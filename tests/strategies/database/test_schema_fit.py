@@ -8,7 +8,7 @@ from bot.ports.world import KnowsSchema, SchemaFit
 from strategies.registry import strategy
 from tests.strategies.database.support import Shop
 
-RELEASES = {"v1.9.0": "0041", "v2.0.0": "0042", "v3.0.0": "0050"}
+RELEASES = {"v1.0.9": "0039", "v1.9.0": "0041", "v2.0.0": "0042", "v3.0.0": "0050"}
 
 
 async def _fit(shop: Shop, release: str) -> SchemaFit:
@@ -34,6 +34,15 @@ async def test_a_schema_that_a_release_needs_and_that_is_not_there_does_not_fit(
     fit = await _fit(shop, "v3.0.0")
     assert fit.fits is False
     assert "lacks schema 0050" in fit.evidence[0]
+
+
+async def test_a_schema_that_was_applied_without_its_files_at_hand_cannot_be_judged(
+    shop: Shop,
+) -> None:
+    shop.sql("INSERT INTO schema_migrations (version) VALUES ('0039')")
+    fit = await _fit(shop, "v1.0.9")
+    assert fit.fits is None
+    assert "do not tell what was done since schema 0039" in fit.evidence[0]
 
 
 async def test_data_that_a_check_finds_corrupted_do_not_fit(shop: Shop) -> None:
