@@ -27,6 +27,10 @@ _DROPPED_ALONE = frozenset(
 """Without CASCADE their removal takes no stored values along."""
 
 
+_ALTERED_ALONE = _DROPPED_ALONE | {"DEFAULT", "ROLE", "USER", "GROUP", "DATABASE"}
+"""Changing them changes no stored value, and no table's name."""
+
+
 class Loss(Value):
     """One thing that a script destroys."""
 
@@ -90,7 +94,11 @@ def _harmless(statement: Statement) -> bool:
         return "DO UPDATE" not in statement.words
     if first == "DROP":
         return second in _DROPPED_ALONE and "CASCADE" not in statement.words
-    return first in _HARMLESS or first == "ALTER"
+    if first == "ALTER":
+        # An attribute of a type is a column of every table with that type.
+        inside = second == "TYPE" and "ATTRIBUTE" in statement.words
+        return second in _ALTERED_ALONE and not inside
+    return first in _HARMLESS
 
 
 def _altered(statement: Statement) -> Iterator[Loss]:

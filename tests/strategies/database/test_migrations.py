@@ -68,6 +68,20 @@ async def test_what_a_down_script_does_out_of_sight_is_called_unknown(shop: Shop
     assert plan.typed_confirmation == shop.database
 
 
+async def test_a_changed_type_or_renamed_schema_is_called_unknown_and_a_changed_index_is_not(
+    shop: Shop,
+) -> None:
+    shop.write(
+        "0042_add_oauth_tokens.down.sql",
+        "ALTER TYPE address DROP ATTRIBUTE street;\nALTER SCHEMA old RENAME TO new;\n"
+        "ALTER INDEX users_pkey SET (fillfactor = 90);",
+    )
+    loss = preflight(await shop.plan(), "Data loss").sentence
+    assert "unknown: “ALTER TYPE ADDRESS DROP ATTRIBUTE STREET”" in loss
+    assert "unknown: “ALTER SCHEMA OLD RENAME TO NEW”" in loss
+    assert "INDEX" not in loss
+
+
 async def test_the_schema_goes_down_newest_first_and_is_verified(shop: Shop) -> None:
     plan = await shop.plan()
     assert [step.title for step in steps_of(plan, "run-migration")] == [
