@@ -26,7 +26,7 @@ from bot.domain.workloads import (
     is_terminating,
     name_of,
 )
-from bot.errors import PermanentError
+from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import Manifest
 from bot.ports.world import Observed, StepState, World
 from strategies.steps.rollout import RolloutParams, existing, has_template, read, selections
@@ -53,6 +53,12 @@ class AwaitRollout:
                 state=StepState.OTHER,
                 summary=f"{params} has not the template of {params.release}.",
                 changed_by=last_writer(workload, "spec", "template"),
+            )
+        if workload["spec"].get("paused"):
+            return Observed(
+                state=StepState.OTHER,
+                summary=_paused(params).what,
+                changed_by=last_writer(workload, "spec", "paused"),
             )
         state = StepState.AFTER if is_rolled_out(workload) else StepState.BEFORE
         return Observed(state=state, summary=f"{params.workload}: {progress_in(workload)}.")
@@ -87,6 +93,8 @@ def _check(
     target = [pod for pod in mine if mark_on(pod) in marks]
     ready = sorted(filter(is_ready, target), key=ordinal_of, reverse=True)
     back.extend(name_of(pod) for pod in ready if name_of(pod) not in back)
+    if workload["spec"].get("paused"):
+        raise _paused(params, by=last_writer(workload, "spec", "paused"))
     if is_rolled_out(workload):
         return _done(params, workload, back)
     _give_up_on_doomed(params, target)
@@ -105,6 +113,14 @@ def _check(
         summary += f"; {failure.get('message')}"
     # The controller's count of available pods lags behind readiness by minReadySeconds.
     return Pending(summary=summary, progress=f"{summary} {len(ready)} {len(pods)}")
+
+
+def _paused(params: AwaitRolloutParams, *, by: str = "") -> WorldMovedError:
+    """A paused Deployment would be waited for in vain."""
+    who = f" by {by}" if by else ""
+    return WorldMovedError(
+        f"{params} was paused{who}: its pods do not follow its template.", "Plan again."
+    )
 
 
 def _done(params: AwaitRolloutParams, workload: Manifest, back: list[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from bot.domain.plan import PreflightVerdict
-from bot.errors import PermanentError, RefusedError
+from bot.errors import PermanentError, RefusedError, WorldMovedError
 from bot.ports.cluster import PODS as PODS_KIND
 from bot.ports.cluster import Cluster as ClusterPort
 from bot.ports.cluster import Kind
@@ -210,6 +210,20 @@ async def test_a_crash_looping_deployment_can_be_reverted_while_its_status_chang
     assert rolling.get(DEPLOYMENTS, "payments")["metadata"]["resourceVersion"] != version
     await rolling.run_all(plan)
     assert await rolling.serving_release() == "v2.0.0"
+
+
+async def test_a_deployment_that_somebody_pauses_meanwhile_is_not_waited_for_in_vain(
+    rolling: Shop,
+) -> None:
+    plan = await rolling.plan()
+    await rolling.run(plan.steps[0])
+    rolling.edit(DEPLOYMENTS, "payments", pause)
+    kind = step_kind(plan.steps[1].action.kind)
+    observed = await kind.observe(plan.steps[1], rolling.world)
+    assert observed.state is StepState.OTHER
+    assert "kubectl-edit" in observed.changed_by
+    with pytest.raises(WorldMovedError, match=r"payments was paused by kubectl-edit"):
+        await kind.confirm(plan.steps[1], rolling.world)
 
 
 async def test_scaling_between_plan_and_run_is_no_conflict(rolling: Shop) -> None:
