@@ -103,12 +103,17 @@ class RollbackGate:
         selection = Selection(
             kind=CANARIES, namespace=params.namespace, fields=f"metadata.name={params.canary}"
         )
-        return await wait_until(
-            world,
-            [selection],
-            lambda objects: _check(params, objects),
-            patience_seconds=params.patience_seconds,
-        )
+        try:
+            return await wait_until(
+                world,
+                [selection],
+                lambda objects: _check(params, objects),
+                patience_seconds=params.patience_seconds,
+            )
+        except PermanentError as error:
+            # The step that closes it is not reached.
+            left = f"The gate {params.gate} stays open; close it before the next canary starts."
+            raise type(error)(error.what, f"{left} {error.remedy}".strip()) from error
 
 
 async def _post(url: str, namespace: str, canary: str, world: World) -> int:

@@ -56,5 +56,6 @@ async def test_a_flagger_that_does_not_act_is_named(idle: Shop) -> None:
     step = (await idle.plan()).steps[1]
     params = {**step.action.params, "patience_seconds": 0.2}
     hurried = step.model_copy(update={"action": step.action.model_copy(update={"params": params})})
-    with pytest.raises(PermanentError, match="Flagger has not asked the gate yet"):
+    with pytest.raises(PermanentError, match="Flagger has not asked the gate yet") as failed:
         await idle.run(hurried)
+    assert "stays open; close it before the next canary" in failed.value.remedy
