@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from bot.config.catalog import ServiceEntry
@@ -67,17 +68,22 @@ class DeployFreezer:
         await _edit(marked, world, lambda manifest: _marking(manifest, freeze.text))
 
     async def unmark(self, marked: MarkedObject, freeze: Freeze, world: World) -> None:
-        """Compares first: a later freeze may have written its own mark over it."""
-        if isinstance(marked, AwsResource):
-            answer = await _aws(marked, "describe_tags", world)
-            tags = [tag for one in answer["TagDescriptions"] for tag in one["Tags"]]
-            if {"Key": TAG, "Value": _tag_value(freeze.text)} in tags:
-                await _aws(marked, "remove_tags", world, TagKeys=[TAG])
-            return
-        try:
-            await _edit(marked, world, lambda manifest: _unmarking(manifest, freeze.text))
-        except NotFoundError:
-            return
+        """Compares first: a later freeze may have written its own mark over it.
+
+        What is gone has no mark any more.
+        """
+        with suppress(NotFoundError):
+            if isinstance(marked, AwsResource):
+                await _untag(marked, freeze, world)
+            else:
+                await _edit(marked, world, lambda manifest: _unmarking(manifest, freeze.text))
+
+
+async def _untag(marked: AwsResource, freeze: Freeze, world: World) -> None:
+    answer = await _aws(marked, "describe_tags", world)
+    tags = [tag for one in answer["TagDescriptions"] for tag in one["Tags"]]
+    if {"Key": TAG, "Value": _tag_value(freeze.text)} in tags:
+        await _aws(marked, "remove_tags", world, TagKeys=[TAG])
 
 
 async def _aws(marked: AwsResource, operation: str, world: World, **more: Any) -> dict[str, Any]:

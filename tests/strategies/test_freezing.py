@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from bot.config.catalog import ServiceEntry
-from bot.domain.freeze import ANNOTATION, TAG, ClusterObject, Freeze
+from bot.domain.freeze import ANNOTATION, TAG, AwsResource, ClusterObject, Freeze
 from bot.errors import ForbiddenError
 from bot.ports.world import World
 from sandbox.cluster.resources import DEPLOYMENTS, REPLICASETS
@@ -141,6 +141,9 @@ async def test_what_switches_the_traffic_on_aws_is_tagged(either_place: AwsShop)
     assert {"Key": TAG, "Value": TEXT} in tags()
     await FREEZER.unmark(one, FREEZE, shop.world)
     assert TAG not in str(tags())
+    assert isinstance(one, AwsResource)
+    gone = one.model_copy(update={"arn": f"{one.arn[:-4]}0000"})
+    await FREEZER.unmark(gone, FREEZE, shop.world)
 
 
 PLACES: dict[str, tuple[dict[str, Any], list[str]]] = {
