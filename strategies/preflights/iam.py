@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from bot.domain.plan import Preflight
 from bot.errors import PermanentError, TemporaryError
@@ -14,8 +14,10 @@ NAME = "Rights"
 _SESSION = re.compile(r"(arn:[^:]+):sts::(\d+):assumed-role/([^/]+)/.*")
 
 
-async def check_actions(aws: Aws, region: str, wanted: Mapping[str, str]) -> Preflight:
-    """Simulates each action (``elasticloadbalancing:ModifyRule``) on its resource's ARN.
+async def check_actions(
+    aws: Aws, region: str, wanted: Mapping[str, str | tuple[str, ...]]
+) -> Preflight:
+    """Simulates each action (``elasticloadbalancing:ModifyRule``) on the ARNs that it concerns.
 
     What the simulation cannot tell is a warning: it needs rights of its own, and does not know
     the conditions of every policy.
@@ -28,7 +30,7 @@ async def check_actions(aws: Aws, region: str, wanted: Mapping[str, str]) -> Pre
             return warned(NAME, f"{identity['Arn']} cannot be simulated, so {names} is unchecked.")
         denied: list[str] = []
         unsure: list[str] = []
-        for action, resource in wanted.items():
+        for action, resource in _pairs(wanted):
             answer = await aws.call(
                 "iam",
                 "simulate_principal_policy",
@@ -47,12 +49,18 @@ async def check_actions(aws: Aws, region: str, wanted: Mapping[str, str]) -> Pre
             f"simulation could not be asked: {error.what}",
         )
     if denied:
-        return blocked(NAME, f"{source} may not {', '.join(denied)}. Grant it as in deploy/iam/.")
+        what = ", ".join(dict.fromkeys(denied))
+        return blocked(NAME, f"{source} may not {what}. Grant it as in deploy/iam/.")
     if unsure:
-        return warned(
-            NAME, f"{source} may {', '.join(unsure)} only under conditions that were not simulated."
-        )
+        what = ", ".join(dict.fromkeys(unsure))
+        return warned(NAME, f"{source} may {what} only under conditions that were not simulated.")
     return passed(NAME, f"{source} may {names}, by IAM's simulation.")
+
+
+def _pairs(wanted: Mapping[str, str | tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    for action, resources in wanted.items():
+        for resource in (resources,) if isinstance(resources, str) else resources:
+            yield action, resource
 
 
 async def _policy_source(aws: Aws, region: str, arn: str) -> str | None:

@@ -43,19 +43,22 @@ async def preflights(change: RdsChange, world: World) -> tuple[Preflight, ...]:
     )
 
 
-def wanted(change: RdsChange) -> dict[str, str]:
-    """Rights that reading has not proven, each with the ARN that it is needed for."""
+def wanted(change: RdsChange) -> dict[str, str | tuple[str, ...]]:
+    """Rights that reading has not proven, each with the ARNs that it is needed for."""
     arn = str(change.live["DBInstanceArn"])
     place = arn.rsplit(":", 1)[0]
+    new, aside = f"{place}:{change.new}", f"{place}:{change.aside}"
     source = str(change.point.document.get("DBSnapshotArn", arn))
-    roles = {str(one["RoleArn"]) for one in change.live.get("AssociatedRoles") or []}
-    roles |= {str(change.live.get("MonitoringRoleArn") or "")} - {""}
+    features = {str(one["RoleArn"]) for one in change.live.get("AssociatedRoles") or []}
+    passed_on = features | ({str(change.live.get("MonitoringRoleArn") or "")} - {""})
     return {
-        f"rds:{_RESTORE[bool(change.point.snapshot)]}": source,
-        "rds:AddTagsToResource": f"{place}:{change.new}",
-        "rds:ModifyDBInstance": arn,
-        "rds:RebootDBInstance": f"{place}:{change.new}",
-        **({"iam:PassRole": sorted(roles)[0]} if roles else {}),
+        f"rds:{_RESTORE[bool(change.point.snapshot)]}": (source, new),
+        "rds:AddTagsToResource": new,
+        # Of the old one under either name: it is renamed, and back by an undo.
+        "rds:ModifyDBInstance": (new, arn, aside),
+        "rds:RebootDBInstance": new,
+        **({"rds:AddRoleToDBInstance": new} if features else {}),
+        **({"iam:PassRole": tuple(sorted(passed_on))} if passed_on else {}),
     }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 from bot.domain.values import Facts
-from strategies.planning.rds.restore import beside
+from strategies.planning.rds.checks import wanted
+from strategies.planning.rds.restore import RdsChange, beside
 from strategies.planning.rds.settings import modify_arguments, restore_arguments, settings_of
 
 DESCRIBED: dict[str, Any] = {
@@ -68,3 +70,21 @@ def test_names_stay_within_what_rds_accepts() -> None:
     name = beside("a" * 40 + "-" + "b" * 22, "restored-0123abcd")
     assert len(name) <= 63
     assert "--" not in beside("a" * 44 + "-bbbbbbbbbb", "restored-0123abcd")
+
+
+def test_every_right_of_the_steps_is_asked_for_on_every_instance_and_role() -> None:
+    role = "arn:aws:iam::123456789012:role"
+    place = "arn:aws:rds:eu-central-1:123456789012:db"
+    live = {
+        "DBInstanceArn": f"{place}:shop-db",
+        "AssociatedRoles": [{"RoleArn": f"{role}/s3-import", "FeatureName": "s3Import"}],
+        "MonitoringRoleArn": f"{role}/rds-monitoring",
+    }
+    point = SimpleNamespace(document={}, snapshot="")
+    change = SimpleNamespace(live=live, point=point, new="shop-db-new", aside="shop-db-before")
+    rights = wanted(cast(RdsChange, change))
+    assert rights["rds:AddRoleToDBInstance"] == f"{place}:shop-db-new"
+    assert rights["iam:PassRole"] == (f"{role}/rds-monitoring", f"{role}/s3-import")
+    assert rights["rds:ModifyDBInstance"] == tuple(
+        f"{place}:{name}" for name in ("shop-db-new", "shop-db", "shop-db-before")
+    )
