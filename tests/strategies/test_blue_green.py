@@ -85,6 +85,29 @@ async def test_a_target_with_fewer_ready_pods_than_the_live_side_is_blocked(
     assert "blue has 2 ready pods, green has 3" in found.sentence
 
 
+async def test_publish_not_ready_addresses_makes_endpoints_lie_so_the_pods_are_counted(
+    blue_green: Shop,
+) -> None:
+    def unready(deployment: Manifest) -> None:
+        deployment["spec"]["template"]["spec"]["containers"][0]["image"] = (
+            "shop/checkout:v2.3.0-unready"
+        )
+
+    blue_green.edit(
+        SERVICES, "checkout", lambda one: one["spec"].update(publishNotReadyAddresses=True)
+    )
+    set_replicas(blue_green, "checkout-blue", 0)
+    await delivery.rolled_out(blue_green.cluster, "checkout-blue")
+    blue_green.edit(DEPLOYMENTS, "checkout-blue", unready)
+    set_replicas(blue_green, "checkout-blue", 3)
+    await blue_green.cluster.until(
+        lambda: blue_green.get(DEPLOYMENTS, "checkout-blue")["status"].get("updatedReplicas") == 3
+    )
+    found = preflight(await blue_green.plan(), "Capacity")
+    assert found.verdict is PreflightVerdict.BLOCK
+    assert found.sentence.startswith("blue is not ready: none of its ")
+
+
 async def test_a_target_that_lost_its_pods_after_approval_is_not_switched_to(
     blue_green: Shop,
 ) -> None:

@@ -16,7 +16,7 @@ from sandbox.cluster.types import Manifest
 from sandbox.shop import delivery
 from strategies.planning.canary.routes import gateway_rules, istio_routes
 from strategies.registry import step_kind, strategy
-from tests.strategies.canary_shop import NGINX, ROUTES, accept_routes, service, state
+from tests.strategies.canary_shop import NGINX, ROUTES, VIRTUAL, accept_routes, service, state
 from tests.strategies.custom_resources import define
 from tests.strategies.support import NAMESPACE, Shop, preflight
 
@@ -106,6 +106,16 @@ def test_the_canary_is_taken_out_of_every_rule(route: Shop) -> None:
     assert split.exclusive
     assert split.routes[0]["backendRefs"] == [{"name": "checkout-stable", "port": 80}]
     assert [ref.get("weight") for ref in split.routes[1]["backendRefs"]] == [3, 0]
+
+
+async def test_the_canary_is_taken_out_of_every_istio_route(istio: Shop) -> None:
+    await istio.run((await istio.plan()).steps[1])
+    spec = istio.get(VIRTUAL, "checkout")["spec"]
+    weights = {
+        protocol: [one["weight"] for route in spec[protocol] for one in route["route"]]
+        for protocol in ("http", "tcp")
+    }
+    assert weights == {"http": [80, 0], "tcp": [80, 0]}
 
 
 def test_an_istio_route_to_the_canary_alone_leads_to_the_stable_subset() -> None:

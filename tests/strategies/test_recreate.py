@@ -306,6 +306,19 @@ async def test_keda_is_paused_while_no_pod_may_run_and_resumed_afterwards(revisi
     assert revision.image() == "shop/payments:v2.1.0"
 
 
+async def test_the_replicas_of_the_manifest_are_dropped_because_a_scaler_may_own_them(
+    files: Shop,
+) -> None:
+    autoscale(files, minimum=2)
+    plan = await files.plan()
+    [apply] = [step for step in plan.steps if step.action.kind == "apply-manifest"]
+    manifest = cast(dict[str, Any], apply.action.params["manifest"])
+    assert "replicas" not in manifest["spec"], "its file says 7"
+    assert [step.title for step in plan.steps if "up to" in step.title] == [
+        "Scale Deployment payments up to 2"
+    ]
+
+
 async def test_a_variable_of_the_bad_release_does_not_survive_the_old_manifest(files: Shop) -> None:
     files.edit(DEPLOYMENTS, "payments", add_variable)
     await delivery.rolled_out(files.cluster, "payments")

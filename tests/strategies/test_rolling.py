@@ -120,7 +120,7 @@ async def test_a_paused_deployment_is_resumed_by_a_step_after_the_template(rolli
     assert await rolling.serving_release() == "v2.0.0"
 
 
-async def test_a_stale_progress_deadline_condition_does_not_fail_the_new_rollout(
+async def test_a_stale_progress_deadline_exceeded_does_not_fail_the_new_rollout(
     rolling: Shop,
 ) -> None:
     def take_time(deployment: Manifest) -> None:
@@ -154,11 +154,28 @@ async def test_a_progress_deadline_exceeded_after_our_patch_ends_the_wait(rollin
         await rolling.run(plan.steps[1])
 
 
-async def test_a_missing_image_of_the_target_fails_fast_with_the_reason(rolling: Shop) -> None:
-    await superseded(rolling, "v9.9.9")
-    plan = await rolling.plan("v9.9.9")
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [("v9.9.9", "ErrImagePull|ImagePullBackOff"), ("v2.2.0-crash", "CrashLoopBackOff")],
+)
+async def test_a_pod_of_the_target_in_image_pull_back_off_or_crash_loop_back_off_fails_fast(
+    rolling: Shop, version: str, reason: str
+) -> None:
+    await superseded(rolling, version)
+    plan = await rolling.plan(version)
     await rolling.run(plan.steps[0])
-    with pytest.raises(PermanentError, match=r"(ErrImagePull|ImagePullBackOff) in container"):
+    with pytest.raises(PermanentError, match=rf"({reason}) in container"):
+        await rolling.run(plan.steps[1])
+
+
+async def test_a_create_container_config_error_of_the_target_fails_fast_with_what_is_missing(
+    rolling: Shop,
+) -> None:
+    plan = await rolling.plan()
+    rolling.cluster.store.delete(SECRETS, NAMESPACE, "payments-credentials")
+    await rolling.run(plan.steps[0])
+    missing = r"CreateContainerConfigError in container .*payments-credentials"
+    with pytest.raises(PermanentError, match=missing):
         await rolling.run(plan.steps[1])
 
 

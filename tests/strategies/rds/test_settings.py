@@ -42,6 +42,24 @@ def test_one_zone_is_kept_and_several_are_left_to_rds_with_default_groups_unname
     assert "OptionGroupName" not in settings_of(default)
 
 
+def test_a_restore_is_told_of_several_zones_and_of_the_groups_that_rds_would_set_to_default() -> (
+    None
+):
+    described = {
+        **DESCRIBED,
+        "MultiAZ": True,
+        "DBParameterGroups": [{"DBParameterGroupName": "shop-mysql"}],
+        "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-shop"}],
+        "DBSubnetGroup": {"DBSubnetGroupName": "shop-private"},
+    }
+    told = restore_arguments(settings_of(described))
+    assert told["MultiAZ"] is True
+    assert told["DBParameterGroupName"] == "shop-mysql"
+    assert told["OptionGroupName"] == "audit"
+    assert told["VpcSecurityGroupIds"] == ["sg-shop"]
+    assert told["DBSubnetGroupName"] == "shop-private"
+
+
 def test_what_a_restore_is_not_told_is_modified_afterwards_with_what_belongs_to_it() -> None:
     wanted: Facts = {
         **settings_of(DESCRIBED),
