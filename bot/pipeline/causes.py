@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import structlog
 
-from bot.config.verification import is_address
 from bot.domain import causes
 from bot.domain import events as e
-from bot.domain.binomial import exact_bounds
 from bot.domain.causes import Health
 from bot.domain.counts import Bucket, Judgement, error_limit
 from bot.domain.incident import Incident
@@ -20,8 +17,9 @@ from bot.domain.plan import Milestone
 from bot.errors import RefusedError, RollbackBotError
 from bot.pipeline.context import Context
 from bot.pipeline.measuring import counted
+from bot.pipeline.neighbours import dependency, rate
 from bot.pipeline.patience import within
-from bot.pipeline.replicas import check_instances, check_service
+from bot.pipeline.replicas import check_instances
 from bot.ports.store import Lease
 from bot.ports.world import KnowsSchema, Observation
 
@@ -103,37 +101,9 @@ async def _schema(context: Context, incident: Incident) -> e.CauseCheck:
 async def _dependencies(context: Context, incident: Incident) -> e.CauseCheck:
     name = incident.declared.service
     needed = context.service(name).dependencies
-    found = await asyncio.gather(*(_dependency(context, one) for one in needed))
+    found = await asyncio.gather(*(dependency(context, one) for one in needed))
     nothing = f"The catalog names no dependencies of {name} (services.{name}.dependencies)."
     return causes.from_health(e.Cause.DEPENDENCY, found, nothing=nothing)
-
-
-async def _dependency(context: Context, name: str) -> Health:
-    if is_address(name):
-        return await _address(context, name)
-    health, _, problems = await check_service(context, context.service(name))
-    rate = await _rate(context, name)
-    if health is False:
-        why = problems[0] if problems else f"The health check of {name} fails."
-        return Health(name=name, well=False, sentence=why, service=name)
-    if rate.well is not None or rate.service:
-        # What its users meet counts for more than a health check, also where it leaves doubts.
-        return rate
-    if health is None:
-        return Health(name=name, well=None, sentence=f"{name} has neither health check nor counts.")
-    return Health(name=name, well=True, sentence=f"{name} passes its health check.", service=name)
-
-
-async def _address(context: Context, url: str) -> Health:
-    parts = urlsplit(url)
-    # The rest of an address may hold what nobody should read.
-    shown = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
-    try:
-        answer = await context.world.http.get(url)
-    except RollbackBotError:
-        return Health(name=shown, well=False, sentence=f"{shown} does not answer.")
-    well = 200 <= answer.status < 300
-    return Health(name=shown, well=well, sentence=f"{shown} answers {answer.status}.")
 
 
 async def _others(context: Context, incident: Incident) -> e.CauseCheck:
@@ -142,7 +112,7 @@ async def _others(context: Context, incident: Incident) -> e.CauseCheck:
 
     async def look(name: str) -> Health:
         async with gate:
-            return await _rate(context, name)
+            return await rate(context, name)
 
     others = [
         name
@@ -152,27 +122,6 @@ async def _others(context: Context, incident: Incident) -> e.CauseCheck:
     found = await asyncio.gather(*(look(name) for name in others))
     nothing = "No other service of the catalog is measured."
     return causes.from_health(e.Cause.OTHER_SERVICE, found, nothing=nothing)
-
-
-async def _rate(context: Context, name: str) -> Health:
-    """A service's error rate just now; failing takes proof, as everywhere."""
-    entry = context.service(name)
-    if entry.metrics is None:
-        return Health(name=name, well=None, sentence=f"{name} is not measured.")
-    end = context.clock.now() - entry.metrics.late_by
-    outcome = await counted(context, name, end - context.catalog.assessment.live_window, end)
-    if isinstance(outcome, str):
-        return Health(name=name, well=None, sentence=f"{name} could not be measured: {outcome}")
-    if outcome.error_rate is None:
-        return Health(name=name, well=None, sentence=f"{name} had no request just now.")
-    limit = entry.thresholds.discuss_error_rate
-    lower, _ = exact_bounds(outcome.errors, outcome.requests)
-    told = f"{name} fails {outcome.error_rate:.2%} of {outcome.requests} requests (its limit: "
-    if lower <= limit < outcome.error_rate:
-        # Above the limit, and by too few requests to be sure: neither sick nor well.
-        too_few = f"{told}{limit:.2%}), which are too few to be sure."
-        return Health(name=name, well=None, sentence=too_few, service=name)
-    return Health(name=name, well=lower <= limit, sentence=f"{told}{limit:.2%}).", service=name)
 
 
 async def _not_the_release(context: Context, incident: Incident) -> e.CauseCheck:
