@@ -45,6 +45,8 @@ class Pace:
     checkpoints: tuple[float, ...] = (1.0, 2.0, 3.0)
     margin: float = 0.005
     """The judge's tolerance; seconds of traffic can only prove a coarse one."""
+    minimum_traffic: float = 0.5
+    """So much of normal traffic proves something."""
     updates: float = 600.0
     drain: float = 5.0
     watch_every: float = 0.5
@@ -224,7 +226,11 @@ class Company:
                 "checkpoints": list(pace.checkpoints),
                 "baseline_window": pace.baseline_window,
                 "watch_after": pace.watch_after,
-                "judge": {"bucket_seconds": pace.bucket, "margin": pace.margin},
+                "judge": {
+                    "bucket_seconds": pace.bucket,
+                    "margin": pace.margin,
+                    "minimum_traffic": pace.minimum_traffic,
+                },
             },
         }
 

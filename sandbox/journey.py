@@ -16,6 +16,11 @@ from sandbox.slack.people.workspace import Workspace
 T = TypeVar("T")
 OTHERS = 0.2
 """Seconds between two looks at what is not in Slack."""
+RECOVERED = "Rollback complete, recovery proven"
+NOT_RECOVERED = "Rollback done, but the service is not recovered"
+JUDGED = (RECOVERED, NOT_RECOVERED, "Rollback done, recovery not proven")
+"""How the message begins that the bot posts when it has judged."""
+ROUNDS = 4
 
 DECISION = {
     "reason": "Customers cannot pay since the release",
@@ -37,7 +42,7 @@ CONCLUSION = {
 class Journey:
     """An incident as its people live it. Every wait ends with the condition or a TimeoutError."""
 
-    def __init__(self, company: Company, *, patience: float = 20.0) -> None:
+    def __init__(self, company: Company, *, patience: float = 60.0) -> None:
         self.company = company
         self.patience = patience
         self._channel_id = ""
@@ -124,6 +129,24 @@ class Journey:
         """Press a button as soon as a message in the channel has it, on the newest that does."""
         card = await self.message(lambda m: has_button(m, action_id))
         return await self.person(name).press(card, action_id)
+
+    async def until_recovered(self, name: str = "dan") -> Message:
+        """Wait for the proof. What leaves too little to judge is measured again, as people do.
+
+        Raises AssertionError when the service is proven not to be recovered, or stays in doubt.
+        """
+        seen: set[str] = set()
+        for _ in range(ROUNDS):
+            judged = await self.message(
+                lambda m: m.ts not in seen and any(said in m.plain for said in JUDGED)
+            )
+            if RECOVERED in judged.plain:
+                return judged
+            if NOT_RECOVERED in judged.plain:
+                break
+            seen.add(judged.ts)
+            await self.press(name, "verify_again")
+        raise AssertionError("recovery was not proven:\n" + "\n---\n".join(self.said()))
 
     # -- the end -------------------------------------------------------------------------------
 

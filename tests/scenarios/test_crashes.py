@@ -14,8 +14,6 @@ async def test_killed_after_the_approval_and_again_while_verifying(start: StartC
     # what it missed for longer would rightly be called unknown.
     pace = replace(PACE, updates=3.0, scrape=4.0, bucket=1.5, checkpoints=(3.0, 6.0, 10.0))
     journey = await start(pace=pace)
-    # Where something was missed all the same, the bot measures once more as long.
-    journey.patience = 60.0
     company = journey.company
     await company.release()
     await company.measured(BAD_REQUESTS)
@@ -27,7 +25,7 @@ async def test_killed_after_the_approval_and_again_while_verifying(start: StartC
     await journey.text("recovery not yet proven")
     await company.bot.kill()
     await company.start_bot()
-    await journey.text("recovery proven")
+    await journey.until_recovered()
     await journey.resolve("ana")
     report = await journey.report()
 
@@ -51,7 +49,7 @@ async def test_every_payload_delivered_three_times_is_carried_out_once(
     company.slack.faults.duplicate_next(copies=3, times=None)
     await bad_release.until_declared("ana")
     await bad_release.approve("ben")
-    await bad_release.text("recovery proven")
+    await bad_release.until_recovered()
     await bad_release.resolve("ana")
     await bad_release.report()
     channels = [c for c in company.slack.workspace.channels if c.name.startswith("inc-")]
@@ -65,7 +63,7 @@ async def test_a_post_whose_answer_was_lost_is_not_repeated(bad_release: Journey
     company.slack.faults.timeout_after_effect("conversations.create", times=1, hold=0.2)
     await bad_release.until_declared("ana")
     await bad_release.approve("ben")
-    await bad_release.text("recovery proven")
+    await bad_release.until_recovered()
     said_once(company)
     channels = [c for c in company.slack.workspace.channels if c.name.startswith("inc-")]
     assert len(channels) == 1
@@ -80,5 +78,5 @@ async def test_a_lost_socket_and_rate_limits_only_cost_time(bad_release: Journey
         await company.slack.faults.disconnect("refresh_requested")
         await company.slack.wait_until_connected()
     await bad_release.approve("ben")
-    await bad_release.text("recovery proven")
+    await bad_release.until_recovered()
     said_once(company)

@@ -46,7 +46,7 @@ async def test_from_the_command_to_the_finished_report(start: StartCompany, layo
     await journey.declare("ana")
     await journey.until_channel()
     await journey.approve("ben")
-    await journey.text("recovery proven")
+    await journey.until_recovered()
     await journey.resolve("ana")
     report = await journey.report()
 
@@ -74,6 +74,6 @@ async def test_the_traffic_really_moves_back(bad_release: Journey) -> None:
     company = bad_release.company
     await bad_release.until_declared()
     await bad_release.approve("ben")
-    await bad_release.text("recovery proven")
+    await bad_release.until_recovered()
     service = company.cluster.store.get(SERVICES, "shop", "checkout")
     assert service["spec"]["selector"] == {"app": "checkout", "version": "blue"}

@@ -35,4 +35,4 @@ async def test_traffic_that_stopped_is_inconclusive(bad_release: Journey) -> Non
     await company.measured(NORMAL_REQUESTS // 3)
     card = await bad_release.message(lambda m: has_button(m, "verify_again"))
     await bad_release.person("dan").press(card, "verify_again")
-    await bad_release.text("recovery proven")
+    await bad_release.until_recovered()

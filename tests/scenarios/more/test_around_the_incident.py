@@ -40,7 +40,7 @@ async def test_an_alert_opens_a_filled_form_that_leads_to_an_incident(start: Sta
     assert await _alert(company, began, name="SlowPayments") == 200
     await journey.text("SlowPayments")
     await journey.approve("ben")
-    await journey.text("recovery proven")
+    await journey.until_recovered()
     said_once(company)
 
 
@@ -73,7 +73,7 @@ async def test_killed_in_the_middle_of_the_paperwork_everything_is_done_once(
     await company.measured(BAD_REQUESTS)
     await journey.until_declared("ana")
     await journey.approve("ben")
-    await journey.text("recovery proven")
+    await journey.until_recovered()
     repository = company.around.forge.repositories[REPOSITORY]
     # GitHub files the first issue, and its answer never arrives.
     company.around.forge.order(Fault(method="POST", path="/issues", holds=True, times=None))
@@ -106,18 +106,17 @@ async def test_dead_neighbours_stop_nothing_and_the_card_says_what_to_do(
     start: StartCompany,
 ) -> None:
     journey = await start(neighbours=EVERYBODY)
-    # The bot tells of a destination when it has not come back within half a minute.
-    journey.patience = 60.0
     company = journey.company
     await company.release()
     await company.measured(BAD_REQUESTS)
     await company.around.die()
     await journey.until_declared("ana")
     await journey.approve("ben")
-    await journey.text("recovery proven")
+    await journey.until_recovered()
     await journey.resolve("ana")
     report = await journey.report()
     assert "RECOVERED" in report
+    # The bot tells of a destination when it has not come back within half a minute.
     told = [
         "*What changed*: GitHub cannot be reached",
         "*Issues for corrective actions*: GitHub cannot be reached",

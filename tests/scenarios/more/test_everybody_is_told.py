@@ -50,7 +50,7 @@ async def test_one_incident_with_everything_that_belongs_to_it(start: StartCompa
     await journey.press("carla", "hold_external")
     await journey.approve("ben")
     await _carla_decides(journey)
-    await journey.text("recovery proven")
+    await journey.until_recovered()
     await journey.text("log in and see the basket")
     await _customers_read(journey, "investigating", "identified", "monitoring", "resolved")
     customers_mail = await _mail(journey, CUSTOMERS, "resolved")

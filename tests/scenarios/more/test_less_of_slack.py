@@ -20,7 +20,7 @@ async def test_missing_features_are_noted_and_stop_nothing(bad_release: Journey)
         company.slack.faults.error(method, code)
     await bad_release.until_declared("ana")
     await bad_release.approve("ben")
-    await bad_release.text("recovery proven")
+    await bad_release.until_recovered()
     for code in set(OPTIONAL.values()):
         await bad_release.text(code)
 
@@ -52,4 +52,4 @@ async def test_without_a_channel_the_incident_runs_where_it_was_asked_for(
     bad_release.goes_on_in("general")
     await bad_release.text("no channel of its own")
     await bad_release.approve("ben")
-    await bad_release.text("recovery proven")
+    await bad_release.until_recovered()

@@ -51,7 +51,7 @@ async def test_a_relapse_opens_a_resolved_incident_again_and_high_severity_sends
     await company.measured(BAD_REQUESTS)
     await journey.until_declared("ana")
     await journey.approve("ben")
-    await journey.text("recovery proven")
+    await journey.until_recovered()
     await journey.resolve("ana")
     await journey.report()
     await company.break_blue()

@@ -73,7 +73,7 @@ async def test_a_rejected_plan_can_be_made_again(bad_release: Journey) -> None:
     await ben.fill_and_submit({})
     await bad_release.plan_card()
     await bad_release.approve("ben")
-    await bad_release.text("recovery proven")
+    await bad_release.until_recovered()
 
 
 async def test_the_rollback_is_taken_back_by_a_plan_that_somebody_approves(
@@ -82,7 +82,7 @@ async def test_the_rollback_is_taken_back_by_a_plan_that_somebody_approves(
     company = bad_release.company
     await bad_release.until_declared("ana")
     await bad_release.approve("ben")
-    await bad_release.text("recovery proven")
+    await bad_release.until_recovered()
     card = await bad_release.message(lambda m: has_button(m, "undo"))
     await bad_release.person("ana").press(card, "undo")
     plan = await bad_release.message(lambda m: has_button(m, "approve") and "Undo" in m.plain)
