@@ -99,3 +99,10 @@ def test_the_script_holds_every_step_with_its_command_and_stops_at_the_first_fai
     for number, step in enumerate(PLAN.steps, start=1):
         assert f"# {number}. {step.title}\n{step.command}\n" in script
     assert PLAN.expected_seconds == 70
+
+
+def test_a_changed_copy_of_a_plan_has_a_hash_of_its_own() -> None:
+    before = PLAN.hash
+    changed = PLAN.model_copy(update={"to_release": "v1.9.0"})
+    assert changed.hash != before
+    assert PLAN.model_copy(update={"to_release": PLAN.to_release}).hash == before
