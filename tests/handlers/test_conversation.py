@@ -201,6 +201,7 @@ async def test_a_modal_that_was_closed_meanwhile_breaks_nothing(front: Front) ->
     front.company.shop.script["series"] = [HANG, HANG]
     ana = front.person("ana")
     await ana.command("/rollback checkout", channel="ops")
+    await ana.wait_for(lambda: ana.view is not None)
     await ana.close(everything=True)
 
     def filled_too_late() -> bool:
