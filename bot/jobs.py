@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from bot.adapters.metrics.recorder import PodRecorder
-from bot.pipeline import deployments, follow_up, freeze, relapse, tripwire, watch
+from bot.pipeline import deployments, follow_up, freeze, relapse, reminders, tripwire, watch
 from bot.pipeline.context import Context
 from bot.ports.scheduler import Scheduler
 
@@ -16,6 +16,7 @@ RECONCILE = timedelta(seconds=15)
 TRIPWIRE = timedelta(minutes=1)
 FOLLOW_UP = timedelta(minutes=1)
 FREEZE = timedelta(minutes=1)
+REMINDERS = timedelta(minutes=10)
 PRUNE = timedelta(hours=1)
 KEEP_SCRAPES = timedelta(days=2)
 
@@ -38,6 +39,7 @@ def schedule(
         ("relapse", watching, relapse.look),
         ("deployments", deployments.LOOK_EVERY, deployments.look),
         ("freeze", FREEZE, freeze.look),
+        ("reminders", REMINDERS, reminders.look),
         ("prune", PRUNE, prune),
     )
     scheduler.every("reconcile", RECONCILE, reconcile)

@@ -81,6 +81,8 @@ class Step(Value):
     """What the end of this step means for the users."""
     service: str = ""
     """Which service it is about, in a plan over several; empty in a plan over one."""
+    reminder: str = ""
+    """What people are told again while its end state stands; empty where it may stand for good."""
 
 
 BESIDE = frozenset({"feature-flag", "database"})

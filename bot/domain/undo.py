@@ -45,6 +45,7 @@ def _inverted(step: Step) -> Step:
             "command": step.inverse.command or f"# take back by hand: {step.command}",
             # What the step promised for the users does not hold for its inverse.
             "milestone": None,
+            "reminder": "",
         }
     )
 

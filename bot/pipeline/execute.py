@@ -16,7 +16,7 @@ from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
 from bot.domain.plan import Step
 from bot.errors import PermanentError, RefusedError, TemporaryError, WorldMovedError
-from bot.pipeline import releases, several, tripwire
+from bot.pipeline import releases, reminders, several, tripwire
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
 from bot.ports.store import Lease
@@ -119,7 +119,8 @@ async def _run_step(context: Context, incident: Incident, index: int, lease: Lea
         summary=reached.summary,
         facts=reached.observed.facts,
     )
-    await context.journal.add(incident.id, finished, lease=lease)
+    left = reminders.of_step(context, incident, index)
+    await context.journal.add(incident.id, finished, lease=lease, documents=left)
     return True
 
 
@@ -173,7 +174,9 @@ async def _fail(
     remedy = error.remedy or "Mend the cause, then press “Plan again”."
     failed = e.StepFailed(index=index, what=error.what, remedy=remedy)
     finished = e.ExecutionFinished(outcome=outcome, what=error.what, remedy=remedy)
-    await context.journal.add(incident.id, failed, finished, lease=lease)
+    # What a step has done before it failed stands all the same.
+    left = reminders.of_step(context, incident, index)
+    await context.journal.add(incident.id, failed, finished, lease=lease, documents=left)
 
 
 async def steer(context: Context, incident_id: str, wish: Wish, *, request_id: str) -> Incident:

@@ -147,6 +147,7 @@ def _suspend_step(
         ),
         command=json_patch(namespace, resource, owner.name, suspend_operations(params, spec)),
         estimate_seconds=1.0 + params.settle_seconds,
+        reminder=f"Revert git itself, and then resume {owner}:",
     )
 
 

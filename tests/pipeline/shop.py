@@ -88,6 +88,8 @@ class Shop:
         """What single replicas say instead of the release that was switched to."""
         self.health = 200
         self.preflight = PreflightVerdict.PASS
+        self.reminders: dict[str, str] = {}
+        """What people are told again while a switch stands where it was turned to, by its name."""
         self.mark: str | None = None
         """Of a deploy freeze."""
 
@@ -171,6 +173,7 @@ class Shop:
             command=f"turn {name} {release}",
             estimate_seconds=5,
             milestone=milestone,
+            reminder=self.reminders.get(name, ""),
         )
 
     def _check(self, name: str) -> Step:

@@ -80,7 +80,12 @@ async def test_the_plan_says_that_gitops_stays_suspended_and_how_to_resume(
     healed: tuple[Shop, list[str]],
 ) -> None:
     shop, _ = healed
-    said = (await shop.plan()).not_restored[-1]
+    plan = await shop.plan()
+    # Said again once a day while it stands.
+    assert plan.steps[0].reminder == (
+        "Revert git itself, and then resume Argo CD Application shop:"
+    )
+    said = plan.not_restored[-1]
     assert "stays suspended until git itself is reverted" in said
     assert "kubectl -n argocd patch applications.argoproj.io shop --type=json" in said
     assert '"selfHeal":true' in said

@@ -1,0 +1,101 @@
+"""What a step left for people to take away is said again, once a day, until it is gone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.domain.incident import Incident
+from bot.domain.plan import Step
+from bot.domain.values import Instant, Value
+from bot.errors import NotFoundError, RollbackBotError
+from bot.pipeline.context import Context
+from bot.pipeline.patience import within
+from bot.pipeline.rounds import each
+from bot.pipeline.words import stakeholder_channels
+from bot.ports.deliveries import Action, Delivery
+from bot.ports.store import Document
+from bot.ports.world import StepState
+from bot.views.reminder import left_behind
+
+KIND = "reminder"
+AGAIN = timedelta(days=1)
+PATIENCE = timedelta(seconds=30)
+"""So long one look may take; the next round looks again."""
+
+
+class Reminder(Value):
+    """The step whose end state should not stand for ever, and when that is said next."""
+
+    incident_id: str
+    service: str
+    step: Step
+    since: Instant
+    due: Instant
+    channels: tuple[str, ...]
+
+
+def of_step(context: Context, incident: Incident, index: int) -> tuple[Document, ...]:
+    """To be written with the step's result, whatever it is: a look tells whether anything stands.
+
+    An incident at a terminal has no channel: its stakeholders are told, by the bot that serves.
+    """
+    step = incident.plan.steps[index] if incident.plan else None
+    if step is None or not step.reminder:
+        return ()
+    service, now = incident.declared.service, context.clock.now()
+    own = (incident.channel.channel_id,) if incident.channel else ()
+    reminder = Reminder(
+        incident_id=incident.id,
+        service=step.service or service,
+        step=step,
+        since=now,
+        due=now + AGAIN,
+        channels=own or stakeholder_channels(context.catalog, service),
+    )
+    return (_document(reminder),)
+
+
+async def look(context: Context) -> None:
+    """Look at every reminder that is due; called by the scheduler. One failing stops no other."""
+    await each(context, KIND, Reminder, _look_at)
+
+
+async def _look_at(context: Context, reminder: Reminder) -> None:
+    now = context.clock.now()
+    if now < reminder.due:
+        return
+    step = reminder.step
+    looking = context.step_kind(step.action.kind).observe(step, context.world)
+    observed = await within(PATIENCE, looking, "The live system")
+    if isinstance(observed, RollbackBotError) and not isinstance(observed, NotFoundError):
+        raise observed
+    if isinstance(observed, RollbackBotError) or observed.state is not StepState.AFTER:
+        await context.store.delete(KIND, _id(reminder))
+        return
+    message = left_behind(
+        reminder.service, reminder.incident_id, step, seen=observed.summary, since=reminder.since
+    )
+    # The ids are those of this turn: said once, even if another process looks at the same time.
+    turn = f"{_id(reminder)}/reminder/{reminder.due.timestamp():.0f}"
+    deliveries = [
+        Delivery(
+            id=f"{turn}/{channel}",
+            destination=f"slack:{channel}",
+            action=Action.POST,
+            payload=message.payload(),
+        )
+        for channel in reminder.channels
+    ]
+    await context.store.enqueue(deliveries, now=now)
+    again = reminder.model_copy(update={"due": now + AGAIN})
+    await context.store.put(_document(again))
+
+
+def _id(reminder: Reminder) -> str:
+    """One an incident and step: a rollback that is planned again reminds of its own."""
+    return f"{reminder.incident_id}/{reminder.since.timestamp():.6f}"
+
+
+def _document(reminder: Reminder) -> Document:
+    """Without an expiry: it is gone when what it is about is gone."""
+    return Document(kind=KIND, id=_id(reminder), body=reminder.model_dump(mode="json"))
