@@ -98,7 +98,8 @@ class Crowd:
                 # A refusal changes nothing that people see, so it wakes nobody.
                 await self._company.slack.workspace.wait_for(self._all_answered, timeout=0.2)
         for person in self._people:
-            await person.close(everything=True)
+            if person.view is not None:
+                await person.close(everything=True)
         return self._refused
 
     def _all_answered(self) -> bool:

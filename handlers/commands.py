@@ -61,8 +61,9 @@ def register(app: AsyncApp, desk: Desk) -> None:
         services = desk.context.catalog.services
         if word in services:
             await ack()
-            opening = open_assessment(desk, body, word, asked_in=str(body["channel_id"]))
-            await attempt(desk, body, opening)
+            async with desk.openings:
+                opening = open_assessment(desk, body, word, asked_in=str(body["channel_id"]))
+                await attempt(desk, body, opening)
             return
         if not words:
             await ack(**_ephemeral(replies.choose_service(sorted(services))))
@@ -126,6 +127,9 @@ async def open_assessment(
 
 
 async def _fill(desk: Desk, begun: Awaitable[Draft], *, view_id: str) -> None:
+    async with desk.openings:
+        # Only its turn, behind everybody whose form is not open yet: Slack does not wait for them.
+        pass
     try:
         view = modals.assessment_form(await begun)
     except RollbackBotError as error:

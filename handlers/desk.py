@@ -30,6 +30,9 @@ Body = dict[str, Any]
 
 ACK_SECONDS = 2.0
 """Slack waits three; the rest is for the way."""
+OPENINGS = 16
+"""Forms that are opened at the same moment. The others wait, so that in a rush of commands every
+one is acknowledged before the last form is drawn; at Slack's pace the last still comes in time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,7 @@ class Desk:
     client: AsyncWebClient
     records: Records = field(default_factory=Records)
     background: set[asyncio.Task[None]] = field(default_factory=set)
+    openings: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(OPENINGS))
 
     @cached_property
     def homes(self) -> Homes:
