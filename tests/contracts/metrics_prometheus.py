@@ -1,25 +1,20 @@
-"""A real Prometheus: history written as blocks, and the sandbox shop's page that it scrapes."""
+"""A real Prometheus over a history written as blocks; the scenarios have one that scrapes."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO
 
-from sandbox.shop.metrics import PodMetrics
 from tests.contracts.metrics_story import ORDERS, RELEASE, SECONDS, Story
 
 SCRAPED_EVERY = 15
 """Seconds, in the history."""
-LIVE_PER_SECOND = 200
 USER, PASSWORD = "rollback-bot", "prometheus-secret"
 _HASH = "$2b$04$vmsW2lXqR68OpydQsrTlnOLUb9ulXNzMJiKpYB.iMrYRfOgO46PXq"
 """Of the password, as the server wants it (bcrypt)."""
@@ -33,18 +28,12 @@ def find_prometheus() -> bool:
 
 
 class PrometheusServer:
-    """Knows every story under a label of its name, and scrapes ``LiveService``."""
+    """Knows every story under a label of its name."""
 
     def __init__(self, home: Path, stories: Iterable[Story]) -> None:
-        self._live = _LiveService()
         _write_history(home, stories)
         (home / "web.yml").write_text(f"basic_auth_users:\n  {USER}: {_HASH}\n")
-        (home / "prometheus.yml").write_text(
-            "global: {scrape_interval: 100ms, scrape_timeout: 100ms}\n"
-            "scrape_configs:\n"
-            "- job_name: live\n"
-            f"  static_configs: [{{targets: ['127.0.0.1:{self._live.port}']}}]\n"
-        )
+        (home / "prometheus.yml").write_text("scrape_configs: []\n")
         self._process = subprocess.Popen(
             [
                 "prometheus",
@@ -64,17 +53,12 @@ class PrometheusServer:
         self._reader = threading.Thread(target=self._process.stderr.read)
         self._reader.start()
 
-    async def scrapes_live(self) -> None:
-        """Wait for it: a server that has just started looks for targets every five seconds."""
-        assert await asyncio.to_thread(self._live.scraped.wait, 30)
-
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(10)
         self._reader.join()
         if self._process.stderr:
             self._process.stderr.close()
-        self._live.stop()
 
 
 def _port(log: IO[str]) -> int:
@@ -88,47 +72,6 @@ def _port(log: IO[str]) -> int:
         if port and ready:
             return port
     raise AssertionError("Prometheus did not start:\n" + "".join(lines))
-
-
-class _LiveService:
-    """The sandbox shop's own metrics page; it serves by the clock, and one request in ten fails."""
-
-    def __init__(self) -> None:
-        self.scraped = threading.Event()
-        self._metrics = PodMetrics(service="checkout", version=RELEASE)
-        self._since, self._served = time.monotonic(), 0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                body = outer._page()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-                outer.scraped.set()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's
-                """Quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        self.port = self._server.server_port
-
-    def _page(self) -> bytes:
-        due = int((time.monotonic() - self._since) * LIVE_PER_SECOND)
-        for number in range(self._served, due):
-            code = 500 if number % 10 == 0 else 200
-            self._metrics.observe(code=code, method="GET", path="/cart", seconds=SECONDS)
-        self._served = due
-        return self._metrics.render()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def _write_history(home: Path, stories: Iterable[Story]) -> None:

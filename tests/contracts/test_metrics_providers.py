@@ -12,7 +12,6 @@ import pytest
 from moto.cloudwatch.models import Statistics
 from moto.server import ThreadedMotoServer
 
-from bot.adapters.clock import SystemClock
 from bot.adapters.kubernetes import retries
 from bot.adapters.store import SqliteStore
 from bot.config.catalog import ServiceEntry
@@ -21,7 +20,6 @@ from bot.ports.world import Series
 from sandbox.datadog import DatadogServer
 from sandbox.datadog.server import API_KEY, APPLICATION_KEY
 from tests.contracts.metrics_prometheus import (
-    LIVE_PER_SECOND,
     PASSWORD,
     PrometheusServer,
     find_prometheus,
@@ -31,7 +29,6 @@ from tests.contracts.metrics_stages import (
     DatadogStage,
     PodStage,
     PrometheusStage,
-    changed,
 )
 from tests.contracts.metrics_story import (
     FAILING,
@@ -44,7 +41,6 @@ from tests.contracts.metrics_story import (
     STORIES,
     Stage,
     Story,
-    entry_of,
 )
 
 SECRETS = {
@@ -223,18 +219,3 @@ async def test_intervals_that_begin_between_two_scrapes_are_extrapolated(
     series = await read(stage, await stage.tell(FAILING), FAILING, late=late)
     # The last interval is not over.
     assert per_bucket(series) == FAILING.counts[:3]
-
-
-async def test_what_a_real_server_scrapes_now_is_counted(prometheus: PrometheusServer) -> None:
-    stage, clock = PrometheusStage(prometheus), SystemClock()
-    entry = changed(entry_of(stage.described(job="live")), {"business": None})
-    await prometheus.scrapes_live()
-    start = clock.now()
-    end = start + timedelta(seconds=1.2)
-    await clock.sleep((end - clock.now()).total_seconds())
-    series = await stage.metrics.series("live", entry, start=start, end=end, seconds=0.6)
-    assert len(series.buckets) == 2
-    for bucket in series.buckets:
-        assert bucket.requests == pytest.approx(LIVE_PER_SECOND * 0.6, rel=0.5)
-        assert bucket.errors == pytest.approx(bucket.requests / 10, rel=0.5)
-    assert series.latency_ms == pytest.approx(200, rel=0.05)
