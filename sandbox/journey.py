@@ -30,7 +30,7 @@ DECISION = {
 }
 CONCLUSION = {
     "root_cause": "The new price service answers without a currency",
-    "corrective_actions": "Test baskets with two currencies\nAlert on 1 % errors",
+    "corrective_actions": "Test baskets with two currencies @ana\nAlert on 1 % errors @ben",
     "went_well": "The rollback took less than a minute",
     "to_improve": "We saw it late",
     "follow_up": "Hotfix",

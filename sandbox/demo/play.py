@@ -35,8 +35,8 @@ OUTPUT = ROOT / "build" / "demo"
 PROVEN = "recovery proven"
 VERDICTS = (PROVEN, "recovery not proven", "not recovered")
 """How the message begins that the bot posts when it has judged."""
-BASELINE_REQUESTS = 1000
-BAD_REQUESTS = 500
+BASELINE_REQUESTS = 800
+BAD_REQUESTS = 420
 READING = 2.5
 """Seconds that people take to read what is in front of them before they click."""
 
