@@ -7,11 +7,18 @@ import io
 import sys
 
 import pytest
+import structlog
 
 from bot.cli.options import Ended
 from bot.errors import PermanentError
 
 module = importlib.import_module("bot.cli.main")
+
+
+@pytest.fixture(autouse=True)
+def _no_log_yet() -> None:
+    """As in a process that has just started, whatever ran in this one before."""
+    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize(
