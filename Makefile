@@ -35,11 +35,13 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Four processes keep two cores busy, because most tests wait for a wire. The scenarios run in real
-# seconds, so there are no more of them at a time than cores; make scenarios runs them all.
+# Whole processes in real seconds: no more of them at a time than cores. make scenarios runs them.
+SLOW := tests/scenarios tests/terminal/test_running.py tests/strategies/test_cluster_suite.py
+
+# Four processes keep two cores busy, because most tests wait for a wire.
 test: lint
-	$(BIN)/pytest -n 4 --dist worksteal --ignore tests/scenarios
-	$(BIN)/pytest -n 2 --dist worksteal tests/scenarios/test_journey.py tests/scenarios/test_proof.py
+	$(BIN)/pytest -n 4 --dist worksteal $(SLOW:%=--ignore %)
+	$(BIN)/pytest -n 2 --dist worksteal tests/scenarios/test_journey.py
 
 # Any cluster, also a control plane without kubelets: namespaces and a node of its own, removed after.
 # The user of the kubeconfig must be an administrator.
@@ -62,7 +64,7 @@ test-unleash: $(STAMP) $(UNLEASH)/.installed
 
 # Every scenario, over one of the two ways in which Slack can reach the bot. CI runs both.
 scenarios: $(STAMP)
-	SCENARIO_TRANSPORT=$(or $(TRANSPORT),socket) $(BIN)/pytest -n 2 --dist worksteal tests/scenarios
+	SCENARIO_TRANSPORT=$(or $(TRANSPORT),socket) $(BIN)/pytest -n 2 --dist worksteal $(SLOW)
 
 # Figures, not a test: only a benchmark that cannot run fails. ONLY="ack start" chooses.
 bench: $(STAMP)
