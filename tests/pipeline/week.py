@@ -50,6 +50,8 @@ class Story:
     """How long it is left alone before people end it."""
     words: bool = False
     """Whether somebody adds words for an update."""
+    words_at: datetime | None = None
+    """When these words were there to be told."""
     id: str = ""
     service: str = ""
     over: bool = False
@@ -236,6 +238,7 @@ class Week:
                 request_id=f"words/{story.number}",
             )
         )
+        story.words_at = self.company.clock.now()
 
     async def _roll_back(self, story: Story) -> None:
         incident = await self._phase_of(story, Phase.AWAITING_APPROVAL)
@@ -254,7 +257,8 @@ class Week:
             try:
                 await self._do(click)
             except RefusedError:
-                # The plan has expired meanwhile, while nobody could click.
+                # The plan expired while nobody could click; people read the next one first.
+                await self._pause(1, 2)
                 await self._phase_of(story, Phase.AWAITING_APPROVAL)
             else:
                 return

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from random import Random
 from typing import Any, cast
 
 from bot.assembly import PHASES
@@ -196,7 +195,7 @@ class LargeCompany(Company):
         self.catalog = catalog
         self._news = asyncio.Event()
         self.services = LiveServices(self.clock)
-        self.places = Places(self.clock, Random(f"places {seed}"))  # noqa: S311 - a story
+        self.places = Places(self.clock, seed=seed)
 
     async def __aenter__(self) -> LargeCompany:
         """No Slack is started: its place is taken by the places."""

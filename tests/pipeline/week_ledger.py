@@ -44,6 +44,7 @@ class Owed:
     """One update that readers must see."""
 
     beat: int
+    minute: datetime
     due: datetime
     """On its minute, or when the bot was back."""
 
@@ -119,9 +120,9 @@ class Ledger:
                 due = opened + beat * BEAT
                 outage = self._outage_at(due)
                 if outage is None:
-                    owed.append(Owed(beat=beat, due=due))
+                    owed.append(Owed(beat=beat, minute=due, due=due))
                 elif due + BEAT > min(outage.end, end):
-                    owed.append(Owed(beat=beat, due=outage.end))
+                    owed.append(Owed(beat=beat, minute=due, due=outage.end))
                 elif due <= outage.start:
                     allowed.add(beat)
             while owed and timedelta(0) <= end - owed[-1].due < AT_ONCE:
@@ -138,11 +139,12 @@ class Ledger:
 
     def _late(self, place: Place, owed: Owed, at: datetime) -> str:
         """How late an update was, unless something at this very place explains it."""
+        if at < owed.minute:
+            return f"{owed.minute - at} too early"
         lateness = at - owed.due
-        if timedelta(0) <= lateness <= AT_ONCE:
+        if lateness <= AT_ONCE:
+            # In the second of its death the bot may still have told it.
             return ""
-        if lateness < timedelta(0):
-            return f"{-lateness} too early"
         if place.is_down(owed.due):
             if at <= owed.due + WORTH + AT_ONCE:
                 return ""
@@ -169,7 +171,11 @@ class Ledger:
         if told == 0 and self._was_down(place, story):
             # They are tried for hours, and then said by hand like any turning point.
             return
-        if story.words and told != 1:
+        heard = story.words_at
+        if heard is None or not any(one.due > heard for one in self.owed(story)[0]):
+            # No update came after them.
+            return
+        if told != 1:
             yield f"“{story.said}” was told {told} times"
 
     def _turning_points(self, story: Story, place: Place, here: list[Arrival]) -> Iterator[str]:

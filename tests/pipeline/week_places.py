@@ -88,9 +88,10 @@ class Place:
 class Places:
     """Everybody who is told; what it holds outlives every process of the bot."""
 
-    def __init__(self, clock: Clock, random: Random) -> None:
+    def __init__(self, clock: Clock, *, seed: int) -> None:
         self._clock = clock
-        self._random = random
+        self._seed = seed
+        self._tries: dict[str, int] = defaultdict(int)
         self.manners: dict[str, Manners] = {}
         """By the part before the colon, or by the whole address."""
         self.downs: dict[str, tuple[datetime, datetime]] = {}
@@ -123,15 +124,19 @@ class Places:
 
     def take(self, delivery: Delivery, previous: Receipt | None) -> Receipt:
         """What the place answers; raises what couriers raise."""
-        place, now, chance = self[delivery.destination], self._clock.now(), self._random.random()
+        place, now = self[delivery.destination], self._clock.now()
         place.attempts += 1
+        self._tries[delivery.id] += 1
+        # The same fate for the same try, in whatever order messages come.
+        random = Random(f"{self._seed} {delivery.id} {self._tries[delivery.id]}")  # noqa: S311 - a story
+        chance = random.random()
         if place.is_down(now):
             place.in_trouble(now)
             raise TemporaryError(f"{place.name} refuses connections.")
         manners = place.manners
         if chance < manners.throttles:
             place.in_trouble(now)
-            wait = 5.0 + self._random.randrange(40)
+            wait = 5.0 + random.randrange(40)
             raise TemporaryError(f"{place.name} asks for patience.", retry_after=wait)
         if chance < manners.throttles + manners.breaks:
             place.in_trouble(now)

@@ -22,18 +22,18 @@ STORM = NOON + timedelta(days=2, hours=10)
 """One bad evening, in the middle of the mail server's death."""
 IN_THE_STORM = 16
 MIX = {
-    Ending.RECOVERED: 12,
+    Ending.RECOVERED: 10,
     Ending.REPLANNED: 4,
     Ending.RELAPSED: 4,
-    Ending.LEFT_OPEN: 40,
-    Ending.ABANDONED: 40,
+    Ending.LEFT_OPEN: 52,
+    Ending.ABANDONED: 30,
 }
 LASTING = {
     Ending.RECOVERED: (5, 40),
     Ending.REPLANNED: (5, 60),
     Ending.RELAPSED: (5, 25),
-    Ending.LEFT_OPEN: (10, 60),
-    Ending.ABANDONED: (6, 40),
+    Ending.LEFT_OPEN: (10, 55),
+    Ending.ABANDONED: (6, 35),
 }
 """Minutes that an incident is left alone."""
 LONG = (timedelta(hours=24), timedelta(hours=4), timedelta(hours=3), timedelta(minutes=150))
@@ -71,7 +71,7 @@ def catalog() -> Catalog:
                 "checkpoints": ["2m"],
                 "judge": {"bucket_seconds": 20},
                 "baseline_window": "10m",
-                "watch_after": "40m",
+                "watch_after": "4h",
             },
             "destinations": {
                 "public": {
