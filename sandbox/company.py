@@ -152,7 +152,12 @@ class Company:
         """What any stand-in refused by its own rules, each as a line for people."""
         return [
             *(f"Slack refused {one.where}: {one.code}" for one in self.slack.refusals),
-            *(f"The cluster refused {one}" for one in self.cluster.server.refusals),
+            # A pod that does not listen yet, or any more, is an answer and no refusal.
+            *(
+                f"The cluster refused {one}"
+                for one in self.cluster.server.refusals
+                if not ("/proxy/" in one and ": 503 " in one)
+            ),
             *self.around.refusals,
         ]
 
