@@ -40,13 +40,16 @@ def last_write(manifest: Mapping[str, Any], *path: str, manager: str = "") -> Wr
 def last_writer(manifest: Mapping[str, Any], *path: str) -> str:
     """Who last set the field, for a sentence: ``kubectl-patch (Update) at …``.
 
-    Times are whole seconds: everybody who wrote in the last of them is named.
+    Times are whole seconds: everybody who wrote in the last of them is named, but not the bot
+    beside others, for it asks because of a change that is not its own.
     """
     writes = _writes(manifest, path) or _writes(manifest, ())
     if not writes:
         return "somebody (the object has no record of its writers)"
     latest = max(map(_time, writes))
-    last = sorted({write.who for write in writes if _time(write) == latest})
+    late = [write for write in writes if _time(write) == latest]
+    others = [write for write in late if write.manager != FIELD_MANAGER]
+    last = sorted({write.who for write in others or late})
     when = f" at {latest:%Y-%m-%d %H:%M:%S} UTC" if latest > _EPOCH else ""
     return f"{' or '.join(last)}{when}"
 

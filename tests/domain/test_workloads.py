@@ -145,6 +145,16 @@ def test_two_writers_within_the_same_second_are_both_named() -> None:
     )
 
 
+def test_the_bot_is_not_named_beside_others_of_the_same_second_but_is_when_alone() -> None:
+    selector: dict[str, Any] = {"f:spec": {"f:selector": {}}}
+    own = written("rollback-bot", "2026-07-31T10:00:00Z", selector)
+    other = written("kubectl-edit", "2026-07-31T10:00:00Z", selector)
+    beside = {"metadata": {"name": "x", "managedFields": [own, other]}}
+    assert last_writer(beside, "spec", "selector").startswith("kubectl-edit (Update) at ")
+    alone = {"metadata": {"name": "x", "managedFields": [own]}}
+    assert last_writer(alone, "spec", "selector").startswith("rollback-bot (Update) at ")
+
+
 def test_gitops_owners_are_told_by_their_tracking_marks_and_helm_alone_is_none() -> None:
     def owner(labels: dict[str, str], annotations: dict[str, str] | None = None) -> str:
         metadata = {"name": "x", "labels": labels, "annotations": annotations or {}}
