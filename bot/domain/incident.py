@@ -8,6 +8,7 @@ from pydantic import Field
 
 from bot.domain import events as e
 from bot.domain.approval import Approval
+from bot.domain.detection import HeardAlert
 from bot.domain.plan import Milestone, Plan
 from bot.domain.recovery import Baseline
 from bot.domain.values import Actor, Instant, Value
@@ -106,11 +107,15 @@ class ActionState(Value):
 
 
 class Undoing(Value):
-    """A plan whose done steps are to be taken back."""
+    """A plan that ran, whose done steps can be taken back, or are to be."""
 
     plan: Plan
     done: tuple[int, ...]
     """Indexes of the steps that changed something, in the order in which they did."""
+    baseline: Baseline | None = None
+    """What was normal when it ran: a plan that was made since may know less."""
+    baseline_note: str = ""
+    baselines: dict[str, Baseline] = Field(default_factory=dict)
 
 
 class Incident(Value):
@@ -127,11 +132,15 @@ class Incident(Value):
     team: tuple[e.RoleAssignment, ...] | None = None
     notes: tuple[e.Noted, ...] = ()
     evidence: tuple[str, ...] = ()
+    alerts: tuple[HeardAlert, ...] = ()
+    """Alerts of the service that were heard of, from those that fired at the assessment on."""
     target_release: str | None = None
     """The target asked for; None leaves the choice to the plan."""
     parts: tuple[str, ...] = ()
     """Which parts of a composed rollback are asked for; empty for all."""
     plan: Plan | None = None
+    ran: Undoing | None = None
+    """The last run that changed something, whatever was planned since; None before one."""
     undoing: Undoing | None = None
     """What the next plan is to take back; None for an ordinary plan."""
     wished_by: Actor | None = None

@@ -1,7 +1,8 @@
 """Which events are allowed in which phase: the one table.
 
 An event that the table does not allow is refused before it is stored, so that no code path can
-bring an incident into a state that the journey does not have.
+bring an incident into a state that the journey does not have. Beside its phase an undo needs a run
+that can be taken back.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import datetime
 from bot.domain import events as e
 from bot.domain.fold import apply
 from bot.domain.incident import Incident, Phase
+from bot.domain.undo import undo_refusal
 from bot.errors import RefusedError
 
 _ALL = frozenset(Phase)
@@ -28,8 +30,6 @@ _QUIET = frozenset(
 )
 """Nothing runs: people decide what comes next."""
 _JUDGED = frozenset({Phase.RECOVERED, Phase.NOT_RECOVERED, Phase.INCONCLUSIVE})
-_RAN = _JUDGED | {Phase.STOPPED}
-"""An execution has ended; there may be something to take back."""
 
 ALLOWED: dict[type[e.Event], frozenset[Phase]] = {
     e.ChannelOpened: _OPEN,
@@ -39,7 +39,7 @@ ALLOWED: dict[type[e.Event], frozenset[Phase]] = {
     e.PlanProposed: frozenset({Phase.PLANNING}),
     e.PlanningFailed: frozenset({Phase.PLANNING}),
     e.PlanRequested: _QUIET,
-    e.UndoRequested: _RAN,
+    e.UndoRequested: _QUIET,
     e.ApprovalGiven: frozenset({Phase.AWAITING_APPROVAL}),
     e.BreakGlassUsed: frozenset({Phase.AWAITING_APPROVAL}),
     e.PlanApproved: frozenset({Phase.AWAITING_APPROVAL}),
@@ -82,26 +82,37 @@ ALLOWED: dict[type[e.Event], frozenset[Phase]] = {
     e.ReleasePlanUpdated: frozenset({Phase.RESOLVED}),
     e.FreezeSet: frozenset({Phase.RECOVERED, Phase.RESOLVED}),
     e.FreezeLifted: _ALL,
+    e.AlertReceived: _ALL,
 }
 
 
 def is_allowed(incident: Incident, kind: type[e.Event]) -> bool:
     """Whether an event of this kind may happen now."""
-    return incident.phase in ALLOWED.get(kind, frozenset())
+    if incident.phase not in ALLOWED.get(kind, frozenset()):
+        return False
+    return kind is not e.UndoRequested or undo_refusal(incident.ran) is None
 
 
 def advance(incident: Incident, events: tuple[e.AnyEvent, ...], now: datetime) -> Incident:
     """The state after these events, checked one by one.
 
-    Raises RefusedError for the first event that the table does not allow.
+    Raises RefusedError for the first event that is not allowed.
     """
     for event in events:
         if not is_allowed(incident, type(event)):
-            raise RefusedError(
-                f"{incident.id} is in phase “{incident.phase.value}”, which does not allow "
-                f"“{event.kind}”.",
-                "Look at the status card: somebody may have been faster.",
-            )
+            raise _refused(incident, event)
         recorded = e.Recorded(seq=incident.seq + 1, at=now, event=event)
         incident = apply(incident.id, incident, recorded)
     return incident
+
+
+def _refused(incident: Incident, event: e.AnyEvent) -> RefusedError:
+    """Why the event is not allowed: it is not the moment, or there is nothing to take back."""
+    if isinstance(event, e.UndoRequested) and incident.phase in ALLOWED[e.UndoRequested]:
+        refusal = undo_refusal(incident.ran)
+        if refusal is not None:
+            return refusal
+    return RefusedError(
+        f"{incident.id} is in phase “{incident.phase.value}”, which does not allow “{event.kind}”.",
+        "Look at the status card: somebody may have been faster.",
+    )

@@ -10,23 +10,32 @@ from bot.domain.values import Instant
 from bot.errors import RefusedError
 
 
+def undo_refusal(undoing: Undoing | None) -> RefusedError | None:
+    """Why this run cannot be taken back; None when it can, as far as the plan tells."""
+    if undoing is None or not undoing.done:
+        return RefusedError(
+            "There is nothing to undo: no step changed anything.", "Press “Plan again”."
+        )
+    for index in reversed(undoing.done):
+        step = undoing.plan.steps[index]
+        if step.inverse is None:
+            return RefusedError(
+                f"This rollback cannot be undone: “{step.title}” cannot be taken back.",
+                "Roll forward with a fixed release instead.",
+            )
+    return None
+
+
 def undo_steps(undoing: Undoing) -> tuple[Step, ...]:
     """The inverses of the steps that were done, last one first.
 
     Raises RefusedError when nothing was done, or a step cannot be taken back.
     """
+    refusal = undo_refusal(undoing)
+    if refusal is not None:
+        raise refusal
     done = [undoing.plan.steps[index] for index in reversed(undoing.done)]
     waits = [step for step in undoing.plan.steps if not step.changes and step.inverse]
-    if not done:
-        raise RefusedError(
-            "There is nothing to undo: no step changed anything.", "Press “Plan again”."
-        )
-    stuck = [step.title for step in done if step.inverse is None]
-    if stuck:
-        raise RefusedError(
-            f"This rollback cannot be undone: “{stuck[0]}” cannot be taken back.",
-            "Roll forward with a fixed release instead.",
-        )
     # What waits for a change comes after it, in the plan's own order.
     return tuple(_inverted(step) for step in (*done, *waits))
 

@@ -7,10 +7,9 @@ from collections.abc import Collection
 from bot.domain import events as e
 from bot.domain.corrective_actions import NotAnActionError, parse_actions
 from bot.domain.incident import Incident, Phase
+from bot.domain.transitions import is_allowed
 from bot.pipeline import approve, conclude, undo
 from bot.terminal.seat import Seat, request_id
-
-_RAN = frozenset({Phase.STOPPED, Phase.NOT_RECOVERED, Phase.INCONCLUSIVE})
 
 
 async def ask_what_next(seat: Seat, incident: Incident, *, target: str | None) -> Incident:
@@ -18,7 +17,7 @@ async def ask_what_next(seat: Seat, incident: Incident, *, target: str | None) -
     choices = {"plan": "plan again"}
     if incident.phase in {Phase.NOT_RECOVERED, Phase.INCONCLUSIVE}:
         choices["verify"] = "measure and judge again"
-    if incident.phase in _RAN:
+    if is_allowed(incident, e.UndoRequested):
         choices["undo"] = "take the steps back that were done"
     choices["close"] = "resolve the incident as it is"
     told = ", ".join(f"“{word}” to {meaning}" for word, meaning in choices.items())

@@ -29,22 +29,12 @@ def after_the_fact(incident: Incident) -> list[ButtonElement]:
         found.append(button(labels.VERIFY_AGAIN, ids.VERIFY_AGAIN, incident.id))
     if is_allowed(incident, e.PlanRequested):
         found.append(button(labels.PLAN_AGAIN, ids.OPEN_REPLAN, incident.id))
-    if _can_be_undone(incident):
+    if is_allowed(incident, e.UndoRequested):
         found.append(button(labels.UNDO, ids.UNDO, incident.id, confirm=_undo()))
     if is_allowed(incident, e.Resolved):
         style = "primary" if incident.phase is Phase.RECOVERED else None
         found.append(button(labels.RESOLVE, ids.OPEN_RESOLVE, incident.id, style=style))
     return found
-
-
-def _can_be_undone(incident: Incident) -> bool:
-    """Whether something was done that has an inverse; a plan for it is still to be approved."""
-    if not is_allowed(incident, e.UndoRequested) or incident.plan is None:
-        return False
-    return any(
-        record.started_at and step.changes and step.inverse
-        for step, record in zip(incident.plan.steps, incident.steps, strict=False)
-    )
 
 
 def _undo() -> ConfirmObject:

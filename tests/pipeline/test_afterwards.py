@@ -10,6 +10,7 @@ import pytest
 from bot.domain.incident import Incident, Phase
 from bot.errors import RefusedError, TemporaryError
 from bot.pipeline import approve, releases, tripwire, undo
+from bot.views import buttons, ids
 from tests.pipeline.deeds import approved, planned
 from tests.pipeline.harness import Company, Process, catalog_of
 from tests.pipeline.shop import BAD, GOOD, HANG
@@ -154,6 +155,36 @@ async def test_an_undo_that_nobody_approves_in_time_is_planned_again_as_an_undo(
     )
     assert state.plan is not None
     assert state.plan.undoes
+
+
+async def test_a_rejected_undo_is_offered_again_and_runs(process: Process) -> None:
+    incident = await _recovered(process)
+    ana, ben = process.company.actor("ana"), process.company.actor("ben")
+    await undo.request_undo(process.context, incident.id, actor=ana, request_id="click/1")
+    state = await process.company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+    assert state.plan is not None
+    await approve.reject(
+        process.context, incident.id, plan_hash=state.plan.hash, actor=ben, reason="Not now."
+    )
+    await approve.request_plan(
+        process.context, incident.id, actor=ana, target="v1.9.0", request_id="view/1"
+    )
+    state = await process.company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+    assert state.plan is not None
+    await approve.reject(
+        process.context, incident.id, plan_hash=state.plan.hash, actor=ben, reason="Not that."
+    )
+    state = process.company.incidents[incident.id]
+    assert ids.UNDO in {button.action_id for button in buttons.for_status(state)}
+    await undo.request_undo(process.context, incident.id, actor=ben, request_id="click/2")
+    state = await process.company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+    assert state.plan is not None
+    assert (state.plan.undoes, state.plan.is_safe) == (True, True)
+    with pytest.raises(RefusedError, match="somebody else has to approve"):
+        await approved(process, incident, "ben")
+    await approved(process, incident, "carla")
+    await process.company.until(incident, lambda i: i.execution is not None)
+    assert process.company.shop.switches == {"switch": BAD, "cache": BAD}
 
 
 async def test_who_wants_another_target_does_not_approve_it_alone(process: Process) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.domain import events as e
 from bot.domain.changes.base import Changes, Table
-from bot.domain.incident import Incident, Phase, StepRecord
+from bot.domain.incident import Incident, Phase, StepRecord, Undoing
 from bot.domain.plan import Milestone
 
 
@@ -59,7 +59,29 @@ def _finished(incident: Incident, event: e.ExecutionFinished, at: datetime) -> C
         "execution_finished_at": at,
         "evidence_from": incident.milestones.get(Milestone.DRAINED, at),
         "paused_by": None,
+        "ran": _ran(incident),
     }
+
+
+def _ran(incident: Incident) -> Undoing | None:
+    """What can be taken back from now on: a run that changed nothing leaves the one before."""
+    plan = incident.plan
+    steps = plan.steps if plan else ()
+    # A step that was started may have changed something, also where it failed.
+    done = tuple(
+        index
+        for index, (step, record) in enumerate(zip(steps, incident.steps, strict=False))
+        if step.changes and record.started_at
+    )
+    if plan is None or not done:
+        return incident.ran
+    return Undoing(
+        plan=plan,
+        done=done,
+        baseline=incident.baseline,
+        baseline_note=incident.baseline_note,
+        baselines=incident.baselines,
+    )
 
 
 CHANGES: Table = {

@@ -50,17 +50,26 @@ def _wished_by(incident: Incident, event: e.PlanRequested) -> Actor | None:
 
 
 def _undo_requested(incident: Incident, event: e.UndoRequested, at: datetime) -> Changes:
-    done = tuple(
-        index
-        for index, record in enumerate(incident.steps)
-        if record.started_at and incident.plan and incident.plan.steps[index].changes
-    )
-    undoing = Undoing(plan=incident.plan, done=done) if incident.plan else None
+    ran = incident.ran
+    if ran is None:
+        # Older bots took the wish although nothing had been changed; planning says so.
+        nothing = Undoing(plan=incident.plan, done=()) if incident.plan else None
+        return {
+            **FRESH_EXECUTION,
+            "phase": Phase.PLANNING,
+            "undoing": nothing,
+            "wished_by": event.by,
+        }
+    # Whoever repeats a wish adds none, or asking once more would let the first one approve.
+    repeated = incident.undoing == ran and incident.wished_by is not None
     return {
         **FRESH_EXECUTION,
         "phase": Phase.PLANNING,
-        "undoing": undoing,
-        "wished_by": event.by,
+        "undoing": ran,
+        "wished_by": incident.wished_by if repeated else event.by,
+        "baseline": ran.baseline,
+        "baseline_note": ran.baseline_note,
+        "baselines": ran.baselines,
     }
 
 
