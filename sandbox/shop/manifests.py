@@ -117,3 +117,14 @@ def payments_deployment(version: str, *, replicas: int = 4) -> Manifest:
 
 def payments_service() -> Manifest:
     return service("payments", {"app": "payments"})
+
+
+def ledger_deployment(version: str) -> Manifest:
+    """What payments writes to: one replica, and nothing to configure."""
+    return _deployment(
+        "ledger",
+        selector={"app": "ledger"},
+        version=version,
+        container=_container("ledger", reference("ledger", version)),
+        replicas=1,
+    )

@@ -15,6 +15,8 @@ from sandbox.journey import Journey
 
 StartCompany = Callable[..., Awaitable[Journey]]
 """Starts a company with the given settings, its bot, and some normal traffic."""
+Prepare = Callable[[Company], Awaitable[None]]
+"""What is done to a company before its bot starts."""
 
 PACE = Pace(
     requests_per_second=60,
@@ -36,7 +38,10 @@ BAD_REQUESTS = 130
 def transport() -> Transport:
     """How Slack reaches the bot; nothing but the bot's environment differs.
 
-    ``SCENARIO_TRANSPORT`` chooses for the whole suite; CI runs it over both.
+    ``SCENARIO_TRANSPORT`` chooses for the whole suite. Over Socket Mode CI plays everything, over
+    HTTP what is marked ``transport``: commands, forms and their answers, clicks, duplicates,
+    restarts, the home tab and webhooks. What the bot does after it has heard, and every call of
+    its own to Slack, is the same over both.
     """
     chosen = os.environ.get("SCENARIO_TRANSPORT", "socket")
     if chosen not in {"socket", "http"}:
@@ -49,9 +54,13 @@ async def start(tmp_path: Path, transport: Transport) -> AsyncIterator[StartComp
     """Starts companies and stops them at the end; whatever Slack refused fails the scenario."""
     async with AsyncExitStack() as stack:
 
-        async def begin(*, pace: Pace = PACE, **settings: Any) -> Journey:
+        async def begin(
+            *, pace: Pace = PACE, prepare: Prepare | None = None, **settings: Any
+        ) -> Journey:
             company = Company(folder=tmp_path, transport=transport, pace=pace, **settings)
             await stack.enter_async_context(company)
+            if prepare is not None:
+                await prepare(company)
             await company.start_bot()
             await company.measured(NORMAL_REQUESTS)
             return Journey(company)
