@@ -13,7 +13,8 @@ help:
 	@echo "make test-cluster KUBECONFIG=…  the Kubernetes strategies against that cluster"
 	@echo "make test-unleash               the feature flags against the real Unleash server (needs Node)"
 	@echo "make demo    the whole journey on a simulated company, on this machine only"
-	@echo "make scenarios [TRANSPORT=http]   every scenario, over Socket Mode or signed HTTP"
+	@echo "make scenarios [TRANSPORT=http]   every scenario, over Socket Mode or signed HTTP;"
+	@echo "             ONLY=transport: those that depend on it"
 	@echo "make bench   the budgets of docs/benchmarks.md, measured on this machine (needs kubectl, curl)"
 	@echo "make format  let ruff mend what it can"
 	@echo "make docs    write docs/configuration.md and the schemas anew"
@@ -62,9 +63,11 @@ test-unleash: $(STAMP) $(UNLEASH)/.installed
 	UNLEASH_HOME=$(CURDIR)/$(UNLEASH) $(BIN)/pytest -k unleash \
 	  tests/strategies/test_feature_flag_unleash.py tests/strategies/test_feature_flag_contract.py
 
-# Every scenario, over one of the two ways in which Slack can reach the bot. CI runs both.
+# Every scenario, over one of the two ways in which Slack can reach the bot. ONLY="transport" leaves
+# out what the way makes no difference to: CI plays everything over Socket Mode, and those over HTTP.
 scenarios: $(STAMP)
-	SCENARIO_TRANSPORT=$(or $(TRANSPORT),socket) $(BIN)/pytest -n 2 --dist worksteal $(SLOW)
+	SCENARIO_TRANSPORT=$(or $(TRANSPORT),socket) $(BIN)/pytest -n 2 --dist worksteal \
+	  $(if $(ONLY),-m "$(ONLY)") $(SLOW)
 
 # Figures, not a test: only a benchmark that cannot run fails. ONLY="ack start" chooses.
 bench: $(STAMP)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from sandbox.journey import Journey
 from tests.scenarios.checks import said_once
 from tests.scenarios.conftest import BAD_REQUESTS, PACE, StartCompany
 
 
+@pytest.mark.transport
 async def test_killed_after_the_approval_and_again_while_verifying(start: StartCompany) -> None:
     # Readings may lie three rounds apart, and a start of the bot takes seconds on a busy machine:
     # what it missed for longer would rightly be called unknown.
@@ -42,6 +45,7 @@ async def test_killed_after_the_approval_and_again_while_verifying(start: StartC
     assert len(switches) == 1
 
 
+@pytest.mark.transport
 async def test_every_payload_delivered_three_times_is_carried_out_once(
     bad_release: Journey,
 ) -> None:

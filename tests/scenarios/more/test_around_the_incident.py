@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
+import pytest
 
 from sandbox.company import Company
 from sandbox.github import Fault
@@ -16,6 +17,7 @@ from tests.scenarios.checks import said_once
 from tests.scenarios.conftest import BAD_REQUESTS, StartCompany
 
 
+@pytest.mark.transport
 async def test_an_alert_opens_a_filled_form_that_leads_to_an_incident(start: StartCompany) -> None:
     journey = await start(neighbours=frozenset({"alerts"}))
     company = journey.company

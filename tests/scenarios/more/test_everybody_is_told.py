@@ -7,6 +7,7 @@ from dataclasses import replace
 from email.message import EmailMessage
 from typing import Any
 
+import pytest
 from icalendar import Calendar
 from jsonschema import Draft202012Validator
 
@@ -36,6 +37,7 @@ FILES = (
 )
 
 
+@pytest.mark.transport
 async def test_one_incident_with_everything_that_belongs_to_it(start: StartCompany) -> None:
     journey = await start(neighbours=EVERYBODY, pace=SLOWER, service_changes=CONFIGURED)
     company = journey.company

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sandbox.cluster.resources import SERVICES
 from sandbox.journey import Journey
 from tests.scenarios.conftest import BAD_REQUESTS, StartCompany
@@ -11,6 +13,7 @@ def _channels(journey: Journey) -> list[str]:
     return [c.name for c in journey.company.slack.workspace.channels if c.name.startswith("inc-")]
 
 
+@pytest.mark.transport
 async def test_answers_to_what_people_type(bad_release: Journey) -> None:
     ana = bad_release.person("ana")
     render = bad_release.company.slack.workspace.render
@@ -42,6 +45,7 @@ async def test_a_second_incident_for_the_service_is_sent_to_the_first(
     assert "INC-2026-001" in answer.message.plain
 
 
+@pytest.mark.transport
 async def test_people_without_the_right_are_told_so(bad_release: Journey) -> None:
     channel = await bad_release.until_declared("ana")
     card = await bad_release.plan_card()
@@ -62,6 +66,7 @@ async def test_people_without_the_right_are_told_so(bad_release: Journey) -> Non
     assert service["spec"]["selector"]["version"] == "green"
 
 
+@pytest.mark.transport
 async def test_a_cluster_that_does_not_answer_is_named_and_nothing_is_lost(
     start: StartCompany,
 ) -> None:
