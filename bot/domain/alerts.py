@@ -31,6 +31,10 @@ class Alert(Value):
     summary: str = ""
     values: str = ""
     """Measured values in words; empty when none were told."""
+    source: str = ""
+    """What sent it, as people call it."""
+    link: str = ""
+    """Where the sender shows it, an address of the web; empty when none was told."""
     error_rate: float | None = None
     latency_ms: float | None = None
     started_at: Instant

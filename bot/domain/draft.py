@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.assessment import Assessment, Figures, Verdict
+from bot.domain.detection import HeardAlert
 from bot.domain.values import Actor, Fraction, Instant, Value
 
 
@@ -30,6 +31,8 @@ class Draft(Value):
     asked_in: str
     """Id of the channel in which the command was typed."""
     opened_at: Instant
+    alerts: tuple[HeardAlert, ...] = ()
+    """Alerts of the service that fired when it was opened, or that it was opened from."""
     figures: Figures | None = None
     """None until the metrics answered."""
     assessment: Assessment | None = None

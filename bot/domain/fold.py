@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from bot.domain import events as e
 from bot.domain.changes import (
+    alerts,
     communication,
     conclusion,
     declaration,
@@ -23,6 +24,7 @@ _CHANGES: Table = {
     **verification.CHANGES,
     **communication.CHANGES,
     **conclusion.CHANGES,
+    **alerts.CHANGES,
 }
 
 
@@ -54,6 +56,7 @@ def apply(incident_id: str, incident: Incident | None, item: e.Recorded) -> Inci
             declared=event,
             target_release=event.target_release,
             parts=event.parts,
+            alerts=event.alerts,
         )
     changes = _CHANGES[type(event)](incident, event, at)
     return incident.model_copy(update={**changes, "seq": item.seq, "changed_at": at})

@@ -7,6 +7,7 @@ Everything in it was written by strangers: it is cut here, and escaped where it 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -18,9 +19,17 @@ from bot.errors import RefusedError
 
 NAME, SUMMARY, VALUES = 120, 400, 200
 """Characters kept of an alert's name, summary and values."""
+LINK = 1_000
+"""Characters of an address; Prometheus puts the whole expression into it."""
 MOST_PROBLEMS = 3
 _SUMMARIES = ("summary", "description", "message")
 """Annotations in which people say what is wrong, the best first."""
+
+
+_SOURCES = {"4": "Alertmanager", "1": "Grafana"}
+"""By the version of the body."""
+# Without credentials: an address goes into reports.
+_ADDRESS = re.compile(r"https?://[^/?#@\s]+(?:[/?#]\S*)?")
 
 
 class _Wire(BaseModel):
@@ -38,6 +47,10 @@ class _WireAlert(_Wire):
     fingerprint: str = ""
     values: dict[str, float | None] = Field(default_factory=dict)
     """Grafana's; Alertmanager sends none."""
+    panel_url: Any = Field(default="", alias="panelURL")
+    dashboard_url: Any = Field(default="", alias="dashboardURL")
+    """Grafana's, and empty where the rule has none."""
+    generator_url: Any = Field(default="", alias="generatorURL")
 
     @field_validator("labels", "annotations", "values", mode="before")
     @classmethod
@@ -73,7 +86,8 @@ def parse(body: bytes) -> Notification:
             f"The body is no notification: {_problems(error)}.",
             "Send Alertmanager's webhook body, version 4.",
         ) from None
-    alerts = tuple((dict(item.labels), _alert(item)) for item in wire.alerts)
+    source = _SOURCES[wire.version]
+    alerts = tuple((dict(item.labels), _alert(item, source)) for item in wire.alerts)
     return Notification(group=wire.group_key, alerts=alerts)
 
 
@@ -86,7 +100,7 @@ def _problems(error: ValidationError) -> str:
     return "; ".join(told) + (f"; and {len(found) - len(told)} more" if len(found) > 3 else "")
 
 
-def _alert(wire: _WireAlert) -> Alert:
+def _alert(wire: _WireAlert, source: str) -> Alert:
     annotations = wire.annotations
     summary = next((annotations[key] for key in _SUMMARIES if annotations.get(key)), "")
     return Alert(
@@ -96,6 +110,8 @@ def _alert(wire: _WireAlert) -> Alert:
         severity=wire.labels.get("severity", "")[:NAME],
         summary=summary[:SUMMARY],
         values=_values(wire)[:VALUES],
+        source=source,
+        link=_link(wire),
         error_rate=_share(annotations.get("error_rate", "")),
         latency_ms=_amount(annotations.get("latency_ms", "")),
         started_at=wire.starts_at,
@@ -108,6 +124,14 @@ def _values(wire: _WireAlert) -> str:
         f"{name} = {value:g}" for name, value in wire.values.items() if value is not None
     ]
     return ", ".join(told) or wire.annotations.get("value", "")
+
+
+def _link(wire: _WireAlert) -> str:
+    """Where the alert is shown; an address that is cut would lead nowhere, so it is left out."""
+    for url in (wire.panel_url, wire.dashboard_url, wire.generator_url):
+        if isinstance(url, str) and len(url) <= LINK and _ADDRESS.fullmatch(url):
+            return url
+    return ""
 
 
 def _share(text: str) -> float | None:

@@ -12,10 +12,11 @@ from datetime import timedelta
 import structlog
 
 from bot.domain.alerts import Alert, Episode, Place, digest, episode_of, taken_in
+from bot.domain.detection import heard
 from bot.domain.incident import Incident
 from bot.domain.values import Facts
 from bot.errors import TemporaryError
-from bot.pipeline import assess
+from bot.pipeline import assess, episodes
 from bot.pipeline.alertmanager import Notification, parse
 from bot.pipeline.context import Context
 from bot.pipeline.words import stakeholder_channels
@@ -25,7 +26,6 @@ from bot.views import alerts as views
 
 log = structlog.get_logger()
 
-KIND = "alert"
 TURN = timedelta(seconds=10)
 """Longer than one notification's work takes; after this a dead process loses its turn."""
 PATIENCE = 5.0
@@ -109,10 +109,8 @@ class Inbox:
     async def _told(self, service: str, group: str, alerts: list[Alert]) -> Facts:
         context, now = self._context, self._context.clock.now()
         forget_after = context.catalog.alerts.forget_after
-        documents = await context.store.documents(KIND)
-        known = [Episode.model_validate(document.body) for document in documents]
         before = episode_of(
-            known,
+            await episodes.episodes(context),
             service=service,
             group=group,
             alerts=alerts,
@@ -126,20 +124,33 @@ class Inbox:
         after = after.model_copy(
             update={"version": before.version + 1, "places": self._places(before, incident)}
         )
-        if not after.places:
-            log.warning("an alert has nowhere to be told", service=service)
-            return _answer(service, "ignored", "no channel is named for alerts of this service")
         # What is told and what is known of it are written together: another notification may come
         # first when this process dies here, and must not find its version taken.
         episode = Document(
-            kind=KIND,
+            kind=episodes.KIND,
             id=after.id,
             body=after.model_dump(mode="json"),
             expires_at=now + 2 * forget_after,
         )
         await assess.keep_prefill(context, views.prefill(after))
         await context.store.enqueue(_deliveries(after, incident), now=now, documents=(episode,))
+        await self._record(after)
+        if incident is None and not after.places:
+            log.warning("an alert has nowhere to be told", service=service)
+            return _answer(service, "ignored", "no channel is named for alerts of this service")
         return _answer(service, _became(before, after, incident), "", incident)
+
+    async def _record(self, episode: Episode) -> None:
+        """Make it part of the incident that is open by now, and of those that know its alerts.
+
+        Looked up only after the episode was kept: an incident that is declared meanwhile finds
+        either the episode, or is found here.
+        """
+        told = [heard(alert) for alert in episode.alerts]
+        incident = await self._open_incident(episode.service)
+        knowing = [place.incident_id for place in episode.places if place.incident_id]
+        for incident_id in dict.fromkeys([*([incident.id] if incident else []), *knowing]):
+            await episodes.record(self._context, incident_id, told)
 
     async def _open_incident(self, service: str) -> Incident | None:
         for head in await self._context.store.incidents(service=service, open_only=True, limit=1):

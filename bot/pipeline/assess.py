@@ -9,6 +9,7 @@ from bot.domain.assessment import Assessment, Figures, decide
 from bot.domain.draft import Draft, Prefill
 from bot.domain.values import Actor
 from bot.errors import RefusedError
+from bot.pipeline import episodes
 from bot.pipeline.context import Context
 from bot.pipeline.figures import measure
 from bot.ports.store import Document
@@ -65,6 +66,8 @@ async def begin(
         by=actor,
         asked_in=asked_in,
         opened_at=context.clock.now(),
+        # What monitoring noticed before anybody asked, whichever way the form was opened.
+        alerts=await episodes.firing(context, service, opened_from=prefill_id),
     )
     await _keep(context, draft)
     figures = await measure(context, service)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 
 from bot.domain import events as e
-from bot.domain.assessment import Assessment, decide
+from bot.domain.assessment import Assessment, Figures, decide
 from bot.domain.incident import Incident
+from bot.domain.recovery import error_limit
 from bot.domain.values import Actor
 from bot.errors import FeatureUnavailableError, PermanentError, RefusedError
-from bot.pipeline import assess, several
+from bot.pipeline import assess, episodes, several
 from bot.pipeline.context import Context
 from bot.pipeline.figures import measure
 from bot.ports.store import Lease
@@ -42,6 +43,8 @@ async def declare(
         by=actor,
         asked_in=draft.asked_in,
         assessed_at=draft.opened_at,
+        alerts=draft.alerts,
+        error_limit=_limit(context, draft.service, draft.assessment.figures),
     )
     # The draft's id makes the declaration unique whatever Slack redelivers.
     request = f"declare/{draft_id}" if draft_id else request_id
@@ -67,6 +70,7 @@ async def declare_at_terminal(
     context.strategy_for(service, strategy)
     await several.check_free(context, service)
     assessed_at = context.clock.now()
+    alerts = await episodes.firing(context, service)
     figures = await measure(context, service, strategy=strategy)
     assessment = Assessment(service=service, figures=figures, description=reason)
     declared = e.Declared(
@@ -82,8 +86,17 @@ async def declare_at_terminal(
         asked_in="",
         assessed_at=assessed_at,
         place=e.Place.TERMINAL,
+        alerts=alerts,
+        error_limit=_limit(context, service, figures),
     )
     return await context.journal.declare(declared, request_id=f"terminal/{uuid.uuid4().hex}")
+
+
+def _limit(context: Context, service: str, figures: Figures) -> float | None:
+    """What the service's own policy takes for healthy, kept for the report's sake."""
+    if figures.baseline_error_rate is None:
+        return None
+    return error_limit(figures.baseline_error_rate, context.catalog.verification_of(service).judge)
 
 
 async def assemble(context: Context, incident: Incident, lease: Lease) -> None:
@@ -92,6 +105,10 @@ async def assemble(context: Context, incident: Incident, lease: Lease) -> None:
         opened = await _open_channel(context, incident)
         incident = await context.journal.add(incident.id, opened, lease=lease)
     if incident.team is None:
+        # An alert that came in while the form was filled in, or at the very moment of the
+        # declaration, found no incident to be recorded in.
+        service = incident.declared.service
+        await episodes.record(context, incident.id, await episodes.firing(context, service))
         await context.journal.add(incident.id, *await _team(context), lease=lease)
 
 

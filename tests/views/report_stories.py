@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 from bot.domain import events as e
 from bot.domain.assessment import Assessment, Figures, Thresholds, decide
+from bot.domain.detection import HeardAlert
 from bot.domain.plan import Plan, StepSpec
 from bot.domain.recovery import Bucket, Judgement, RecoveryVerdict
 from bot.domain.report import Report, build_report
@@ -75,9 +76,32 @@ DATABASE_STEP = step("Take migration 002 down", seconds=12).model_copy(
 WITH_DATABASE = PLAN.model_copy(update={"steps": (*PLAN.steps, DATABASE_STEP)})
 
 
+NOTICED = HeardAlert(
+    fingerprint="1",
+    name="HighErrorRate",
+    severity="critical",
+    summary="One in five requests fails",
+    values="0.21",
+    source="Alertmanager",
+    link="http://prometheus.example/graph?g0.expr=errors",
+    started_at=NOON - timedelta(minutes=2),
+)
+OLDER = HeardAlert(
+    fingerprint="2", name="DiskFillsUp", source="Grafana", started_at=NOON - timedelta(hours=2)
+)
+
+
+def _alerted(story: Story) -> None:
+    """Two alerts fired when the assessment was opened; one of them from before the release."""
+    first = story.recorded[0]
+    declared = first.event.model_copy(update={"alerts": (OLDER, NOTICED)})
+    story.recorded[0] = first.model_copy(update={"event": declared})
+
+
 def complete() -> Told:
     """Everything that the journey has, and a relapse of the first recovery none."""
     story = Story().declared()
+    _alerted(story)
     story.tell(e.EvidenceSaved(names=("checkout-green-1-app.log", "manifests.json")))
     story.tell(
         e.PlanProposed(
@@ -108,6 +132,9 @@ def _after_the_proof(story: Story) -> None:
     story.tell(e.ExternalSent(message=e.ExternalMessage.RESOLVED, text="Payments work.", by=CARLA))
     story.tell(e.Told(destination="statuspage:public", what="resolved", reference="p31zjtct2jer"))
     story.tell(e.FreezeSet(marks=("Deployment shop/checkout-green",)))
+    over = NOTICED.model_copy(update={"ended_at": NOON + timedelta(minutes=4)})
+    late = HeardAlert(fingerprint="3", name="NoOrders", started_at=NOON + timedelta(minutes=3))
+    story.tell(e.AlertReceived(alerts=(over, late)))
 
 
 def _words(story: Story) -> None:
@@ -227,6 +254,7 @@ def hostile() -> Told:
             by=villain,
             asked_in="C0OPS",
             assessed_at=NOON - timedelta(seconds=40),
+            alerts=(_hostile_alert(-60),),
         )
     )
     team = (e.RoleAssignment(role=e.Role.INCIDENT_COMMANDER, people=(villain,)),)
@@ -260,12 +288,26 @@ def hostile() -> Told:
     return Told(story=story, logs={"checkout-green.log": f"{HOSTILE}\n{LONG}\n{'x' * 5_000}"})
 
 
+def _hostile_alert(after: float) -> HeardAlert:
+    return HeardAlert(
+        fingerprint=f"{after}",
+        name=HOSTILE,
+        severity=HOSTILE,
+        summary=HOSTILE,
+        values=HOSTILE,
+        source="Alertmanager",
+        link="https://x.example/)[a](b)<\"'>",
+        started_at=NOON + timedelta(seconds=after),
+    )
+
+
 def _hostile_paperwork(story: Story, villain: Actor) -> None:
     check = e.CauseCheck(
         cause=e.Cause.SCHEMA, finding=e.CauseFinding.UNKNOWN, evidence=(HOSTILE, LONG)
     )
     story.tell(e.CausesChecked(checks=(check,)))
     story.tell(e.WordsAdded(by=villain, text=HOSTILE))
+    story.tell(e.AlertReceived(alerts=tuple(_hostile_alert(after) for after in range(12))))
     story.tell(e.ExternalDrafted(message=e.ExternalMessage.IDENTIFIED, text=HOSTILE))
     story.tell(e.Told(destination=HOSTILE, what=HOSTILE, reference=HOSTILE))
     link = "javascript:alert(1)"

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from bot.domain.events.alerts import AlertReceived
 from bot.domain.events.base import Event
 from bot.domain.events.communication import (
     ExternalDiscarded,
@@ -144,7 +145,8 @@ AnyEvent = Annotated[
     | ActionDone
     | ReleasePlanUpdated
     | FreezeSet
-    | FreezeLifted,
+    | FreezeLifted
+    | AlertReceived,
     Field(discriminator="kind"),
 ]
 
@@ -167,6 +169,7 @@ __all__ = [
     "ActionAsked",
     "ActionDone",
     "ActionFiled",
+    "AlertReceived",
     "AnyEvent",
     "ApprovalEscalated",
     "ApprovalGiven",

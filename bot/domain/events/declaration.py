@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import Literal
 
 from bot.domain.assessment import Assessment, Verdict
+from bot.domain.detection import HeardAlert, noticed_by
 from bot.domain.events.base import Event
-from bot.domain.values import Actor, Instant, Value
+from bot.domain.values import Actor, Fraction, Instant, Value
 
 
 class Decision(Value):
@@ -62,8 +63,21 @@ class Declared(Event):
     asked_in: str
     """Id of the channel in which the command was typed."""
     assessed_at: Instant
-    """When the assessment was opened: the moment of detection, as far as the bot can know."""
+    """When the assessment was opened: the moment of detection, unless an alert was earlier."""
     place: Place = Place.SLACK
+    alerts: tuple[HeardAlert, ...] = ()
+    """Alerts of the service that fired when the assessment was opened, or that it was opened
+    from."""
+    error_limit: Fraction | None = None
+    """The highest error rate that the service's own policy took for healthy then; None without a
+    baseline."""
+
+    def noticed_by(self, released_at: Instant | None) -> HeardAlert | None:
+        """The alert that noticed it before anybody asked; None when there was none.
+
+        ``released_at`` is when the bad release began to serve, where that is known.
+        """
+        return noticed_by(self.alerts, assessed_at=self.assessed_at, released_at=released_at)
 
 
 class ChannelOpened(Event):

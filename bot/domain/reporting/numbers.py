@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.domain.incident import Incident, StepRecord
 from bot.domain.plan import Milestone
-from bot.domain.recovery import Bucket, JudgePolicy, error_limit
+from bot.domain.recovery import Bucket
+from bot.domain.reporting.alerted import called
 from bot.domain.reporting.history import Tally, baseline_of, tallies
 from bot.domain.reporting.outcome import Outcome, outcome_of
 from bot.domain.timings import Timings, timings
@@ -30,8 +32,13 @@ class Numbers(Value):
     """Durations in seconds, counts of requests, shares between 0 and 1; None is unknown."""
 
     timings: Timings
+    detected_at: Instant | None = None
+    """When the first alert about it began that still fired when the assessment was opened, else
+    when that was opened."""
+    detected_by: str = ""
+    """Name of that alert; empty when a person was first."""
     detected_from: str
-    """What the time to detect was measured from."""
+    """What the time to detect was measured from, and the alert that ended it."""
     tallies: tuple[Tally, ...]
     failed_requests: int | None
     """Counted over the whole incident."""
@@ -51,12 +58,25 @@ class Numbers(Value):
     data_loss: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Detected:
+    """The end of the time to detect."""
+
+    at: Instant
+    first: str
+    """What was first to notice, in words."""
+
+
 def numbers_of(
     incident: Incident, counted: Sequence[Bucket], *, released_at: Instant | None
 ) -> Numbers:
     """All figures. ``released_at`` is when the bad release began to serve, where it is known."""
     found = tallies(incident, counted)
-    began, how = _began(incident, counted, released_at)
+    alert = incident.declared.noticed_by(released_at)
+    detected_at = alert.started_at if alert else incident.declared.assessed_at
+    first = f"the alert {called(alert)}" if alert else "the assessment"
+    began, how = _began(incident, counted, released_at, _Detected(at=detected_at, first=first))
+    durations = timings(incident, began=began)
     harmed = [tally for tally in found[:2] if tally.requests and tally.errors is not None]
     requests = sum(tally.requests or 0 for tally in harmed)
     errors = sum(tally.errors or 0 for tally in harmed)
@@ -64,8 +84,10 @@ def numbers_of(
     baseline = baseline_of(incident)
     usual = baseline.error_rate if baseline else None
     return Numbers(
-        timings=timings(incident, began=began),
-        detected_from=how,
+        timings=durations.model_copy(update={"detect": seconds_between(began, detected_at)}),
+        detected_at=detected_at,
+        detected_by=alert.name if alert else "",
+        detected_from=f"{how}; detected by {first}" if alert and began else how,
         tallies=found,
         failed_requests=sum(all_errors) if all_errors else None,
         failed_requests_complete=bool(counted) and len(all_errors) == len(found),
@@ -89,30 +111,33 @@ def _elevated(incident: Incident, began: Instant | None) -> float | None:
 
 
 def limit_of(incident: Incident) -> float | None:
-    """The highest error rate that counts as healthy; None without a baseline."""
+    """The highest error rate that counts as healthy by the service's own policy.
+
+    As the judge used it, else as it was at the declaration; None where neither is known.
+    """
     if incident.judged and incident.judged.judgement.limit is not None:
         return incident.judged.judgement.limit
-    baseline = baseline_of(incident)
-    rate = baseline.error_rate if baseline else None
-    return None if rate is None else error_limit(rate, JudgePolicy())
+    return incident.declared.error_limit
 
 
 def _began(
-    incident: Incident, counted: Sequence[Bucket], released_at: Instant | None
+    incident: Incident, counted: Sequence[Bucket], released_at: Instant | None, detected: _Detected
 ) -> tuple[Instant | None, str]:
-    """When it was first bad: a release that has just begun to serve, else the first bad bucket."""
-    assessed = incident.declared.assessed_at
-    if released_at is not None and released_at <= assessed:
+    """When it was first bad: a release that has just begun to serve, else the first bad bucket.
+
+    Never later than its detection, so that no time is negative.
+    """
+    if released_at is not None and released_at <= detected.at:
         return released_at, "since the release began to serve"
     limit = limit_of(incident)
     if limit is None:
-        return None, "there is no baseline that tells bad from normal"
-    measured = [b for b in counted if b.requests and b.start <= assessed]
+        return None, "no limit is known that tells bad from normal"
+    measured = [b for b in counted if b.requests and b.start <= detected.at]
     bad = [bucket for bucket in measured if (bucket.error_rate or 0.0) > limit]
     if not measured:
-        return None, "nothing was counted before the assessment"
+        return None, f"nothing was counted before {detected.first}"
     if not bad:
-        return None, "nothing above the limit was counted before the assessment"
+        return None, f"nothing above the limit was counted before {detected.first}"
     if bad[0] is measured[0]:
         return bad[0].start, "at least: it was bad already when the counts begin"
     return bad[0].start, "since the error rate was first above the limit"

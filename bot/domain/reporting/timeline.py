@@ -9,6 +9,7 @@ from bot.domain import events as e
 from bot.domain.assessment import percent
 from bot.domain.plan import Plan
 from bot.domain.reporting.aftermath import AFTERMATH
+from bot.domain.reporting.alerted import before_the_declaration, received
 from bot.domain.reporting.document import sentence
 from bot.domain.values import Instant, Value, spoken
 
@@ -23,14 +24,32 @@ class Moment(Value):
 
 
 def timeline(recorded: Sequence[e.Recorded]) -> tuple[Moment, ...]:
-    """All events in order; steps are called by their titles in the plan of their time."""
+    """All events in order; steps are called by their titles in the plan of their time.
+
+    Alerts that fired when the assessment was opened stand before it, where they began.
+    """
     moments, plan = [], None
     for item in recorded:
+        if isinstance(item.event, e.Declared):
+            earlier = before_the_declaration(item.event, _released_at(recorded))
+            moments += [Moment(at=at, who="", text=sentence(text)) for at, text in earlier]
         if isinstance(item.event, e.PlanProposed):
             plan = item.event.plan
         text = told(item.event, plan)
         moments.append(Moment(at=item.at, who=actor_of(item.event), text=sentence(text)))
     return tuple(moments)
+
+
+def _released_at(recorded: Sequence[e.Recorded]) -> Instant | None:
+    """When the bad release began to serve, as the first plan that knew it saw it."""
+    proposed = [item.event for item in recorded if isinstance(item.event, e.PlanProposed)]
+    bad = proposed[-1].plan.from_release if proposed else ""
+    known = (
+        event.released_at
+        for event in proposed
+        if event.released_at and not event.plan.undoes and event.plan.from_release == bad
+    )
+    return next(known, None)
 
 
 def told(event: e.AnyEvent, plan: Plan | None) -> str:
@@ -155,8 +174,15 @@ def _resolved(event: e.Resolved, plan: Plan | None) -> str:
     return f"Resolved. Withdrawn release: {event.conclusion.follow_up.value}"
 
 
+def _published(event: e.ReportPublished, plan: Plan | None) -> str:
+    files = ", ".join(event.files) or "no file"
+    missing = f"; could not be drawn: {', '.join(event.missing)}" if event.missing else ""
+    return f"Report published: {files}{missing}"
+
+
 WORDS: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
     **AFTERMATH,
+    e.AlertReceived: received,
     e.Declared: _declared,
     e.ChannelOpened: _channel,
     e.TeamAssigned: _team,
@@ -188,5 +214,5 @@ WORDS: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
     e.WordsAdded: lambda ev, plan: f"Words for the next update: {ev.text}",
     e.UpdatePosted: lambda ev, plan: f"Update {ev.number} posted to the stakeholders",
     e.Resolved: _resolved,
-    e.ReportPublished: lambda ev, plan: f"Report published: {', '.join(ev.files)}",
+    e.ReportPublished: _published,
 }
