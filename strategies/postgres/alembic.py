@@ -66,41 +66,40 @@ class Alembic(Value):
         )
         text = update.sub("", text)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return ScriptFile(path=f"{verb} {start}:{goal}", sha256=digest, text=text)
+        # People are shown words of it, and env.py may print what it likes in between.
+        shown = session.masked(text, world, *self._secrets(world).values())
+        return ScriptFile(path=f"{verb} {start}:{goal}", sha256=digest, text=shown)
 
     async def run(
         self, session: Session, world: World, *arguments: str, seconds: float = _SECONDS
     ) -> str:
         """Run it in its folder. Raises PermanentError with its last words."""
-        url = {self.url_variable: world.secrets.read(self.url_secret)} if self.url_secret else {}
-        finished = await world.commands.run(
+        finished = await session.program(
+            world,
             (self.program, *arguments),
-            environment={
-                **session.environment(world),
-                "PGDATABASE": session.database,
-                **self.environment,
-                **url,
-            },
+            environment={"PGDATABASE": session.database, **self.environment},
+            secrets=self._secrets(world),
             timeout_seconds=seconds,
             folder=self.folder,
         )
         if finished.status != 0:
-            # A traceback of SQLAlchemy may quote the URL with its password.
-            said = re.sub(r"://[^@\s]*@", "://…@", _last_words(finished.errors))[:300]
-            for secret in url.values():
-                said = said.replace(secret, "…")
             raise PermanentError(
-                f"{self.program} {' '.join(arguments)} failed: {said}.",
+                f"{self.program} {' '.join(arguments)} failed: "
+                f"{_last_words(finished.errors)[:300]}.",
                 "Run it by hand where the bot runs to see more.",
             )
         return finished.output
+
+    def _secrets(self, world: World) -> dict[str, str]:
+        """Variables that nobody may read."""
+        return {self.url_variable: world.secrets.read(self.url_secret)} if self.url_secret else {}
 
     def command(self, session: Session, *arguments: str) -> str:
         """The same in a shell."""
         words = [f"{key}={shlex.quote(text)}" for key, text in sorted(self.environment.items())]
         if self.url_secret:
             words.append(f'{self.url_variable}="${self.url_secret}"')
-        words.append(f"PGDATABASE={session.database}")
+        words.append(f"PGDATABASE={shlex.quote(session.database)}")
         call = " ".join([*words, session.command(self.program, *arguments)])
         return f"(cd {shlex.quote(self.folder)} && {call})"
 

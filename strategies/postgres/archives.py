@@ -8,11 +8,12 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.config.targets.database import VersionTable
+from bot.config.targets.postgres import VersionTable
 from bot.domain.values import Instant, Value
 from bot.errors import ConfigurationError, OutcomeUnknownError, PermanentError
 from bot.ports.world import World
 from strategies.postgres.client import Session
+from strategies.postgres.masking import masked
 
 _CREATED = re.compile(r"^; *Archive created at (\S+ \S+) UTC", re.MULTILINE)
 _DATABASE = re.compile(r"^; *dbname: (.*)$", re.MULTILINE)
@@ -153,7 +154,7 @@ async def _pg_restore(session: Session, world: World, *arguments: str, seconds: 
         timeout_seconds=seconds,
     )
     if finished.status != 0:
-        said = finished.errors.strip().splitlines()
+        said = masked(finished.errors).strip().splitlines()
         why = said[0].removeprefix("pg_restore: error: ") if said else "no reason given"
         raise PermanentError(f"pg_restore cannot read {Path(arguments[-1]).name}: {why}.")
     return finished.output

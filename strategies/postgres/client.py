@@ -5,53 +5,23 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from bot.config.targets.database import DatabaseConnection
+from bot.config.targets.postgres import DatabaseConnection
 from bot.domain.values import Value
-from bot.errors import (
-    ForbiddenError,
-    NotFoundError,
-    OutcomeUnknownError,
-    PermanentError,
-    RollbackBotError,
-    TemporaryError,
-)
 from bot.ports.outside import Finished
 from bot.ports.world import World
+from strategies.postgres.masking import masked
+from strategies.postgres.refusals import translated
 
 APPLICATION = "rollback-bot"
 """How the bot's sessions call themselves in ``pg_stat_activity``."""
 READ_SECONDS = 30.0
 _GRACE_SECONDS = 10.0
 """The server's own time limit ends a statement first; the program is ended after this."""
-
-LOCK_NOT_AVAILABLE = "55P03"
-QUERY_CANCELED = "57014"
-UNDEFINED_TABLE = "42P01"
-UNDEFINED_COLUMN = "42703"
-MOVED = "RB001"
-"""SQLSTATE that our guards raise when the world is not as approved."""
-
-_SQLSTATE = re.compile(r"^psql:[^\n]*?: +[^\s:]+: +([0-9A-Z]{5}): (.*)$", re.MULTILINE)
-_LOST = re.compile(r"57P0[123]|08...")
-_NO_DATABASE = re.compile(r'database "[^"]*" does not exist')
-_NO_RIGHT = re.compile(
-    r"authentication failed|no password supplied|no pg_hba\.conf entry|permission denied"
-    r"|role \"[^\"]*\" (does not exist|is not permitted)|FATAL: +must be"
-)
-
-
-class SqlError(PermanentError):
-    """The server refused a statement; ``state`` is its SQLSTATE."""
-
-    def __init__(self, what: str, remedy: str = "", *, state: str) -> None:
-        super().__init__(what, remedy)
-        self.state = state
 
 
 class Session(Value):
@@ -111,7 +81,7 @@ class Session(Value):
         )
         finished = await self._run(world, script, seconds)
         if finished.status != 0:
-            raise translated(self, finished, changed=False)
+            raise translated(self.database, finished, changed=False)
         return finished.output.removesuffix("\n")
 
     async def change(
@@ -137,57 +107,50 @@ class Session(Value):
         )
         finished = await self._run(world, script, whole_seconds or seconds)
         if finished.status != 0:
-            raise translated(self, finished, changed=True)
+            raise translated(self.database, finished, changed=True)
         return finished.output
 
     async def bare(self, world: World, statement: str, *, seconds: float = READ_SECONDS) -> None:
         """Run statements that PostgreSQL does not allow inside of a transaction."""
         finished = await self._run(world, f"{statement}\n;\n", seconds)
         if finished.status != 0:
-            raise translated(self, finished, changed=True)
+            raise translated(self.database, finished, changed=True)
+
+    async def program(
+        self,
+        world: World,
+        argv: Sequence[str],
+        *,
+        timeout_seconds: float,
+        stdin: str = "",
+        folder: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+    ) -> Finished:
+        """Run a program that connects; its complaints hold no password.
+
+        ``secrets`` are variables as ``environment`` is, whose values nobody may read.
+        """
+        given = {**self.environment(world), **(environment or {}), **(secrets or {})}
+        finished = await world.commands.run(
+            argv, environment=given, stdin=stdin, timeout_seconds=timeout_seconds, folder=folder
+        )
+        errors = self.masked(finished.errors, world, *(secrets or {}).values())
+        return finished.model_copy(update={"errors": errors})
+
+    def masked(self, text: str, world: World, *secrets: str) -> str:
+        """A program's words without this session's password, these secrets and any other."""
+        secret = self.connection.password_secret
+        return masked(text, (*secrets, world.secrets.read(secret) if secret else ""))
 
     async def _run(self, world: World, script: str, seconds: float) -> Finished:
         # fmt: off
         argv = ("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose",
                 "-v", "SHOW_CONTEXT=never", "-d", self.database, "-f", "-")
         # fmt: on
-        return await world.commands.run(
-            argv,
-            environment=self.environment(world),
-            stdin=script,
-            timeout_seconds=seconds + _GRACE_SECONDS,
+        return await self.program(
+            world, argv, stdin=script, timeout_seconds=seconds + _GRACE_SECONDS
         )
-
-
-def translated(session: Session, finished: Finished, *, changed: bool) -> RollbackBotError:
-    """psql's complaint in our families; exit status 2 is the connection, 3 a statement."""
-    found = _SQLSTATE.findall(finished.errors)
-    said = finished.errors.strip().splitlines()
-    where = f"database {session.database}"
-    if found and not _LOST.match(found[-1][0]):
-        return _refusal(where, *found[-1])
-    last = said[0].removeprefix("psql: error: ") if said else f"exit status {finished.status}"
-    if _NO_DATABASE.search(last):
-        return NotFoundError(f"PostgreSQL: {last}.", "Check the catalog.")
-    if _NO_RIGHT.search(finished.errors):
-        return ForbiddenError(
-            f"PostgreSQL does not let the bot in to {where}: {last}.",
-            "Check the user and password_secret of the catalog.",
-        )
-    if changed and "connection to server at" not in last and "socket" not in last:
-        return OutcomeUnknownError(f"PostgreSQL: the connection to {where} was lost ({last}).")
-    return TemporaryError(f"PostgreSQL cannot be reached, {where}: {last}.")
-
-
-def _refusal(where: str, state: str, message: str) -> RollbackBotError:
-    what = f"PostgreSQL refused, {where}: {message} (SQLSTATE {state})."
-    if state == "42501":
-        return ForbiddenError(what, "Grant the bot's role this right; see docs/strategies.")
-    if state == LOCK_NOT_AVAILABLE:
-        return TemporaryError(what, "Somebody holds a lock that this needs.")
-    if state in {"40001", "40P01", "53300", "55006"}:
-        return TemporaryError(what)
-    return SqlError(what, state=state)
 
 
 def literal(text: str) -> str:

@@ -8,7 +8,8 @@ import hashlib
 
 from bot.errors import TemporaryError
 from bot.ports.world import World
-from strategies.postgres.client import LOCK_NOT_AVAILABLE, Session
+from strategies.postgres.client import Session
+from strategies.postgres.refusals import LOCK_NOT_AVAILABLE
 
 
 def lock_key(database: str, configured: int | None) -> int:

@@ -13,7 +13,8 @@ from typing import Literal
 from bot.domain.values import Value
 from bot.errors import PermanentError
 from bot.ports.world import World
-from strategies.postgres.client import QUERY_CANCELED, Session, SqlError, identifier, literal
+from strategies.postgres.client import Session, identifier, literal
+from strategies.postgres.refusals import QUERY_CANCELED, SqlError
 from strategies.postgres.sql import Script, Statement, Token
 
 COUNT_SECONDS = 15.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.config.targets.database import SqlCheck
+from bot.config.targets.postgres import SqlCheck
 from bot.domain.plan import Preflight
 from bot.domain.values import Value
 from bot.errors import PermanentError

@@ -8,17 +8,12 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from bot.config.targets.database import VersionTable
+from bot.config.targets.postgres import VersionTable
 from bot.domain.values import Facts, Value
 from bot.errors import NotFoundError, PermanentError
 from bot.ports.world import World
-from strategies.postgres.client import (
-    UNDEFINED_COLUMN,
-    UNDEFINED_TABLE,
-    Session,
-    SqlError,
-    qualified,
-)
+from strategies.postgres.client import Session, qualified
+from strategies.postgres.refusals import UNDEFINED_COLUMN, UNDEFINED_TABLE, SqlError
 
 
 class Applied(Value):

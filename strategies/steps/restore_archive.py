@@ -124,9 +124,7 @@ class RestoreArchive:
     async def _run(
         params: RestoreArchiveParams, argv: tuple[str, ...], world: World, seconds: float
     ) -> None:
-        finished = await world.commands.run(
-            argv, environment=params.maintenance.environment(world), timeout_seconds=seconds
-        )
+        finished = await params.maintenance.program(world, argv, timeout_seconds=seconds)
         if finished.status != 0:
             said = " ".join(finished.errors.split())[:500]
             raise PermanentError(

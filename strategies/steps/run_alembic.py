@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
-from bot.config.targets.database import VersionTable
+from bot.config.targets.postgres import VersionTable
 from bot.domain.plan import Step
 from bot.domain.values import Facts, Value
 from bot.errors import PermanentError, RollbackBotError, WorldMovedError

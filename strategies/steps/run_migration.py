@@ -8,14 +8,15 @@ import json
 from datetime import timedelta
 from typing import Literal
 
-from bot.config.targets.database import VersionTable
+from bot.config.targets.postgres import VersionTable
 from bot.domain.plan import Step
 from bot.domain.values import Facts, Value
 from bot.errors import PermanentError, TemporaryError, WorldMovedError
 from bot.ports.world import Observed, StepState, World
-from strategies.postgres.client import MOVED, Session, SqlError, identifier, literal, qualified
+from strategies.postgres.client import Session, identifier, literal, qualified
 from strategies.postgres.locks import connected, held_elsewhere, lock_holders, take_lock
 from strategies.postgres.migrations import read_script
+from strategies.postgres.refusals import MOVED, SqlError
 from strategies.postgres.sql import parse
 from strategies.postgres.versions import digest_sql, read_applied
 

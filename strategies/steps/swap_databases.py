@@ -10,7 +10,8 @@ from bot.domain.plan import Step
 from bot.domain.values import Value
 from bot.errors import PermanentError, RollbackBotError, TemporaryError, WorldMovedError
 from bot.ports.world import Observed, StepState, World
-from strategies.postgres.client import MOVED, Session, SqlError, identifier, listed, literal
+from strategies.postgres.client import Session, identifier, listed, literal
+from strategies.postgres.refusals import MOVED, SqlError
 from strategies.postgres.server import Found, databases
 
 _ATTEMPTS = 5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.config.targets.database import SqlCheck, VersionTable
+from bot.config.targets.postgres import SqlCheck, VersionTable
 from bot.domain.plan import Step
 from bot.domain.values import Value
 from bot.errors import PermanentError

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from bot.config.durations import Duration
-from bot.config.targets.database import DatabaseConnection, DatabaseName, SqlCheck, Writer
+from bot.config.targets.database import Writer
+from bot.config.targets.postgres import DatabaseConnection, DatabaseName, SqlCheck
 from bot.domain.values import Fraction, Value
 
 _IDENTIFIER = re.compile(r"[a-z](-?[a-z0-9])*")

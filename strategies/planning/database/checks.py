@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.config.targets.database import AlembicTarget, SqlMigrationsTarget, VersionTable
+from bot.config.targets.database import AlembicTarget, SqlMigrationsTarget
+from bot.config.targets.postgres import VersionTable
 from bot.domain.plan import Preflight
 from bot.ports.world import World
 from strategies.postgres.client import Session, listed, literal, qualified

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from bot.config.targets.database import VersionTable
+from bot.config.targets.postgres import VersionTable
 from bot.errors import RollbackBotError
 from bot.ports.world import Evidence, World
 from strategies.postgres.client import READ_SECONDS, Session, qualified
@@ -36,16 +36,17 @@ async def database_evidence(
 
 async def _schema(session: Session, world: World) -> str:
     try:
-        finished = await world.commands.run(
+        finished = await session.program(
+            world,
             ("pg_dump", "--schema-only", "--no-password", "-d", session.database),
-            environment=session.environment(world),
             timeout_seconds=READ_SECONDS,
         )
     except RollbackBotError as error:
         return f"The schema could not be read: {error.what}\n"
     if finished.status != 0:
         return f"The schema could not be read: {finished.errors.strip()}\n"
-    return finished.output
+    # User mappings and subscriptions are dumped with their passwords.
+    return session.masked(finished.output, world)
 
 
 async def _table(session: Session, world: World, query: str) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.config.targets.database import SqlCheck
+from bot.config.targets.postgres import SqlCheck
 from bot.domain.plan import Milestone, Step, StepSpec
 from strategies.planning.database.writer_steps import downtime, start_steps, stop_steps
 from strategies.postgres.client import Session, qualified

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.config.targets.database import DatabaseConnection, SqlCheck, VersionTable
+from bot.config.targets.postgres import DatabaseConnection, SqlCheck, VersionTable
 from bot.domain.values import Facts, Value
 from bot.errors import PermanentError, TemporaryError
 from bot.ports.world import World
