@@ -15,8 +15,8 @@ from bot.ports.world import Evidence, Instance, Observation, World
 from strategies.kubernetes import evidence
 from strategies.kubernetes.gitops import guard_against_gitops
 from strategies.kubernetes.history import current, live_since, revisions
+from strategies.planning.rolling.change import RollingChange
 from strategies.planning.rolling.plan import RollingPlan
-from strategies.planning.rolling.steps import RollingChange
 from strategies.planning.rolling.targets import Destination, LiveWorkload, by_image, by_revision
 from strategies.steps.rollout import WORKLOADS
 from strategies.targets import choose, rated

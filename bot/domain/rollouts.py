@@ -138,12 +138,18 @@ def ordinal_of(pod: Mapping[str, Any]) -> int:
     return int(number) if number.isdigit() else -1
 
 
+def first_ordinal_updated(workload: Mapping[str, Any]) -> int:
+    """The lowest number of a StatefulSet's pods that follow its template; 0 for other kinds."""
+    if kind_of(workload) != "StatefulSet":
+        return 0
+    start = int((workload["spec"].get("ordinals") or {}).get("start") or 0)
+    return start + partition_of(workload)
+
+
 def is_partitioned_off(pod: Mapping[str, Any], workload: Mapping[str, Any]) -> bool:
     """Whether a StatefulSet's partition keeps this pod at the revision that it has."""
-    if kind_of(workload) != "StatefulSet":
-        return False
-    start = int((workload["spec"].get("ordinals") or {}).get("start") or 0)
-    return ordinal_of(pod) < start + partition_of(workload)
+    is_numbered = kind_of(workload) == "StatefulSet"
+    return is_numbered and ordinal_of(pod) < first_ordinal_updated(workload)
 
 
 def is_rolled_out(workload: Mapping[str, Any]) -> bool:

@@ -103,7 +103,9 @@ class Cluster(Protocol):
         that is no longer the live one.
         """
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, dry_run: bool = False
+    ) -> None:
         """Delete exactly this object; returns when it is marked for deletion.
 
         Raises NotFoundError when it is gone, WorldMovedError when another one has its name (409).

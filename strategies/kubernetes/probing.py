@@ -27,6 +27,23 @@ class RequestCounter(Value):
     name: str
     where: dict[str, str]
 
+    def __str__(self) -> str:
+        """As in PromQL: ``http_requests_total{path="/"}``."""
+        labels = ",".join(f'{key}="{value}"' for key, value in sorted(self.where.items()))
+        return f"{self.name}{{{labels}}}" if labels else self.name
+
+
+class Count(Value):
+    """What one pod says that it has served."""
+
+    total: float | None
+    """Requests since it started; None where the counter cannot be read."""
+    matches: bool = True
+    """False where no series of the counter has the labels of ``where``.
+
+    So it is in a pod that has not served such a request yet, and where the filter is wrong.
+    """
+
 
 async def await_release(world: World, url: str, release: str, *, patience_seconds: float) -> str:
     """Ask the version endpoint until it names the release several times in a row.
@@ -75,41 +92,42 @@ async def wrong_versions(
 
 async def served(
     world: World, namespace: str, pods: Sequence[str], counter: RequestCounter
-) -> dict[str, float | None]:
-    """Requests that each pod has served since it started; None where it cannot be read.
+) -> dict[str, Count]:
+    """What each pod has served since it started.
 
     Pods that are gone are left out: they serve nothing any more.
     """
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def read(pod: str) -> tuple[str, float | None] | None:
+    async def read(pod: str) -> tuple[str, Count] | None:
         async with gate:
             try:
                 answer = await world.cluster.ask_pod(namespace, pod, counter.port, counter.path)
             except NotFoundError:
                 return None
             except TemporaryError:
-                return pod, None
-        return pod, _total(answer.text, counter) if answer.status == 200 else None
+                return pod, Count(total=None)
+        read = answer.status == 200
+        return pod, _count(answer.text, counter) if read else Count(total=None)
 
     readings = await asyncio.gather(*(read(pod) for pod in pods))
     return dict(reading for reading in readings if reading is not None)
 
 
-def _total(text: str, counter: RequestCounter) -> float | None:
-    """None for metrics without this counter: no figure is not the figure 0."""
+def _count(text: str, counter: RequestCounter) -> Count:
+    """Unknown for metrics without this counter: no figure is not the figure 0."""
     try:
         families = list(text_string_to_metric_families(text))
     except ValueError:
-        return None
+        return Count(total=None)
     names = {name for one in families for name in (one.name, f"{one.name}_total")}
     names |= {sample.name for one in families for sample in one.samples}
     if counter.name not in names:
-        return None
-    return sum(
+        return Count(total=None)
+    values = [
         sample.value
         for family in families
         for sample in family.samples
-        if sample.name == counter.name
-        and all(sample.labels.get(key) == value for key, value in counter.where.items())
-    )
+        if sample.name == counter.name and counter.where.items() <= sample.labels.items()
+    ]
+    return Count(total=sum(values), matches=bool(values) or not counter.where)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from bot.domain.plan import Step, StepSpec
 from bot.ports.cluster import Cluster
 from strategies.commands import kubectl
+from strategies.kubernetes.fields import FieldChange, operations
 from strategies.kubernetes.scalers import PAUSED, SCALED_OBJECTS, Scaler, Scalers
 from strategies.preflights.dry_run import Write
-from strategies.steps.set_fields import FieldChange, SetFields, SetFieldsParams, operations
+from strategies.steps.set_fields import SetFields, SetFieldsParams
 
 _PATIENCE_SECONDS = 30.0
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from bot.domain.plan import Preflight
 from bot.domain.values import Value
-from bot.errors import PermanentError
+from bot.errors import NotFoundError, PermanentError, WorldMovedError
 from bot.ports.cluster import Cluster, Kind, Manifest
 from strategies.preflights.verdicts import blocked, passed
 
@@ -28,6 +29,15 @@ class Write(Value):
     subresource: Literal["", "status"] = ""
 
 
+class Deletion(Value):
+    """An object that a step of the plan will delete."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str
+
+
 def scaling(kind: Kind, namespace: str, name: str, *numbers: int) -> tuple[Write, ...]:
     """Every number of replicas that the plan leads to."""
     return tuple(
@@ -41,7 +51,9 @@ def scaling(kind: Kind, namespace: str, name: str, *numbers: int) -> tuple[Write
     )
 
 
-async def check_writes(cluster: Cluster, writes: Sequence[Write], *, name: str = NAME) -> Preflight:
+async def check_writes(
+    cluster: Cluster, writes: Sequence[Write | Deletion], *, name: str = NAME
+) -> Preflight:
     """Sends each with ``dryRun=All``: admission runs, nothing is stored."""
     refused = [one for one in await asyncio.gather(*(_refusal(cluster, w) for w in writes)) if one]
     if refused:
@@ -50,19 +62,34 @@ async def check_writes(cluster: Cluster, writes: Sequence[Write], *, name: str =
     return passed(name, f"The API server accepts {what}.")
 
 
-async def _refusal(cluster: Cluster, write: Write) -> str:
+async def _refusal(cluster: Cluster, write: Write | Deletion) -> str:
     try:
-        await cluster.patch(
-            write.kind,
-            write.namespace,
-            write.name,
-            write.operations,
-            subresource=write.subresource,
-            dry_run=True,
-        )
+        if isinstance(write, Deletion):
+            await _try_deletion(cluster, write)
+        else:
+            await _try_patch(cluster, write)
     except PermanentError as error:
         return str(error)
     return ""
+
+
+async def _try_patch(cluster: Cluster, write: Write) -> None:
+    await cluster.patch(
+        write.kind,
+        write.namespace,
+        write.name,
+        write.operations,
+        subresource=write.subresource,
+        dry_run=True,
+    )
+
+
+async def _try_deletion(cluster: Cluster, wanted: Deletion) -> None:
+    """What is gone by now, or was made anew, needs no deletion any more."""
+    with suppress(NotFoundError, WorldMovedError):
+        await cluster.delete(
+            wanted.kind, wanted.namespace, wanted.name, uid=wanted.uid, dry_run=True
+        )
 
 
 async def check_patch(

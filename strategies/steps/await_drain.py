@@ -9,7 +9,7 @@ from bot.domain.values import Value, spoken
 from bot.domain.workloads import is_finished, name_of, selector_text
 from bot.ports.cluster import PODS
 from bot.ports.world import Observed, StepState, World
-from strategies.kubernetes.probing import RequestCounter, served
+from strategies.kubernetes.probing import Count, RequestCounter, served
 
 _QUIET_READINGS = 3
 """Consecutive equal readings that make a drain."""
@@ -30,10 +30,18 @@ class _Reading(Value):
     seconds: float
     """Since the wait began."""
     totals: dict[str, float | None]
+    unmatched: tuple[str, ...] = ()
+    """Pods whose counter has no series with the labels that were asked for."""
 
     @property
     def known(self) -> bool:
         return None not in self.totals.values()
+
+    @property
+    def unread(self) -> list[str]:
+        """Pods whose counter cannot be read at all."""
+        unknown = (pod for pod, total in self.totals.items() if total is None)
+        return sorted(set(unknown) - set(self.unmatched))
 
 
 class AwaitDrain:
@@ -64,14 +72,17 @@ class AwaitDrain:
         start = world.clock.now()
         deadline = start + timedelta(seconds=params.timeout_seconds)
         readings: list[_Reading] = []
+        filter_proven = False
         while True:
             pods = await _pods(params, world)
             if not pods:
                 return f"No pod of {params.colour} is running any more."
             if params.counter is not None:
-                totals = await served(world, params.namespace, pods, params.counter)
+                counts = await served(world, params.namespace, pods, params.counter)
                 elapsed = (world.clock.now() - start).total_seconds()
-                readings.append(_Reading(seconds=elapsed, totals=totals))
+                known = [one for one in counts.values() if one.total is not None]
+                filter_proven |= any(one.matches for one in known)
+                readings.append(_reading(elapsed, counts, filter_proven=filter_proven))
                 if _is_quiet(readings):
                     return (
                         f"The {len(pods)} pods of {params.colour} served no more requests "
@@ -88,6 +99,17 @@ async def _pods(params: AwaitDrainParams, world: World) -> list[str]:
     labels = selector_text(params.selector)
     pods = await world.cluster.list(PODS, params.namespace, labels=labels)
     return [name_of(pod) for pod in pods if not is_finished(pod)]
+
+
+def _reading(seconds: float, counts: dict[str, Count], *, filter_proven: bool) -> _Reading:
+    """A pod without a matching series has served nothing, if the filter is right.
+
+    Another pod with such a series shows that it is; else nobody can tell.
+    """
+    strangers = sorted(pod for pod, one in counts.items() if not one.matches)
+    unmatched = () if filter_proven else tuple(strangers)
+    totals = {pod: None if pod in unmatched else one.total for pod, one in counts.items()}
+    return _Reading(seconds=seconds, totals=totals, unmatched=unmatched)
 
 
 def _is_quiet(readings: list[_Reading]) -> bool:
@@ -107,9 +129,10 @@ def _unfinished(params: AwaitDrainParams, readings: list[_Reading], pods: int) -
             f"open connections were given {spoken(params.timeout_seconds)} to end."
         )
     last = readings[-1]
-    unread = sorted(pod for pod, total in last.totals.items() if total is None)
     rate = _rate(readings[-_QUIET_READINGS:])
-    silent = f" The counters of {', '.join(unread)} cannot be read." if unread else ""
+    silent = f" The counters of {', '.join(last.unread)} cannot be read." if last.unread else ""
+    if last.unmatched:
+        silent += f" No series of theirs is {params.counter}: check metrics.where in rollback.yml."
     if silent and not rate:
         return (
             f"Not known whether the pods of {params.colour} still serve requests {waited}.{silent}"

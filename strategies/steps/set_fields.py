@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import Any
-
-from pydantic import JsonValue
-
 from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
 from bot.domain.values import Value, spoken
@@ -15,16 +9,10 @@ from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import Kind, Manifest
 from bot.ports.world import Observed, StepState, World
 from strategies.kubernetes.editing import edit
+from strategies.kubernetes.fields import FieldChange, field_at, operations
 from strategies.kubernetes.probing import await_release
-from strategies.waiting import Objects, Pending, Selection, wait_until
-
-
-class FieldChange(Value):
-    """One field, before and after; None means that it is not there."""
-
-    path: tuple[str, ...]
-    old: JsonValue
-    new: JsonValue
+from strategies.kubernetes.selections import named, the_one
+from strategies.waiting import Objects, Pending, wait_until
 
 
 class SetFieldsParams(Value):
@@ -44,46 +32,6 @@ class SetFieldsParams(Value):
     url: str = ""
     """The version endpoint, which must name the release afterwards; empty when nobody asks."""
     patience_seconds: float
-
-
-def operations(manifest: Manifest, fields: Sequence[FieldChange]) -> list[Manifest]:
-    """The JSON Patch that makes the changes, without any test."""
-    made: list[Manifest] = []
-    seen: set[tuple[str, ...]] = set()
-    for field in fields:
-        for end in range(1, len(field.path)):
-            parent = field.path[:end]
-            if _at(manifest, parent) is None and field.new is not None and parent not in seen:
-                seen.add(parent)
-                made.append({"op": "add", "path": _pointer(parent), "value": {}})
-        if field.new is not None:
-            made.append({"op": "add", "path": _pointer(field.path), "value": field.new})
-        elif _at(manifest, field.path) is not None:
-            made.append({"op": "remove", "path": _pointer(field.path)})
-    return made
-
-
-def guarded(manifest: Manifest, fields: Sequence[FieldChange]) -> list[Manifest]:
-    """The same behind tests of the old values, for a command that is pasted later."""
-    tests = [
-        {"op": "test", "path": _pointer(field.path), "value": field.old}
-        for field in fields
-        if field.old is not None
-    ]
-    return [*tests, *operations(manifest, fields)]
-
-
-def with_fields(manifest: Manifest, fields: Sequence[FieldChange]) -> Manifest:
-    """The object as it is after the changes."""
-    changed: Manifest = json.loads(json.dumps(manifest))
-    for field in fields:
-        place = changed
-        for key in field.path[:-1]:
-            place = place.setdefault(key, {})
-        place.pop(field.path[-1], None)
-        if field.new is not None:
-            place[field.path[-1]] = field.new
-    return changed
 
 
 class SetFields:
@@ -111,12 +59,9 @@ class SetFields:
     async def confirm(self, step: Step, world: World) -> str:
         """Raises PermanentError when gateways or users do not follow in time."""
         params = SetFieldsParams.model_validate(step.action.params)
-        selection = Selection(
-            kind=params.kind, namespace=params.namespace, fields=f"metadata.name={params.name}"
-        )
         await wait_until(
             world,
-            [selection],
+            [named(params.kind, params.namespace, params.name)],
             lambda objects: _check(params, objects),
             patience_seconds=params.patience_seconds,
         )
@@ -139,7 +84,7 @@ async def _read(params: SetFieldsParams, world: World) -> Manifest:
 
 
 def _observed(params: SetFieldsParams, manifest: Manifest) -> Observed:
-    values = [_at(manifest, field.path) for field in params.fields]
+    values = [field_at(manifest, field.path) for field in params.fields]
     pairs = list(zip(params.fields, values, strict=True))
     facts = {".".join(field.path): value for field, value in pairs}
     if all(value == field.new for field, value in pairs):
@@ -165,9 +110,7 @@ def _moved(params: SetFieldsParams, manifest: Manifest) -> WorldMovedError:
 
 
 def _check(params: SetFieldsParams, objects: Objects) -> Pending | str:
-    if not objects[0]:
-        raise WorldMovedError(f"{params.what} was deleted.", "Plan again.")
-    manifest = objects[0][0]
+    manifest = the_one(objects[0], params.what)
     if _observed(params, manifest).state is not StepState.AFTER:
         raise _moved(params, manifest)
     return _acceptance(params, manifest) if params.accepted else params.done
@@ -191,15 +134,3 @@ def _acceptance(params: SetFieldsParams, manifest: Manifest) -> Pending | str:
                 "Mend the route by hand; the old one is in the plan.",
             )
     return params.done
-
-
-def _at(manifest: Manifest, path: Sequence[str]) -> Any:
-    value: Any = manifest
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def _pointer(path: Sequence[str]) -> str:
-    """RFC 6901."""
-    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in path)

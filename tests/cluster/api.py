@@ -53,10 +53,13 @@ class RecordedCluster(KubernetesCluster):
             kind, namespace, name, operations, subresource=subresource, dry_run=dry_run
         )
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
-        """Recorded."""
-        self.changes.append(f"delete {kind.plural}/{name}")
-        await super().delete(kind, namespace, name, uid=uid)
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, dry_run: bool = False
+    ) -> None:
+        """Recorded unless it is a dry run."""
+        if not dry_run:
+            self.changes.append(f"delete {kind.plural}/{name}")
+        await super().delete(kind, namespace, name, uid=uid, dry_run=dry_run)
 
 
 class Administrator:

@@ -172,15 +172,20 @@ class KubernetesCluster:
         )
         return parsed(call, text)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, dry_run: bool = False
+    ) -> None:
         """Delete exactly this object, which the uid tells from a successor of its name."""
-        call = call_of("delete", kind, namespace, name).model_copy(update={"writes": True})
-        options = {
+        call = call_of("delete", kind, namespace, name).model_copy(update={"writes": not dry_run})
+        options: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "preconditions": {"uid": uid},
             "propagationPolicy": "Background",
         }
+        if dry_run:
+            # The API server reads no options from the query once there are some in the body.
+            options["dryRun"] = ["All"]
         path = path_of(kind, namespace, name)
         await retried(lambda: self._api.succeed(call, "DELETE", path, body=options))
 

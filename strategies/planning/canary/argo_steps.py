@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Milestone, Step, StepSpec
-from strategies.commands import json_patch, kubectl
+from strategies.commands import json_patch
 from strategies.kubernetes.drains import drain_step
+from strategies.kubernetes.fields import FieldChange, guarded
+from strategies.kubernetes.pod_steps import ready_step
 from strategies.planning.canary.argo_update import POD_HASH, Update
 from strategies.preflights.dry_run import Write
 from strategies.steps.abort_rollout import (
@@ -14,10 +16,8 @@ from strategies.steps.abort_rollout import (
     AbortRolloutParams,
     abort_operations,
 )
-from strategies.steps.check_ready import CheckReady, CheckReadyParams
-from strategies.steps.set_fields import FieldChange, SetFields, SetFieldsParams, guarded
+from strategies.steps.set_fields import SetFields, SetFieldsParams
 
-_READY_SECONDS = 30.0
 _CONTROLLER_SECONDS = 60.0
 _RESOURCE = "rollouts.argoproj.io"
 
@@ -54,30 +54,14 @@ def writes_of(update: Update) -> tuple[Write, ...]:
 def _ready_step(update: Update) -> Step:
     stable, canary = update.hashes
     needed = update.target.full_replicas or update.replicas
-    params = CheckReadyParams(
-        namespace=update.target.namespace,
+    return ready_step(
+        update.target.namespace,
+        title=f"Check that {needed} stable pods ({update.release(update.stable)}) are ready",
         live={POD_HASH: canary},
         target={POD_HASH: stable},
-        colour="the stable side",
-        at_least=needed,
-        patience_seconds=_READY_SECONDS,
-    )
-    return Step(
-        title=f"Check that {needed} stable pods ({update.release(update.stable)}) are ready",
-        action=StepSpec(kind=CheckReady.name, params=params.model_dump(mode="json")),
+        name="the stable side",
         expects={"ready": needed},
-        inverse=None,
-        command=kubectl(
-            update.target.namespace,
-            "wait",
-            "--for=condition=Ready",
-            "pod",
-            "-l",
-            f"{POD_HASH}={stable}",
-            f"--timeout={_READY_SECONDS:.0f}s",
-        ),
-        estimate_seconds=1.0,
-        changes=False,
+        at_least=needed,
     )
 
 
@@ -132,7 +116,7 @@ def _template_step(update: Update) -> Step:
         done=f"Rollout {target.rollout} has the template of {release} again.",
         patience_seconds=_CONTROLLER_SECONDS,
     )
-    back = FieldChange(path=change.path, old=change.new, new=change.old)
+    back = change.undone
     inverse = params.model_copy(
         update={"fields": (back,), "done": f"Rollout {target.rollout} has its bad template again."}
     )

@@ -10,6 +10,7 @@ from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Candidate, Plan, Preflight
 from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, PODS, REPLICA_SETS
 from bot.ports.world import World
+from strategies.kubernetes.fields import guarded
 from strategies.kubernetes.gitops import GitOpsGuard, guard_against_gitops
 from strategies.kubernetes.scaler_steps import pausing
 from strategies.kubernetes.scalers import SCALED_OBJECTS, check_scalers
@@ -18,7 +19,6 @@ from strategies.planning.canary.steps import CanarySteps
 from strategies.preflights.dry_run import Write, check_writes, scaling
 from strategies.preflights.rights import Right, check_rights, to_change, to_count, to_follow
 from strategies.preflights.verdicts import warned
-from strategies.steps.set_fields import guarded
 
 _RIGHTS = (
     *to_change(DEPLOYMENTS),

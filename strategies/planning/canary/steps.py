@@ -10,26 +10,18 @@ from bot.domain.values import Value
 from bot.domain.workloads import bare_template, selector_text
 from strategies.commands import json_patch, kubectl
 from strategies.kubernetes.drains import drain_step
+from strategies.kubernetes.fields import guarded, with_fields
+from strategies.kubernetes.pod_steps import end_patience, gone_step, ready_step
 from strategies.kubernetes.scaler_steps import pause_step
 from strategies.planning.canary.pair import Pair
 from strategies.planning.canary.traffic import Traffic
 from strategies.planning.rolling.estimates import grace_seconds
-from strategies.steps.await_no_pods import AwaitNoPods, AwaitNoPodsParams
-from strategies.steps.check_ready import CheckReady, CheckReadyParams
+from strategies.steps.rollout import RolloutParams
 from strategies.steps.scale import Scale, ScaleParams
-from strategies.steps.set_fields import (
-    FieldChange,
-    SetFields,
-    SetFieldsParams,
-    guarded,
-    with_fields,
-)
+from strategies.steps.set_fields import SetFields, SetFieldsParams
 
-_READY_SECONDS = 30.0
-"""Patience for a stable side that was ready when the plan was made."""
 _ARRIVAL_SECONDS = 60.0
 """Patience for gateways and proxies to follow."""
-_MARGIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,32 +55,16 @@ class CanarySteps:
 
     def ready_step(self) -> Step:
         """The stable side can carry all traffic."""
-        pair = self.pair
-        params = CheckReadyParams(
-            namespace=self._namespace,
-            live=pair.canary.labels,
-            target=pair.stable.labels,
-            colour=pair.stable.name,
-            at_least=pair.needed,
-            patience_seconds=_READY_SECONDS,
-        )
-        return Step(
-            title=f"Check that {pair.needed} pods of {pair.stable.name} ({pair.stable.release}) "
-            "are ready for all traffic",
-            action=_spec(CheckReady.name, params),
-            expects={"ready": pair.needed},
-            inverse=None,
-            command=kubectl(
-                self._namespace,
-                "wait",
-                "--for=condition=Ready",
-                "pod",
-                "-l",
-                selector_text(pair.stable.labels),
-                f"--timeout={_READY_SECONDS:.0f}s",
-            ),
-            estimate_seconds=1.0,
-            changes=False,
+        stable, needed = self.pair.stable, self.pair.needed
+        return ready_step(
+            self._namespace,
+            title=f"Check that {needed} pods of {stable.name} ({stable.release}) are ready for all "
+            "traffic",
+            live=self.pair.canary.labels,
+            target=stable.labels,
+            name=stable.name,
+            expects={"ready": needed},
+            at_least=needed,
         )
 
     def _weight_step(self, traffic: Traffic) -> Step:
@@ -105,7 +81,7 @@ class CanarySteps:
             url=f"{str(url).rstrip('/')}/{path.lstrip('/')}" if url and path else "",
             patience_seconds=_ARRIVAL_SECONDS,
         )
-        back = tuple(FieldChange(path=one.path, old=one.new, new=one.old) for one in traffic.fields)
+        back = tuple(one.undone for one in traffic.fields)
         inverse = params.model_copy(
             update={
                 "fields": back,
@@ -136,28 +112,34 @@ class CanarySteps:
             milestone=Milestone.SWITCHED,
         )
 
+    @property
+    def _canary_pods(self) -> RolloutParams:
+        side = self.pair.canary
+        return RolloutParams(
+            namespace=self._namespace,
+            workload=side.name,
+            template=bare_template(side.deployment["spec"]["template"]),
+            release=side.release,
+        )
+
+    @property
+    def _grace(self) -> float:
+        return grace_seconds(self.pair.canary.deployment["spec"]["template"])
+
     def _scale(self, old: int, new: int, **more: object) -> StepSpec:
         side = self.pair.canary
         params = ScaleParams.model_validate(
             {
-                "namespace": self._namespace,
-                "workload": side.name,
-                "template": bare_template(side.deployment["spec"]["template"]),
-                "release": side.release,
+                **self._canary_pods.model_dump(),
                 "recorded": old,
                 "replicas": new,
                 "exact": side.scalers.owner is None,
-                "patience_seconds": self._end_seconds,
+                "patience_seconds": end_patience(self._grace),
                 **more,
             }
         )
         command = kubectl(self._namespace, "scale", f"deployment/{side.name}", f"--replicas={new}")
         return _spec(Scale.name, params, command)
-
-    @property
-    def _end_seconds(self) -> float:
-        template = self.pair.canary.deployment["spec"]["template"]
-        return grace_seconds(template) + _MARGIN_SECONDS
 
     def _down_step(self) -> Step:
         side, replicas_are_weight = self.pair.canary, self.pair.traffic is None
@@ -174,35 +156,10 @@ class CanarySteps:
 
     def gone_step(self) -> Step:
         """The canary has no pod any more."""
-        side = self.pair.canary
-        params = AwaitNoPodsParams.model_validate(
-            {
-                "namespace": self._namespace,
-                "workload": side.name,
-                "template": bare_template(side.deployment["spec"]["template"]),
-                "release": side.release,
-                "patience_seconds": self._end_seconds,
-            }
-        )
-        labels = selector_text(side.labels)
-        wait = kubectl(
-            self._namespace,
-            "wait",
-            "--for=delete",
-            "pod",
-            "-l",
-            labels,
-            f"--timeout={self._end_seconds:.0f}s",
-        )
-        left = kubectl(self._namespace, "get", "pods", "-l", labels, "-o", "name")
-        return Step(
-            title=f"Wait until no pod of {side.release} is left",
-            action=_spec(AwaitNoPods.name, params),
-            expects={"replicas": 0},
-            inverse=None,
-            command=f'{wait} || test -z "$({left})"',
-            estimate_seconds=min(self._end_seconds - _MARGIN_SECONDS, 10.0),
-            changes=False,
+        return gone_step(
+            self._canary_pods,
+            labels=selector_text(self.pair.canary.labels),
+            grace=self._grace,
             milestone=Milestone.DRAINED,
         )
 

@@ -17,8 +17,8 @@ from bot.config.targets.canary import (
 from bot.domain.workloads import annotations_of
 from bot.errors import ConfigurationError
 from bot.ports.cluster import Cluster, Kind, Manifest
+from strategies.kubernetes.fields import FieldChange
 from strategies.planning.canary.routes import Split, gateway_rules, istio_routes
-from strategies.steps.set_fields import FieldChange
 
 INGRESSES = Kind(api_version="networking.k8s.io/v1", plural="ingresses")
 HTTP_ROUTES = Kind(api_version="gateway.networking.k8s.io/v1", plural="httproutes")

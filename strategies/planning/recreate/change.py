@@ -21,7 +21,7 @@ from strategies.preflights.dry_run import NAME as DRY_RUN
 from strategies.preflights.dry_run import check_patch
 from strategies.preflights.verdicts import blocked, passed, warned
 from strategies.steps.revert_template import revert_operations
-from strategies.steps.rollout import portable_annotations
+from strategies.steps.rollout import RolloutParams, portable_annotations
 
 _OWNERS = "Field owners"
 
@@ -56,6 +56,24 @@ class RecreateChange:
     def old_template(self) -> Facts:
         """What is live now."""
         return bare_template(self.deployment["spec"]["template"])
+
+    @property
+    def old(self) -> RolloutParams:
+        """The Deployment with the template that is live now."""
+        return self._with(self.old_template, self.from_release)
+
+    @property
+    def new(self) -> RolloutParams:
+        """The Deployment with the template that it gets."""
+        return self._with(self.outcome.template, self.to_release)
+
+    def _with(self, template: Facts, release: str) -> RolloutParams:
+        return RolloutParams(
+            namespace=self.target.namespace,
+            workload=self.target.deployment,
+            template=template,
+            release=release,
+        )
 
     @property
     def recorded(self) -> int:

@@ -16,7 +16,8 @@ from strategies.kubernetes.rollout_steps import version_port
 from strategies.kubernetes.scaler_steps import pausing
 from strategies.kubernetes.scalers import SCALED_OBJECTS, check_scalers
 from strategies.planning.recreate.change import RecreateChange
-from strategies.planning.recreate.steps import RecreateSteps, downtime_seconds
+from strategies.planning.recreate.steps import RecreateSteps
+from strategies.planning.recreate.times import downtime_seconds
 from strategies.preflights.configuration import NAME as REFERENCES
 from strategies.preflights.configuration import check_references
 from strategies.preflights.dry_run import Write, check_writes, scaling

@@ -20,8 +20,9 @@ from bot.domain.workloads import name_of, release_of
 from bot.ports.cluster import PODS
 from bot.ports.world import World
 from strategies.kubernetes.history import revision_kind
+from strategies.planning.rolling.change import RollingChange
 from strategies.planning.rolling.estimates import recreates, rollout_seconds
-from strategies.planning.rolling.steps import RollingChange
+from strategies.planning.rolling.steps import RollingSteps
 from strategies.preflights.configuration import NAME as REFERENCES
 from strategies.preflights.configuration import check_references
 from strategies.preflights.dry_run import check_writes
@@ -65,7 +66,7 @@ class RollingPlan:
             strategy="rolling",
             from_release=change.from_release,
             to_release=change.to_release,
-            steps=change.steps(),
+            steps=RollingSteps(change=change).all(),
             preflights=preflights,
             not_restored=(*self._not_restored(), *change.guard.not_restored),
             downtime=self._downtime(),
