@@ -9,6 +9,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.adapters.slack.wire import NO_SUCH_METHOD, WireClient, data_of, status_of
 from bot.errors import (
     FeatureUnavailableError,
     OutcomeUnknownError,
@@ -36,6 +37,14 @@ _UNAVAILABLE = {
     "paid_teams_only": "This workspace's plan does not include it.",
     "plan_upgrade_required": "This workspace's plan does not include it.",
 }
+_EVERYWHERE = {
+    "auth.test",
+    "apps.connections.open",
+    "chat.postMessage",
+    "chat.update",
+    "views.open",
+}
+"""Methods without which there is no Slack: if one is not there, it is the way that is wrong."""
 _REMEDIES = {
     "not_in_channel": "Invite the bot to the channel with `/invite`.",
     "channel_not_found": "Correct the channel in rollback.yml, or invite the bot to it.",
@@ -54,7 +63,7 @@ _REMEDIES = {
 def make_client(token: str, api_url: str) -> AsyncWebClient:
     """A Web API client; retrying is the caller's business, who knows what may be repeated."""
     base = api_url if api_url.endswith("/") else f"{api_url}/"
-    return AsyncWebClient(token=token, base_url=base, timeout=TIMEOUT_SECONDS, retry_handlers=[])
+    return WireClient(token=token, base_url=base, timeout=TIMEOUT_SECONDS, retry_handlers=[])
 
 
 async def call(
@@ -82,18 +91,18 @@ async def call(
 
 def error_code(error: SlackApiError) -> str:
     """Slack's own code, such as ``channel_not_found``; empty when the answer had none."""
-    data = getattr(error.response, "data", error.response)
-    return str(data.get("error", "")) if isinstance(data, dict) else ""
+    return str(data_of(error).get("error", ""))
 
 
 def translated(error: SlackApiError, subject: str) -> RollbackBotError:
     """One of our errors for one of Slack's."""
-    status = getattr(error.response, "status_code", 200)
-    code = error_code(error)
+    status, code = status_of(error), error_code(error)
     if status == 429 or code in _TEMPORARY:
         return TemporaryError(
             f"Slack asks us to slow down ({subject}).", retry_after=_retry_after(error)
         )
+    if status in NO_SUCH_METHOD and not code:
+        return _not_there(error, status, subject)
     if status >= 500 or code in _OUTCOME_UNKNOWN or not code:
         return OutcomeUnknownError(f"Slack failed with HTTP {status} {code} ({subject}).")
     if code in _UNAVAILABLE or code.startswith("not_allowed"):
@@ -115,9 +124,22 @@ class SlackRefusedError(PermanentError):
         self.code = code
 
 
+def _not_there(error: SlackApiError, status: int, subject: str) -> RollbackBotError:
+    """Whoever answered has no such method: a Slack of somebody's own, or no Slack at all."""
+    what = f"Nothing answers as Slack does there (HTTP {status}, {subject})."
+    if _method(error) in _EVERYWHERE:
+        return TemporaryError(what, "Check SLACK_API_URL, and the proxy on the way to Slack.")
+    return FeatureUnavailableError(what, _UNAVAILABLE["unknown_method"])
+
+
+def _method(error: SlackApiError) -> str:
+    """The method that was called, as it stands at the end of its address."""
+    url = getattr(error.response, "api_url", None) or getattr(error.response, "url", "")
+    return str(url).partition("?")[0].rpartition("/")[2]
+
+
 def _needed(error: SlackApiError) -> str:
-    data = getattr(error.response, "data", error.response)
-    needed = data.get("needed") if isinstance(data, dict) else None
+    needed = data_of(error).get("needed")
     return f" ({needed})" if needed else ""
 
 

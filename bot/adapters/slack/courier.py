@@ -90,7 +90,9 @@ class SlackCourier:
             unfurl_links=False,
             **_content(delivery),
         )
-        return Receipt(reference=str(answer["ts"]), channel_id=str(answer["channel"]))
+        ts = answer.get("ts") or (answer.get("message") or {}).get("ts") or ""
+        # Some answer without the channel; it is the one that was named.
+        return Receipt(reference=str(ts), channel_id=str(answer.get("channel") or channel))
 
     async def _card(self, delivery: Delivery, channel: str, previous: Receipt | None) -> Receipt:
         if previous is None:

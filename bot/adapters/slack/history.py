@@ -51,7 +51,7 @@ async def _messages(
         )
         for message in answer.get("messages", []):
             yield message, channel_id
-        cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
+        cursor = _after(answer, cursor)
         if not cursor:
             return
 
@@ -93,9 +93,15 @@ async def public_channels(client: AsyncWebClient) -> AsyncIterator[dict[str, Any
         )
         for channel in answer.get("channels", []):
             yield dict(channel)
-        cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
+        cursor = _after(answer, cursor)
         if not cursor:
             return
+
+
+def _after(answer: dict[str, Any], cursor: str) -> str:
+    """Where the next page begins; empty at the end, and where the page was the one before."""
+    following = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
+    return "" if following == cursor else following
 
 
 async def _read(method: Any, *, subject: str, **arguments: Any) -> dict[str, Any]:

@@ -1,0 +1,218 @@
+"""Calls against a server that reads arguments only where Slack's documentation has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.adapters.clock import SystemClock
+from bot.adapters.slack.chat import SlackChat
+from bot.adapters.slack.client import call, make_client
+from bot.adapters.slack.courier import SlackCourier
+from bot.adapters.slack.history import public_channels
+from bot.errors import (
+    FeatureUnavailableError,
+    OutcomeUnknownError,
+    PermanentError,
+    TemporaryError,
+)
+from bot.ports.deliveries import Action, Delivery
+from bot.ports.store import Attachment
+
+Answer = Callable[[], web.Response]
+NOT_FOUND = {"message": "Not Found", "documentation_url": "https://slack.example.com"}
+
+
+@dataclass
+class AnotherSlack:
+    """Knows POST alone, reads bodies alone, and has no word of Slack's for what it lacks."""
+
+    known: dict[str, dict[str, Any]]
+    """Methods and what they answer beside ``ok``."""
+    instead: dict[str, Answer] = field(default_factory=dict)
+    given: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    """Verb, method and arguments of each call."""
+    addresses: list[str] = field(default_factory=list)
+    url: str = ""
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """One call."""
+        method = request.match_info["method"]
+        body = await request.text()
+        is_json = request.content_type == "application/json"
+        form = dict(await request.post())
+        self.given.append((request.method, method, json.loads(body) if is_json else form))
+        if request.method == "POST":
+            self.addresses.append(request.path_qs)
+        if method in self.instead:
+            return self.instead[method]()
+        if request.method != "POST" or method not in self.known:
+            return web.json_response(NOT_FOUND, status=404)
+        return web.json_response({"ok": True, **self.known[method]})
+
+    def asked(self, method: str) -> list[dict[str, Any]]:
+        """The arguments of every POST to a method."""
+        return [given for verb, name, given in self.given if (verb, name) == ("POST", method)]
+
+    @property
+    def client(self) -> AsyncWebClient:
+        """The client as the bot makes it."""
+        return make_client("xoxb-1", self.url)
+
+    @property
+    def chat(self) -> SlackChat:
+        async def bot() -> str:
+            return "U1"
+
+        return SlackChat(self.client, bot_user_id=bot, clock=SystemClock())
+
+    @property
+    def courier(self) -> SlackCourier:
+        async def load(incident_id: str, name: str) -> Attachment:
+            return Attachment(name=name, media_type="text/markdown", content=b"# Report\n")
+
+        return SlackCourier(self.client, load=load)
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[AnotherSlack]:
+    another = AnotherSlack(
+        known={
+            "conversations.create": {"channel": {"id": "C7", "name": "inc-1"}},
+            "conversations.invite": {},
+            "conversations.setTopic": {},
+            "bookmarks.add": {"bookmark": {"id": "Bk1"}},
+            "users.info": {"user": {"id": "U7", "profile": {"email": "ana@example.com"}}},
+            "users.lookupByEmail": {"user": {"id": "U8"}},
+            "chat.postMessage": {"ts": "1.000001", "message": {"text": "hello"}},
+            "files.completeUploadExternal": {"files": [{"id": "F1"}]},
+        }
+    )
+    app = web.Application()
+    app.router.add_route("*", "/api/{method}", another.handle)
+
+    async def upload(request: web.Request) -> web.Response:
+        return web.Response(text=f"OK - {len(await request.read())}")
+
+    app.router.add_post("/upload", upload)
+    server = TestServer(app)
+    await server.start_server()
+    another.url = str(server.make_url("/api/"))
+    another.known["files.getUploadURLExternal"] = {
+        "upload_url": str(server.make_url("/upload")),
+        "file_id": "F1",
+    }
+    yield another
+    await server.close()
+
+
+def owed(action: Action, **payload: Any) -> Delivery:
+    content = {"text": "hello", "blocks": [], **payload}
+    return Delivery(
+        id="INC-2026-001/1", destination="slack:C7", action=action, payload=content, card="status"
+    )
+
+
+async def test_arguments_stand_in_the_body_and_never_in_the_address(slack: AnotherSlack) -> None:
+    room = await slack.chat.open_channel("inc-1", since=datetime.now(UTC))
+    for delivery in (
+        owed(Action.INVITE, people=["U7", "U8"]),
+        owed(Action.TOPIC, topic="INC-1: rollback of checkout"),
+        owed(Action.BOOKMARK, title="checkout", link="https://shop.example.com"),
+        owed(Action.UPLOAD, files=["report.md"], comment="Here it is"),
+    ):
+        await slack.courier.send(delivery, None)
+    assert room.id == "C7"
+    assert slack.asked("conversations.create") == [{"name": "inc-1"}]
+    assert slack.asked("conversations.invite") == [{"channel": "C7", "users": "U7,U8"}]
+    assert slack.asked("files.getUploadURLExternal") == [{"filename": "report.md", "length": "9"}]
+    (completed,) = slack.asked("files.completeUploadExternal")
+    assert json.loads(completed["files"]) == [{"id": "F1", "title": "report.md"}]
+    assert completed["initial_comment"] == "Here it is"
+    assert not [address for address in slack.addresses if "?" in address]
+
+
+async def test_where_reading_by_get_is_not_known_it_is_posted(slack: AnotherSlack) -> None:
+    found = await slack.chat.resolve(["U7", "ana@example.com"])
+    assert [person.id for person in found.people] == ["U7", "U8"]
+    assert found.problems == ()
+    assert slack.asked("users.info") == [{"user": "U7"}]
+    assert slack.asked("users.lookupByEmail") == [{"email": "ana@example.com"}]
+
+
+async def test_what_slack_itself_refuses_is_not_asked_twice(slack: AnotherSlack) -> None:
+    slack.instead["users.info"] = lambda: web.json_response(
+        {"ok": False, "error": "user_not_found"}
+    )
+    found = await slack.chat.resolve(["U7"])
+    assert found.people == ()
+    assert [verb for verb, *_ in slack.given] == ["GET"]
+
+
+async def test_a_slack_without_a_feature_loses_the_feature_alone(slack: AnotherSlack) -> None:
+    del slack.known["conversations.create"]
+    del slack.known["users.info"]
+    with pytest.raises(FeatureUnavailableError):
+        await slack.chat.open_channel("inc-1", since=datetime.now(UTC))
+    # An id is enough to be invited.
+    found = await slack.chat.resolve(["U7", "S9"])
+    assert [person.id for person in found.people] == ["U7"]
+    assert ["S9" in problem for problem in found.problems] == [True]
+    for action, payload in ((Action.CANVAS, {"title": "Report", "file": "report.md"}),):
+        with pytest.raises(PermanentError, match="making the canvas"):
+            await slack.courier.send(owed(action, **payload), None)
+
+
+async def test_where_not_even_messages_can_be_posted_there_is_no_slack(slack: AnotherSlack) -> None:
+    del slack.known["chat.postMessage"]
+    with pytest.raises(TemporaryError, match="404") as failed:
+        await slack.courier.send(owed(Action.POST), None)
+    assert not isinstance(failed.value, OutcomeUnknownError)
+    assert "SLACK_API_URL" in failed.value.remedy
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda: web.Response(text="<html>Please log in</html>", content_type="text/html"),
+        lambda: web.Response(text="ok"),
+        lambda: web.json_response(["ok"]),
+        lambda: web.Response(text="{", content_type="application/json"),
+        lambda: web.Response(status=502, text="<h1>Bad gateway", content_type="application/json"),
+    ],
+)
+async def test_an_answer_of_somebody_else_leaves_the_outcome_unknown(
+    slack: AnotherSlack, answer: Answer
+) -> None:
+    slack.instead["chat.postMessage"] = answer
+    with pytest.raises(OutcomeUnknownError):
+        await slack.courier.send(owed(Action.POST), None)
+
+
+async def test_an_answer_may_leave_out_what_is_known(slack: AnotherSlack) -> None:
+    receipt = await slack.courier.send(owed(Action.POST), None)
+    assert (receipt.reference, receipt.channel_id) == ("1.000001", "C7")
+
+
+async def test_a_cursor_that_leads_nowhere_ends(slack: AnotherSlack) -> None:
+    slack.known["conversations.list"] = {
+        "channels": [{"id": "C1", "name": "ops"}],
+        "response_metadata": {"next_cursor": "again"},
+    }
+    found = [channel["id"] async for channel in public_channels(slack.client)]
+    assert set(found) == {"C1"}
+    assert len(slack.asked("conversations.list")) == 2
+
+
+async def test_a_token_of_its_own_goes_in_the_header(slack: AnotherSlack) -> None:
+    slack.known["apps.connections.open"] = {"url": "wss://127.0.0.1/"}
+    await call(slack.client.apps_connections_open, subject="opening", app_token="xapp-1")
+    assert slack.asked("apps.connections.open") == [{}]
