@@ -58,6 +58,11 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
     return (end - start).total_seconds()
 
 
+def amount(number: int, noun: str) -> str:
+    """How many there are, for people: ``1 step``, ``1,240 requests``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def spoken(seconds: float) -> str:
     """A duration for people: ``45 s``, ``2 min 5 s``, ``1 h 20 min``."""
     if 0 < seconds < 10 and seconds != int(seconds):
