@@ -12,7 +12,8 @@ OURS = frozenset({"bot", "handlers", "strategies"})
 _PROBE = """
 import sys
 before = set(sys.modules)
-import bot.cli
+from bot.cli import work
+work.serving
 for name, module in sys.modules.items():
     spec = getattr(module, "__spec__", None)
     if name not in before and spec is not None and spec.origin:

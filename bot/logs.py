@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import logging
-import re
+import os
 import sys
-from urllib.parse import unquote, urlsplit
 
 import structlog
 
+from bot.config.catalog import Catalog
+from bot.config.secrets import values_of
 from bot.config.settings import Settings
+from bot.mask import Mask, passwords_in
 
-_TOKEN = re.compile(r"\b(?:xox[a-z]|xapp)-[\w-]+")
-"""What every token of Slack looks like."""
+READ_BY_LIBRARIES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
+"""Secrets that neither the settings nor the catalog name: libraries find them by themselves."""
 
 
-def configure_logging(settings: Settings) -> None:
-    """Set up structlog and the standard library's logging, which our libraries use."""
+def configure_logging(settings: Settings, catalog: Catalog | None = None) -> None:
+    """Set up structlog and the standard library's logging, which our libraries use.
+
+    What the settings and the catalog name as secrets is masked in every line: call it again once
+    there is a catalog.
+    """
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -28,7 +34,7 @@ def configure_logging(settings: Settings) -> None:
         if settings.log_format == "console"
         else structlog.processors.JSONRenderer()
     )
-    masked = _mask(settings)
+    masked = _mask(settings, catalog)
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, renderer, masked],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -54,26 +60,14 @@ def configure_logging(settings: Settings) -> None:
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
-def _password_in(url: str) -> str:
-    try:
-        return unquote(urlsplit(url).password or "")
-    except ValueError:
-        return ""
-
-
-def _mask(settings: Settings) -> structlog.typing.Processor:
-    """Take secrets out of a finished line: a library's exception may quote what it was given."""
+def _mask(settings: Settings, catalog: Catalog | None) -> Mask:
     held = (
         settings.slack_bot_token,
         settings.slack_app_token,
         settings.slack_signing_secret,
         settings.alerts_token,
     )
-    known = [secret.get_secret_value() for secret in held if secret and secret.get_secret_value()]
-    known += filter(None, [_password_in(settings.database_url)])
-    pattern = re.compile("|".join([*map(re.escape, known), _TOKEN.pattern]))
-
-    def masked(_: object, __: str, line: structlog.typing.EventDict) -> str:
-        return pattern.sub("(secret)", str(line))
-
-    return masked
+    known = [secret.get_secret_value() for secret in held if secret]
+    known += passwords_in(settings.database_url)
+    known += [os.environ.get(name, "") for name in READ_BY_LIBRARIES]
+    return Mask([*known, *(values_of(catalog, os.environ) if catalog else ())])

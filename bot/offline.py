@@ -10,15 +10,12 @@ from bot.adapters.kubernetes import connect_cluster
 from bot.adapters.nobody import NoChat
 from bot.adapters.scheduler import ApScheduler
 from bot.adapters.store import open_store, open_untouched
-from bot.adapters.store.untouched import UntouchedSqlite
 from bot.assembly import PHASES, make_context, owner_name
 from bot.config.catalog import Catalog
 from bot.config.settings import Settings
-from bot.errors import PermanentError
 from bot.pipeline.changes import Changes
 from bot.pipeline.context import Context
 from bot.pipeline.engine import Engine
-from bot.ports.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,25 +50,6 @@ async def onlooker(settings: Settings, catalog: Catalog) -> AsyncIterator[Contex
             yield context
         finally:
             await cluster.close()
-    finally:
-        await store.close()
-
-
-@asynccontextmanager
-async def records(settings: Settings) -> AsyncIterator[Store]:
-    """The store alone, for reading.
-
-    Raises PermanentError where there is none: no record is not the same as nothing recorded.
-    """
-    store = open_untouched(settings.database_url)
-    if isinstance(store, UntouchedSqlite) and not store.is_there:
-        raise PermanentError(
-            "There is no store where ROLLBACK_DATABASE_URL points, so nothing can be told.",
-            "Set ROLLBACK_DATABASE_URL to the store of the bot that serves.",
-        )
-    await store.start()
-    try:
-        yield store
     finally:
         await store.close()
 

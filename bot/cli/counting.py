@@ -6,12 +6,9 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.options import ConfigOption, Exit, prepared, run_to_exit
-from bot.config.settings import DEFAULT_CATALOG
-from bot.domain.statistics import WINDOW
-from bot.offline import onlooker
-from bot.terminal.printing import make_console
-from bot.terminal.statistics import statistics, statistics_json, statistics_view
+from bot.cli import work
+from bot.cli.options import DEFAULT_CATALOG, ConfigOption
+from bot.domain.window import WINDOW
 
 ServiceOption = Annotated[
     str | None,
@@ -33,15 +30,4 @@ def stats(
     config: ConfigOption = DEFAULT_CATALOG,
 ) -> None:
     """Say how fast services recovered and how often releases failed; changes nothing."""
-
-    async def work() -> Exit:
-        settings, catalog = prepared(config)
-        async with onlooker(settings, catalog) as context:
-            found = await statistics(context, service=service, days=days)
-        if as_json:
-            typer.echo(statistics_json(found))
-        else:
-            make_console().print(statistics_view(found))
-        return Exit.DONE
-
-    run_to_exit(work())
+    work.counting.stats(service, days=days, as_json=as_json, config=config)

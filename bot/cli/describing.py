@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from bot.config.reference import catalog_reference
-from bot.config.schema import catalog_schema
+from bot.cli import work
 from bot.errors import RefusedError
-from bot.views.report import report_schema
 
 
 def register(cli: typer.Typer) -> None:
@@ -30,6 +27,6 @@ def schema(
     if markdown and report:
         raise RefusedError("A report's schema has no page for people.", "Leave one option out.")
     if markdown:
-        typer.echo(catalog_reference(), nl=False)
+        typer.echo(work.describing.page(), nl=False)
         return
-    typer.echo(json.dumps(report_schema() if report else catalog_schema(), indent=2))
+    typer.echo(work.describing.schema(of_report=report))

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import typer
 
-from bot.adapters.commands import EnvironmentSecrets
-from bot.adapters.slack.inspection import inspect_slack
-from bot.adapters.store import UntouchedSqlite, open_untouched
-from bot.cli.options import ConfigOption, Exit, forget_secrets, quiet, run_to_exit
-from bot.config.catalog import Catalog
-from bot.config.load import load_catalog
-from bot.config.settings import DEFAULT_CATALOG, Settings, read_settings
-from bot.domain.findings import Finding, Health, failed, passed, warned
-from bot.errors import RollbackBotError
-from bot.offline import onlooker
-from bot.terminal.checkup import Check, examine, line
-from bot.terminal.checkup_outside import outside_checks, variables
-from bot.terminal.checkup_services import service_checks
-from bot.terminal.printing import make_console
-
-_STORE = "Store"
+from bot.cli import work
+from bot.cli.options import DEFAULT_CATALOG, ConfigOption
 
 
 def register(cli: typer.Typer) -> None:
@@ -36,78 +19,4 @@ def doctor(config: ConfigOption = DEFAULT_CATALOG) -> None:
     Slack, store, secrets, texts, destinations, GitHub, cluster, rights, metrics: one line each,
     with what to do next. Ends with 1 when something failed.
     """
-
-    async def work() -> Exit:
-        console, code = make_console(), Exit.DONE
-        async for finding in _findings(config):
-            console.print(line(finding), soft_wrap=True)
-            if finding.health is Health.FAIL:
-                code = Exit.ERROR
-        return code
-
-    run_to_exit(work())
-
-
-async def _findings(config: Path) -> AsyncIterator[Finding]:
-    try:
-        settings = read_settings()
-    except RollbackBotError as error:
-        yield failed("Settings", error)
-        return
-    forget_secrets()
-    quiet(settings)
-    yield passed("Settings", "The environment can be read.")
-    has_store = True
-    async for finding in examine(_installation(settings)):
-        yield finding
-        has_store &= finding.subject != _STORE or finding.health is not Health.FAIL
-    try:
-        catalog = load_catalog(config)
-    except RollbackBotError as error:
-        yield failed("Catalog", error)
-        return
-    yield passed("Catalog", f"{config} is right: {', '.join(sorted(catalog.services))}.")
-    secrets = EnvironmentSecrets()
-    for finding in variables(catalog, secrets):
-        yield finding
-    async for finding in examine(outside_checks(settings, catalog, secrets)):
-        yield finding
-    if has_store:
-        async for finding in _live(settings, catalog):
-            yield finding
-
-
-def _installation(settings: Settings) -> tuple[Check, ...]:
-    """What needs no catalog."""
-
-    async def look_at_store() -> list[Finding]:
-        return [await _store(settings)]
-
-    return (
-        Check(subject="Slack", look=lambda: inspect_slack(settings)),
-        Check(subject=_STORE, look=look_at_store),
-    )
-
-
-async def _store(settings: Settings) -> Finding:
-    store = open_untouched(settings.database_url)
-    await store.start()
-    try:
-        heads = await store.incidents(open_only=True, limit=1000)
-    finally:
-        await store.close()
-    if isinstance(store, UntouchedSqlite) and not store.is_there:
-        what = "The SQLite file is not there yet; “serve” and “run” create it."
-        return warned(_STORE, what, "If there should be one, check ROLLBACK_DATABASE_URL.")
-    kind = settings.database_url.partition(":")[0]
-    return passed(_STORE, f"It can be read ({kind}); open incidents: {len(heads)}.")
-
-
-async def _live(settings: Settings, catalog: Catalog) -> AsyncIterator[Finding]:
-    """Everything that needs the store and the cluster."""
-    try:
-        async with onlooker(settings, catalog) as context:
-            async for finding in examine(service_checks(context)):
-                yield finding
-    except RollbackBotError as error:
-        yield failed("Cluster", error)
+    work.examining.doctor(config)

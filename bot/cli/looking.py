@@ -7,25 +7,17 @@ from typing import Annotated
 
 import typer
 
+from bot.cli import work
 from bot.cli.options import (
+    DEFAULT_CATALOG,
     ConfigOption,
-    Exit,
     IncidentArgument,
     OnlyOption,
     ServiceArgument,
     StrategyOption,
     TargetOption,
-    prepared,
-    run_to_exit,
 )
-from bot.config.settings import DEFAULT_CATALOG
-from bot.domain.events import PlanProposed
-from bot.offline import onlooker
-from bot.pipeline.prepare import propose
-from bot.terminal import archive
-from bot.terminal.plan_json import plan_json
-from bot.terminal.plans import plan_view
-from bot.terminal.printing import make_console
+from bot.terminal.formats import ReportFormat
 
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON; see docs/plan-json.md.")]
 OutputOption = Annotated[
@@ -33,7 +25,7 @@ OutputOption = Annotated[
 ]
 OpenOption = Annotated[bool, typer.Option("--open", help="Only those not yet resolved.")]
 FormatOption = Annotated[
-    list[archive.ReportFormat] | None,
+    list[ReportFormat] | None,
     typer.Option("--format", help="Only this format; repeat it for more. Without it, all."),
 ]
 AfreshOption = Annotated[
@@ -61,16 +53,10 @@ def plan(
 
     Ends with 0 when the plan is safe, 2 when a preflight blocks it, 1 when there is none.
     """
-
-    async def work() -> Exit:
-        proposed = await _proposed(service, strategy=strategy, to=to, only=only, config=config)
-        if as_json:
-            typer.echo(plan_json(proposed))
-        else:
-            make_console().print(plan_view(proposed))
-        return Exit.DONE if proposed.plan.is_safe else Exit.BLOCKED
-
-    run_to_exit(work())
+    wanted = work.looking.Wanted(
+        service=service, strategy=strategy, to=to, only=only or (), config=config
+    )
+    work.looking.plan(wanted, as_json=as_json)
 
 
 def script(
@@ -85,15 +71,10 @@ def script(
 
     Ends as “plan” does; what blocks the plan is said on standard error.
     """
-
-    async def work() -> Exit:
-        proposed = await _proposed(service, strategy=strategy, to=to, only=only, config=config)
-        typer.echo(proposed.plan.script(), nl=False)
-        for block in proposed.plan.blocks:
-            make_console(errors=True).print(f"Blocked: {block.sentence}", soft_wrap=True)
-        return Exit.DONE if proposed.plan.is_safe else Exit.BLOCKED
-
-    run_to_exit(work())
+    wanted = work.looking.Wanted(
+        service=service, strategy=strategy, to=to, only=only or (), config=config
+    )
+    work.looking.script(wanted)
 
 
 def incidents(
@@ -102,15 +83,7 @@ def incidents(
     config: ConfigOption = DEFAULT_CATALOG,
 ) -> None:
     """List incidents, the newest first, and where each stands."""
-
-    async def work() -> Exit:
-        settings, catalog = prepared(config)
-        async with onlooker(settings, catalog) as context:
-            found = await archive.incidents(context, only_open=only_open, limit=limit)
-            make_console().print(archive.table(found))
-        return Exit.DONE
-
-    run_to_exit(work())
+    work.looking.incidents(only_open=only_open, limit=limit, config=config)
 
 
 def report(
@@ -124,24 +97,6 @@ def report(
 
     A published report is written as it was published; before that, as it stands now.
     """
-
-    async def work() -> Exit:
-        settings, catalog = prepared(config)
-        async with onlooker(settings, catalog) as context:
-            files = await archive.report_files(
-                context, incident, formats=formats or (), afresh=afresh
-            )
-        for path in archive.write(files, output):
-            make_console().print(str(path), soft_wrap=True)
-        return Exit.DONE
-
-    run_to_exit(work())
-
-
-async def _proposed(
-    service: str, *, strategy: str | None, to: str | None, only: list[str] | None, config: Path
-) -> PlanProposed:
-    settings, catalog = prepared(config)
-    async with onlooker(settings, catalog) as context:
-        chosen = context.strategy_for(service, strategy)
-        return await propose(context, service, strategy=chosen, target=to, parts=only or ())
+    work.looking.report(
+        incident, output=output, formats=formats or (), afresh=afresh, config=config
+    )

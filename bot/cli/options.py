@@ -1,21 +1,14 @@
-"""What the commands share: their options, exit codes, and how they start."""
+"""What the commands share: their options and exit codes."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Coroutine
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from bot.config.catalog import Catalog
-from bot.config.load import load_catalog
-from bot.config.settings import SECRET_VARIABLES, Settings, read_settings
-from bot.logs import configure_logging
-
+DEFAULT_CATALOG = Path("rollback.yml")
 ServiceArgument = Annotated[
     str, typer.Argument(metavar="SERVICE", help="A service of the catalog.", show_default=False)
 ]
@@ -65,32 +58,3 @@ class Exit(IntEnum):
 
 class Ended(SystemExit):
     """A command came to its own end."""
-
-
-def prepared(config: Path) -> tuple[Settings, Catalog]:
-    """What every command without Slack begins with.
-
-    Raises ConfigurationError for a wrong environment or catalog.
-    """
-    settings, catalog = read_settings(), load_catalog(config)
-    forget_secrets()
-    quiet(settings)
-    return settings, catalog
-
-
-def quiet(settings: Settings) -> None:
-    """Log errors alone, unless the environment asks for more: the terminal is for people."""
-    if "log_level" not in settings.model_fields_set:
-        settings = settings.model_copy(update={"log_level": "error"})
-    configure_logging(settings)
-
-
-def forget_secrets() -> None:
-    """Programs that we start, such as a kubeconfig's login helper, need not know our tokens."""
-    for name in SECRET_VARIABLES:
-        os.environ.pop(name, None)
-
-
-def run_to_exit(work: Coroutine[Any, Any, Exit]) -> None:
-    """Run a command's work and end with its code."""
-    raise Ended(int(asyncio.run(work)))

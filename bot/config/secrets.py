@@ -29,6 +29,11 @@ def variables_of(model: BaseModel) -> dict[str, tuple[str, ...]]:
     return {variable: tuple(found[variable]) for variable in sorted(found)}
 
 
+def values_of(model: BaseModel, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The secrets themselves, of all variables that a model names and that are set."""
+    return tuple(filter(None, map(environment.get, variables_of(model))))
+
+
 def _named_in(model: BaseModel, place: str) -> Iterator[tuple[str, str]]:
     for name, field in type(model).model_fields.items():
         where = f"{place}.{field.alias or name}".removeprefix(".")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
@@ -108,6 +107,3 @@ def _read(kind: type[S]) -> S:
             f"The environment is not complete: {problems}.",
             "Set the variables named; README.md, “Install it”, says where each comes from.",
         ) from None
-
-
-DEFAULT_CATALOG = Path("rollback.yml")

@@ -7,15 +7,11 @@ each word means here; what is not known is None, with a sentence that says what 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from statistics import median
 
 from bot.domain import events as e
 from bot.domain.recovery import RecoveryVerdict
 from bot.domain.values import Instant, Value, seconds_between, spoken
-
-WINDOW = timedelta(days=90)
-"""What is looked at unless somebody asks for another span."""
 
 
 class Outcome(Value):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from datetime import timedelta
 
-from bot.domain.statistics import WINDOW, Outcome, Statistics, outcome_of, statistics_of
+from bot.domain.statistics import Outcome, Statistics, outcome_of, statistics_of
+from bot.domain.window import WINDOW
 from bot.pipeline.context import Context
 from bot.pipeline.deployments import ledgers
 from bot.ports.store import IncidentHead

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from pathlib import Path
 
 from rich import box
@@ -18,6 +17,7 @@ from bot.errors import PermanentError
 from bot.pipeline.context import Context
 from bot.pipeline.reporting import draw_report
 from bot.ports.store import Attachment
+from bot.terminal.formats import ReportFormat
 from bot.terminal.printing import printable
 from bot.views.state import headline
 
@@ -53,19 +53,6 @@ def _where(incident: Incident) -> str:
         return "terminal"
     opened = incident.channel
     return f"#{printable(opened.channel_name or opened.channel_id)}" if opened else "Slack"
-
-
-class ReportFormat(StrEnum):
-    """A report's formats; its chart and script belong to Markdown, where they are linked."""
-
-    MARKDOWN = "md"
-    HTML = "html"
-    JSON = "json"
-
-    def has(self, name: str) -> bool:
-        """Whether a file of this name belongs to the format."""
-        ending = name.rpartition(".")[2]
-        return ending == self.value or (self is ReportFormat.MARKDOWN and ending in {"png", "sh"})
 
 
 async def report_files(

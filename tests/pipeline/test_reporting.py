@@ -12,7 +12,8 @@ from bot.domain.recovery import Judgement, RecoveryVerdict
 from bot.pipeline import conclude, reporting
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
-from bot.terminal.archive import ReportFormat, report_files
+from bot.terminal.archive import report_files
+from bot.terminal.formats import ReportFormat
 from sandbox.slack.model import StoredFile
 from tests.pipeline.deeds import approved, history, planned
 from tests.pipeline.harness import Company, Process

@@ -75,7 +75,9 @@ async def run(
 _MANY = """
 import io, json, os, sys
 from contextlib import redirect_stderr, redirect_stdout
-from bot.cli import main
+from bot.cli import main, work
+for name in work.__all__:
+    getattr(work, name)
 pipes = []
 for words, changes in json.load(sys.stdin):
     readable, writable = os.pipe()
