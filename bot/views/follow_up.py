@@ -8,6 +8,7 @@ from bot.domain.corrective_actions import identity
 from bot.domain.events import ChangesCompared, CorrectiveAction, ReleasePlanUpdated
 from bot.domain.incident import ActionState, Incident
 from bot.domain.post_mortem import involved
+from bot.domain.values import amount
 from bot.views import ids, labels
 from bot.views.kit import actions, button, compose, context, listing, section
 from bot.views.markup import escape, inline, people
@@ -21,7 +22,7 @@ _URL = re.compile(r"https?://[^\s<>|]+")
 def changes(compared: ChangesCompared) -> Message:
     """What the withdrawn release brought: the newest first, where causes are likelier."""
     pulls, commits = compared.pull_requests, compared.commits
-    count = f"{compared.total_commits} commit{'' if compared.total_commits == 1 else 's'}"
+    count = amount(compared.total_commits, "commit")
     base, head = inline(compared.base, 120), inline(compared.head, 120)
     said = f"What changed from {base} to {head}: {count}"
     if pulls:

@@ -10,7 +10,7 @@ from slack_sdk.models.blocks import Block
 from bot.domain.events import Place
 from bot.domain.incident import Incident
 from bot.domain.statistics import Outcome, Statistics, recovery_told
-from bot.domain.values import Instant, seconds_between, spoken
+from bot.domain.values import Instant, amount, seconds_between, spoken
 from bot.errors import (
     DuplicateRequestError,
     RefusedError,
@@ -63,7 +63,7 @@ def status_reply(incidents: Sequence[Incident], now: Instant) -> Message:
         return compose(said, [section(said)])
     told = [_open(incident, now) for incident in incidents]
     more = f"type `{ids.COMMAND} history`"
-    said = f"{len(incidents)} open {'incident' if len(incidents) == 1 else 'incidents'}"
+    said = amount(len(incidents), "open incident")
     blocks = [*listing(said, told, most=3, more=more), context("Join a channel to help there.")]
     return compose(f"{said}: {_names(incidents)}", blocks)
 

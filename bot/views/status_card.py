@@ -7,6 +7,7 @@ from slack_sdk.models.blocks import Block, ButtonElement
 from bot.domain.events import Role
 from bot.domain.incident import Incident
 from bot.domain.updates import next_update_at
+from bot.domain.values import amount
 from bot.views import buttons, figures
 from bot.views.external import hold_buttons, told_outside
 from bot.views.frame import Frame
@@ -100,5 +101,5 @@ def _rhythm(incident: Incident, frame: Frame) -> str:
     if due is None:
         return f"{incident.id} · updates have ended · the report has the whole story"
     # No time of drawing here: a card is sent again whenever it looks different.
-    posted = f"{incident.updates} update{'' if incident.updates == 1 else 's'} posted"
+    posted = f"{amount(incident.updates, 'update')} posted"
     return f"{incident.id} · {posted} · next update {moment(due)}"

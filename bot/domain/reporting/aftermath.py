@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.domain import events as e
 from bot.domain.plan import Plan
+from bot.domain.reporting import figures
 from bot.domain.reporting.document import clock_time, sentence
 from bot.domain.values import spoken
 
@@ -53,8 +54,8 @@ def _sent(event: e.ExternalSent, plan: Plan | None) -> str:
 
 def _compared(event: e.ChangesCompared, plan: Plan | None) -> str:
     return (
-        f"{event.head} compared with {event.base}: {event.total_commits} commit(s), "
-        f"{len(event.pull_requests)} pull request(s) ({event.url})"
+        f"Changes of {event.head} since {event.base} looked up: {figures.changed(event)} "
+        f"({event.url})"
     )
 
 

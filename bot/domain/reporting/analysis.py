@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bot.domain.events import ChangesCompared, Conclusion
 from bot.domain.incident import ActionState, Incident
+from bot.domain.reporting import figures
 from bot.domain.reporting.document import (
     Block,
     Item,
@@ -40,8 +41,7 @@ def root_cause(incident: Incident) -> Section:
 def _changes(compared: ChangesCompared) -> Iterator[Block]:
     total = max(compared.total_commits, len(compared.commits))
     yield paragraph(
-        f"What {compared.head} changed since {compared.base}: {total} commit(s), "
-        f"{len(compared.pull_requests)} pull request(s)."
+        f"What {compared.head} changed since {compared.base}: {figures.changed(compared)}."
     )
     yield items(linked(f"Comparison of {compared.base} with {compared.head}", compared.url))
     if compared.pull_requests:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bot.domain.assessment import percent
+from bot.domain.events import ChangesCompared
 from bot.domain.reporting.numbers import Numbers
-from bot.domain.values import spoken
+from bot.domain.values import amount, spoken
 
 
 def took(seconds: float | None) -> str:
@@ -35,6 +36,12 @@ def affected(numbers: Numbers) -> str:
     if numbers.failed_share is not None:
         parts.append(f"{percent(numbers.failed_share)} of the counted requests failed")
     return "; ".join(parts)
+
+
+def changed(compared: ChangesCompared) -> str:
+    """How much a release changed."""
+    commits = amount(max(compared.total_commits, len(compared.commits)), "commit")
+    return f"{commits}, {amount(len(compared.pull_requests), 'pull request')}"
 
 
 def failed(numbers: Numbers) -> str:
