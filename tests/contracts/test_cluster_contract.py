@@ -431,6 +431,19 @@ async def test_deleting_takes_the_object_that_was_meant_and_no_successor_of_its_
         await cluster.delete(SERVICES, SHOP, "checkout", uid=uid)
 
 
+async def test_a_deletion_that_is_only_tried_deletes_nothing_and_tells_a_successor_too(
+    server: Cluster, cluster: KubernetesCluster
+) -> None:
+    uid = (await cluster.get(SERVICES, SHOP, "checkout"))["metadata"]["uid"]
+    await cluster.delete(SERVICES, SHOP, "checkout", uid=uid, dry_run=True)
+    assert server.server.requests[-1].dry_run
+    assert (await cluster.get(SERVICES, SHOP, "checkout"))["metadata"]["uid"] == uid
+    with pytest.raises(WorldMovedError):
+        await cluster.delete(SERVICES, SHOP, "checkout", uid="0b6e1f5c-another", dry_run=True)
+    with pytest.raises(NotFoundError):
+        await cluster.delete(SERVICES, SHOP, "gone", uid=uid, dry_run=True)
+
+
 async def test_a_lost_answer_to_a_deletion_is_never_taken_for_a_success(
     server: Cluster, cluster: KubernetesCluster
 ) -> None:

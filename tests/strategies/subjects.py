@@ -92,9 +92,10 @@ def not_checked(plan: Plan, requests: Sequence[RecordedRequest]) -> set[str]:
 
 
 def not_tried(planned: Sequence[RecordedRequest], run: Sequence[RecordedRequest]) -> set[str]:
-    """Objects that were patched without a dry run before the approval."""
+    """Objects that were changed or deleted without a dry run before the approval."""
     tried = {(_resource(one), one.name) for one in planned if one.dry_run}
-    written = {(_resource(one), one.name) for one in run if one.mutates and one.verb == "patch"}
+    changing = {"patch", "delete"}
+    written = {(_resource(one), one.name) for one in run if one.mutates and one.verb in changing}
     return {f"{resource} {name}" for resource, name in written - tried}
 
 

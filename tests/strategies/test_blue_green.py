@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -242,6 +243,71 @@ async def test_pods_without_the_counter_are_unknown_and_not_drained(blue_green: 
     said = await blue_green.run(plan.steps[2])
     assert said.startswith("Not known whether the pods of green still serve")
     assert "The counters of checkout-green-" in said
+
+
+def only_counting(shop: Shop, **where: str) -> Shop:
+    """The shop whose catalog counts requests with these labels alone."""
+    metrics = shop.service.pod_metrics
+    assert metrics is not None
+    service = shop.service.model_copy(
+        update={"metrics": metrics.model_copy(update={"where": where})}
+    )
+    return replace(shop, service=service)
+
+
+async def test_a_filter_that_no_series_matches_is_unknown_and_not_drained(
+    blue_green: Shop,
+) -> None:
+    plan = await only_counting(blue_green, path="/nowhere").plan()
+    said = await blue_green.run(plan.steps[2])
+    assert said.startswith("Not known whether the pods of green still serve requests after 1 s.")
+    assert 'No series of theirs is http_requests_total{path="/nowhere"}' in said
+    assert "check metrics.where in rollback.yml" in said
+
+
+async def test_a_pod_without_such_requests_is_quiet_where_another_pod_proves_the_filter(
+    blue_green: Shop,
+) -> None:
+    filtered = only_counting(blue_green, path="/checkout")
+    green = [
+        p for p in blue_green.pods("checkout") if p["metadata"]["labels"]["version"] == "green"
+    ]
+    await blue_green.world.cluster.ask_pod(
+        NAMESPACE, green[0]["metadata"]["name"], 8080, "/checkout"
+    )
+    plan = await filtered.plan()
+    assert "served no more requests" in await blue_green.run(plan.steps[2])
+
+
+@pytest.mark.parametrize(
+    ("served", "told"),
+    [
+        ('http_requests_total{path="/",code="200"} 7', ""),
+        ('http_requests_total{path="/health",code="200"} 7', "not known: no pod is left, or none"),
+        ("", "not known: no pod is left, or none"),
+    ],
+)
+async def test_by_hand_too_counters_that_cannot_be_found_are_not_taken_for_a_drain(
+    blue_green: Shop, tmp_path: Path, served: str, told: str
+) -> None:
+    command = (await only_counting(blue_green, path="/").plan()).steps[2].command
+    kubectl = tmp_path / "kubectl"
+    (tmp_path / "served").write_text(served)
+    kubectl.write_text(
+        f'#!/bin/sh\nif [ "$2" = --raw ]; then cat {tmp_path / "served"}; else echo green; fi\n'
+    )
+    kubectl.chmod(0o755)
+    shell = await asyncio.create_subprocess_exec(
+        "sh",
+        "-c",
+        command,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output = (await shell.communicate())[0].decode()
+    assert output.startswith(told)
+    assert bool(output) == bool(told)
 
 
 async def test_a_version_endpoint_that_shows_another_release_fails_the_switch(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ import pytest
 from bot.config.targets import RollingTarget
 from bot.domain.plan import Plan, PreflightVerdict
 from bot.errors import PermanentError, RefusedError
+from bot.ports import cluster as ports
 from bot.ports.world import StepState, World
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.resources import CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, STATEFULSETS
 from sandbox.cluster.types import Manifest
 from sandbox.shop import manifests
+from strategies.preflights.dry_run import Deletion, check_writes
 from strategies.registry import step_kind, strategy
 from tests.strategies import sets
+from tests.strategies.conftest import connected
 from tests.strategies.support import NAMESPACE, Shop, preflight
 
 
@@ -91,6 +95,53 @@ async def test_an_ordered_ready_set_stuck_behind_a_broken_pod_is_freed_by_a_plan
     await stateful.run_all(plan)
     assert stateful.changes() == ["patch statefulsets/payments", "delete pods/payments-1"]
     assert await stateful.serving_release() == "v2.0.0"
+
+
+async def test_deletions_are_tried_before_approval_and_a_refusal_blocks(
+    stateful: Shop, tmp_path: Path
+) -> None:
+    await stuck_at(stateful, "v2.3.0-unready")
+    assert preflight(await stateful.plan(), "Dry run").verdict is PreflightVerdict.PASS
+    tried = [f"{one.verb} {one.name}" for one in stateful.cluster.server.requests if one.dry_run]
+    assert sorted(tried) == ["delete payments-1", "patch payments"]
+    assert stateful.changes() == []
+    async with connected(stateful.cluster, tmp_path, user="reader") as reader:
+        world = replace(stateful.world, cluster=reader)
+        found = preflight(await replace(stateful, world=world).plan(), "Dry run")
+    assert found.verdict is PreflightVerdict.BLOCK
+    assert "may not delete pods payments-1" in found.sentence
+
+
+async def test_a_pod_that_is_gone_when_its_deletion_is_tried_blocks_nothing(
+    stateful: Shop,
+) -> None:
+    gone = Deletion(kind=ports.PODS, namespace=NAMESPACE, name="payments-9", uid="gone")
+    anew = Deletion(kind=ports.PODS, namespace=NAMESPACE, name="payments-1", uid="before")
+    found = await check_writes(stateful.world.cluster, [gone, anew])
+    assert found.verdict is PreflightVerdict.PASS
+
+
+async def test_by_hand_too_a_broken_pod_that_the_partition_keeps_is_left_alone(
+    stateful: Shop, tmp_path: Path
+) -> None:
+    partition = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
+    set_update_strategy(stateful, partition)
+    command = (await stateful.plan()).steps[1].command
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(
+        '#!/bin/sh\nif [ "$3" = delete ]; then printf "%s " "$@"; exit; fi\n'
+        'for pod in "1 0/1" "2 0/1" "3 1/1" "10 0/2"; do echo "payments-$pod Running 0 1m"; done\n'
+    )
+    kubectl.chmod(0o755)
+    shell = await asyncio.create_subprocess_exec(
+        "sh",
+        "-c",
+        command,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output = (await shell.communicate())[0].decode()
+    assert output == "-n shop delete pod --wait=false payments-2 payments-10 "
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
