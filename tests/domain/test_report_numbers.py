@@ -6,8 +6,11 @@ from datetime import timedelta
 from typing import get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bot.domain import events as e
+from bot.domain.detection import HeardAlert
 from bot.domain.plan import StepSpec
 from bot.domain.recovery import Bucket, Judgement, RecoveryVerdict
 from bot.domain.report import Report, build_report
@@ -55,6 +58,74 @@ def test_a_release_that_is_known_to_have_just_begun_is_where_detection_starts() 
     begun = NOON - timedelta(minutes=30)
     story.tell(e.PlanProposed(plan=PLAN, released_at=begun))
     assert numbers(story).timings.detect == 30 * 60 - 40
+
+
+def alerted(*starts: float, released: float | None = None) -> Story:
+    """Alerts began so many seconds before the declaration; so did the release, where known."""
+    story = complete()
+    alerts = tuple(
+        HeardAlert(
+            fingerprint=f"{n}", name=f"Alert{n}", started_at=NOON - timedelta(seconds=before)
+        )
+        for n, before in enumerate(starts)
+    )
+    first = story.recorded[0]
+    declared = first.event.model_copy(update={"alerts": alerts})
+    story.recorded[0] = first.model_copy(update={"event": declared})
+    if released is not None:
+        place = next(i for i, r in enumerate(story.recorded) if r.event.kind == "plan_proposed")
+        at = NOON - timedelta(seconds=released)
+        proposed = story.recorded[place].event.model_copy(update={"released_at": at})
+        story.recorded[place] = story.recorded[place].model_copy(update={"event": proposed})
+    return story
+
+
+def test_the_first_alert_after_the_release_ends_the_time_to_detect() -> None:
+    found = numbers(alerted(600, 120, 90, released=300))
+    assert (found.timings.detect, found.timings.decide) == (180, 40)
+    assert (found.detected_by, found.detected_at) == ("Alert1", NOON - timedelta(seconds=120))
+    assert found.detected_from.endswith("; detected by the alert Alert1")
+    assert numbers(complete()).detected_at == NOON - timedelta(seconds=40)
+
+
+def test_an_alert_that_was_earlier_than_everything_bad_makes_no_time_negative() -> None:
+    early = numbers(alerted(170), (600, 0), (600, 90), (600, 90))
+    assert early.timings.detect is None
+    assert early.detected_from == "nothing above the limit was counted before the alert Alert0"
+    uncounted = numbers(alerted(3600), (600, 90), (600, 90))
+    assert uncounted.detected_from == "nothing was counted before the alert Alert0"
+    chronic = numbers(alerted(3600, released=60))
+    assert (chronic.timings.detect, chronic.detected_by) == (20, "")
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    starts=st.lists(st.integers(-100, 2_000), max_size=3),
+    released=st.none() | st.integers(-50, 2_000),
+    errors=st.lists(st.sampled_from((0, 90)), min_size=3, max_size=3),
+)
+def test_no_time_to_detect_is_negative_and_no_detection_after_the_assessment(
+    starts: list[int], released: int | None, errors: list[int]
+) -> None:
+    story = alerted(*starts, released=released)
+    written = report(story, *((600, bad) for bad in errors))
+    found = written.numbers
+    assert found.timings.detect is None or found.timings.detect >= 0
+    assert found.detected_at is not None
+    assert found.detected_at <= story.incident.declared.assessed_at
+    times = [moment.at for moment in written.timeline]
+    assert times == sorted(times)
+
+
+def test_without_a_judgement_the_limit_is_the_services_own_or_unknown() -> None:
+    story = Story().declared().planned()
+    counts = ((600, 0), (600, 9), (600, 9))
+    assert numbers(story, *counts).detected_from == "no limit is known that tells bad from normal"
+    first = story.recorded[0]
+    for limit, detect in ((0.01, 80), (0.02, None)):
+        strict = first.event.model_copy(update={"error_limit": limit})
+        story.recorded[0] = first.model_copy(update={"event": strict})
+        assert numbers(story, *counts).timings.detect == detect
 
 
 @pytest.mark.parametrize(

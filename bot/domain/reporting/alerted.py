@@ -28,7 +28,9 @@ def before_the_declaration(
     first = declared.noticed_by(released_at)
     for alert in sorted(declared.alerts, key=lambda one: one.started_at):
         detected = "Detected: " if alert == first else ""
-        yield alert.started_at, f"{detected}{_fires(alert)}"
+        # The clock of another process may be ahead.
+        began = min(alert.started_at, declared.assessed_at)
+        yield began, f"{detected}{_fires(alert)}"
 
 
 def called(alert: HeardAlert) -> str:
