@@ -10,6 +10,8 @@ from sandbox.cluster.errors import ApiError
 from sandbox.cluster.requests import RequestInfo
 
 _WORDS = {
+    401: ("Unauthorized", "Unauthorized"),
+    410: ("Expired", "too old resource version: 1 (2)"),
     429: (
         "TooManyRequests",
         "the server has received too many requests and has asked us to try again later",

@@ -130,8 +130,16 @@ async def test_a_secrets_content_is_never_read(server: Cluster, cluster: Kuberne
 
 
 async def test_what_does_not_exist_is_not_found(cluster: KubernetesCluster) -> None:
-    with pytest.raises(NotFoundError, match='services "nothing" not found'):
+    with pytest.raises(NotFoundError, match=r'services "nothing" not found.*rollback\.yml'):
         await cluster.get(SERVICES, SHOP, "nothing")
+
+
+async def test_a_kind_that_the_cluster_does_not_have_is_said_to_be_missing(
+    cluster: KubernetesCluster,
+) -> None:
+    rollouts = Kind(api_version="nowhere.example/v1", plural="rollouts")
+    with pytest.raises(NotFoundError, match=r"this cluster has no rollouts\.nowhere\.example"):
+        await cluster.get(rollouts, SHOP, "checkout")
 
 
 async def test_a_missing_right_is_named_with_the_file_that_grants_it(
@@ -370,6 +378,18 @@ async def test_a_watch_begins_anew_when_its_version_has_expired(
         found = [await seen.next() for _ in range(4)]
     assert found[0] == ("DELETED", "two")
     assert sorted(found[1:]) == [("ADDED", "four"), ("ADDED", "one"), ("ADDED", "three")]
+
+
+async def test_a_watch_whose_version_has_expired_before_it_opens_begins_anew(
+    server: Cluster, cluster: KubernetesCluster
+) -> None:
+    server.apply(config_map("one", tier="web"))
+    async with watching(cluster) as seen:
+        assert await seen.next() == ("ADDED", "one")
+        server.server.faults.answer(410, verb="watch")
+        server.server.faults.drop_watches()
+        # The present state is given again.
+        assert await seen.next() == ("ADDED", "one")
 
 
 async def test_the_last_lines_of_a_container_are_read(

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 from kubernetes.aio.client import ApiClient
+from kubernetes.aio.config import ConfigException
 
-from bot.adapters.kubernetes.refusals import Call, lost, refusal
+from bot.adapters.kubernetes.refusals import Call, lost, refusal, status_of
+from bot.adapters.kubernetes.sessions import Sessions, SignIn
 from bot.domain.values import Value
-from bot.errors import ConfigurationError
+from bot.errors import ConfigurationError, TemporaryError
 
 Query = Sequence[tuple[str, str]]
 
 CALL_SECONDS = 15.0
 """Longest wait for a complete answer."""
 CONNECT_SECONDS = 5.0
-
-
-TLS_FAREWELL_SECONDS = 0.25
 
 
 class Answer(Value):
@@ -35,16 +33,13 @@ class Answer(Value):
 class Api:
     """Sends requests through the official client and reads raw bodies."""
 
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
+    def __init__(self, client: ApiClient, *, sign_in: SignIn | None = None) -> None:
+        """``sign_in`` makes a client with fresh credentials when these are known no more."""
+        self._sessions = Sessions(client, sign_in)
 
     async def close(self) -> None:
         """End all connections."""
-        await self._client.close()  # type: ignore[no-untyped-call]  # partly typed library
-        if self._client.configuration.host.startswith("https:"):
-            # TLS connections of abandoned watches still say goodbye, and aiohttp offers nothing
-            # to wait for (its documentation, "Graceful Shutdown").
-            await asyncio.sleep(TLS_FAREWELL_SECONDS)
+        await self._sessions.close()
 
     async def ask(
         self,
@@ -56,13 +51,29 @@ class Api:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> Answer:
-        """The answer, whatever its status; raises TemporaryError when there is none."""
+        """The answer, whatever its status; raises TemporaryError when there is none.
+
+        Signs in anew when the API server does not know the bot (any more), once.
+        """
         limit = aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=CONNECT_SECONDS)
-        async with self._opened(
-            call, method, path, query=query, headers=headers, body=body, limit=limit
-        ) as response:
-            text = (await response.read()).decode("utf-8", errors="replace")
-            return Answer(status=response.status, headers=dict(response.headers), text=text)
+
+        async def attempt(client: ApiClient) -> Answer:
+            async with _opened(
+                client, call, method, path, query=query, headers=headers, body=body, limit=limit
+            ) as response:
+                text = (await response.read()).decode("utf-8", errors="replace")
+                return Answer(status=response.status, headers=dict(response.headers), text=text)
+
+        client = self._sessions.client
+        answer = await attempt(client)
+        if not _is_unknown(answer) or not await self._sessions.renewed(client):
+            return answer
+        # Who is not known has begun nothing, so that a change may be sent again.
+        fresh = self._sessions.client
+        answer = await attempt(fresh)
+        if _is_unknown(answer):
+            self._sessions.refused(fresh)
+        return answer
 
     async def succeed(
         self,
@@ -88,52 +99,66 @@ class Api:
         limit = aiohttp.ClientTimeout(
             total=None, sock_connect=CONNECT_SECONDS, sock_read=silence_seconds
         )
-        async with self._opened(call, "GET", path, query=query, limit=limit) as response:
+        client = self._sessions.client
+        async with _opened(client, call, "GET", path, query=query, limit=limit) as response:
             if response.status >= 400:
                 text = (await response.read()).decode("utf-8", errors="replace")
+                if response.status == 401 and await self._sessions.renewed(client):
+                    raise TemporaryError(f"The bot had to sign in anew ({call}).")
                 raise refusal(call, response.status, response.headers, text)
             yield _lines(response)
 
-    @asynccontextmanager
-    async def _opened(
-        self,
-        call: Call,
-        method: str,
-        path: str,
-        *,
-        query: Query,
-        limit: aiohttp.ClientTimeout,
-        headers: Mapping[str, str] | None = None,
-        body: Any = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+
+@asynccontextmanager
+async def _opened(
+    client: ApiClient,
+    call: Call,
+    method: str,
+    path: str,
+    *,
+    query: Query,
+    limit: aiohttp.ClientTimeout,
+    headers: Mapping[str, str] | None = None,
+    body: Any = None,
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    try:
+        _, url, sent_headers, sent_body, _ = await client.param_serialize(
+            method,
+            path,
+            query_params=list(query),
+            header_params={"Accept": "application/json", **(headers or {})},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        answer = await client.call_api(
+            method, url, header_params=sent_headers, body=sent_body, _request_timeout=limit
+        )
+        response: aiohttp.ClientResponse = answer.response
         try:
-            _, url, sent_headers, sent_body, _ = await self._client.param_serialize(
-                method,
-                path,
-                query_params=list(query),
-                header_params={"Accept": "application/json", **(headers or {})},
-                body=body,
-                auth_settings=["BearerToken"],
-            )
-            answer = await self._client.call_api(
-                method, url, header_params=sent_headers, body=sent_body, _request_timeout=limit
-            )
-            response: aiohttp.ClientResponse = answer.response
-            try:
-                yield response
-            finally:
-                if not response.content.at_eof():
-                    response.close()  # an answer read by half cannot share its connection
-        except (aiohttp.InvalidURL, aiohttp.ClientConnectorCertificateError) as error:
-            raise ConfigurationError(
-                f"The API server of the Kubernetes configuration cannot be used: {error}.",
-                "Check the server's address and certificate authority in the kubeconfig.",
-            ) from error
-        except aiohttp.ClientConnectorError as error:
-            # Nothing was sent, so nothing was changed.
-            raise lost(call.model_copy(update={"writes": False}), str(error)) from error
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise lost(call, str(error) or type(error).__name__) from error
+            yield response
+        finally:
+            if not response.content.at_eof():
+                response.close()  # an answer read by half cannot share its connection
+    except (aiohttp.InvalidURL, aiohttp.ClientConnectorCertificateError) as error:
+        raise ConfigurationError(
+            f"The API server of the Kubernetes configuration cannot be used: {error}.",
+            "Check the server's address and certificate authority in the kubeconfig.",
+        ) from error
+    except aiohttp.ClientConnectorError as error:
+        # Nothing was sent, so nothing was changed.
+        raise lost(call.model_copy(update={"writes": False}), str(error)) from error
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise lost(call, str(error) or type(error).__name__) from error
+    except ConfigException as error:
+        raise ConfigurationError(
+            f"The service account of this pod cannot be used: {error}",
+            "Check automountServiceAccountToken and deploy/rbac.yaml.",
+        ) from error
+
+
+def _is_unknown(answer: Answer) -> bool:
+    """Whether the API server does not know who asks; a pod's own 401 is no ``Status``."""
+    return answer.status == 401 and status_of(answer.text) is not None
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

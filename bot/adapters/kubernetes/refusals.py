@@ -30,6 +30,10 @@ _CONFLICT = re.compile(r'conflict with "([^"]+)"')
 """How server-side apply names a manager (structured-merge-diff ``merge/conflict.go``)."""
 
 
+class ExpiredError(PermanentError):
+    """The resource version is older than what the API server remembers: list again."""
+
+
 class Call(Value):
     """What was asked of the API server, in the words of a right."""
 
@@ -99,8 +103,26 @@ def refusal(call: Call, code: int, headers: Mapping[str, str], body: str) -> Rol
                 f"Grant “{call.verb}” on “{call.resource}” as deploy/rbac.yaml does.",
             )
         case 404:
-            return NotFoundError(f"Not found: {message} ({call}).")
+            return _not_found(call, message, status)
+        case 410:
+            return ExpiredError(f"The API server remembers less far back: {message} ({call}).")
     return PermanentError(f"The Kubernetes API server refused to {call}: {message}.")
+
+
+def _not_found(call: Call, message: str, status: Mapping[str, Any]) -> NotFoundError:
+    """An object that is not there, or a kind that this cluster does not have at all.
+
+    Only for an object are there ``details`` with its name.
+    """
+    if (status.get("details") or {}).get("name"):
+        return NotFoundError(
+            f"Not found: {message} ({call}).",
+            "Correct its name in rollback.yml, or look who deleted it.",
+        )
+    return NotFoundError(
+        f"Not found: this cluster has no {call.resource} ({call}: {message}).",
+        "Correct rollback.yml, or install what defines them in a version that the bot knows.",
+    )
 
 
 def _overloaded(call: Call, code: int, message: str, wait: float | None) -> TemporaryError:

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 from bot.adapters.kubernetes.api import Api, Query
-from bot.adapters.kubernetes.refusals import Call, refusal
+from bot.adapters.kubernetes.refusals import Call, ExpiredError, refusal
 from bot.domain.values import Value
 from bot.errors import TemporaryError
 from bot.ports.cluster import Change, Manifest
@@ -27,10 +27,6 @@ class Listing(Value):
 
     version: str
     items: tuple[Manifest, ...]
-
-
-class _ExpiredError(Exception):
-    """The resource version is older than what the API server remembers (410 Gone)."""
 
 
 class Watch:
@@ -62,7 +58,7 @@ class Watch:
                 async with aclosing(self._follow()) as following:
                     async for change in following:
                         yield change
-            except _ExpiredError:
+            except ExpiredError:
                 continue
 
     async def _present(self) -> list[Change]:
@@ -120,8 +116,6 @@ class Watch:
 
     def _refuse(self, status: Manifest) -> None:
         code = int(status.get("code") or 500)
-        if code == 410:
-            raise _ExpiredError
         raise refusal(self._call, code, {}, json.dumps(status))
 
 
