@@ -164,17 +164,19 @@ def _synthetic(case: _Case, evidence: Evidence) -> tuple[str, ...]:
     """What part the probes have in it."""
     if not evidence.answered:
         return ()
-    said = f"{evidence.answered} synthetic probes were sent, {evidence.failed} failed"
+    said = f"{evidence.answered:,} synthetic probes were sent, {evidence.failed} failed"
     if not case.counts_probes:
         return (f"{said}: they stand for no user, because users' traffic is normally enough",)
     why = "normal traffic is too thin to prove anything by itself"
     strict = (
         ""
         if case.knows_normal
-        else f"; {case.baseline.requests} requests before the release do not tell what is normal, "
-        "so the strictest limit holds"
+        else f"; {case.baseline.requests:,} requests before the release do not tell what is "
+        "normal, so the strictest limit holds"
     )
-    return (f"{said}: they count beside {evidence.users} requests of users, because {why}{strict}",)
+    return (
+        f"{said}: they count beside {evidence.users:,} requests of users, because {why}{strict}",
+    )
 
 
 def _doubts(case: _Case, limit: float, upper: float) -> list[str]:
@@ -183,7 +185,7 @@ def _doubts(case: _Case, limit: float, upper: float) -> list[str]:
     policy, buckets = case.policy, case.buckets
     if not case.knows_normal and not case.counts_probes:
         doubts.append(
-            f"{case.baseline.requests} requests before the release are too few to tell what is "
+            f"{case.baseline.requests:,} requests before the release are too few to tell what is "
             "normal"
         )
     measured = sum(1 for bucket in buckets if case.within(bucket)[1])
@@ -199,14 +201,14 @@ def _doubts(case: _Case, limit: float, upper: float) -> list[str]:
     for bucket in buckets[-policy.last_buckets :]:
         errors, requests = case.within(bucket)
         if not requests:
-            doubts.append(f"nothing was measured in the interval from {bucket.start:%H:%M:%S}")
+            doubts.append(f"nothing was measured in the interval from {bucket.start:%H:%M:%S} UTC")
         elif errors / requests > limit:
             rate = errors / requests
-            doubts.append(f"the interval from {bucket.start:%H:%M:%S} had {rate:.2%} errors")
+            doubts.append(f"the interval from {bucket.start:%H:%M:%S} UTC had {rate:.2%} errors")
     users = case.over(buckets)
     if case.counts_probes and users.users_errors > limit * users.users:
         doubts.append(
-            f"{users.users_errors} of {users.users} requests of users failed, whatever the "
+            f"{users.users_errors:,} of {users.users:,} requests of users failed, whatever the "
             "synthetic probes say"
         )
     return doubts
@@ -223,7 +225,7 @@ def _thin_traffic(case: _Case) -> str | None:
         normal = case.baseline.requests_per_second * sum(bucket.seconds for bucket in span)
         if requests == 0 or requests < normal * policy.minimum_traffic:
             return (
-                f"{requests} requests{where} are too few: normal traffic would bring about "
-                f"{normal:.0f}"
+                f"{requests:,} requests{where} are too few: normal traffic would bring about "
+                f"{normal:,.0f}"
             )
     return None

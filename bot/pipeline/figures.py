@@ -151,8 +151,8 @@ async def normal(context: Context, service: str, *, released_at: datetime | None
     )
     length = found.end - found.start
     note = (
-        f"{found.requests} requests in the {spoken(length.total_seconds())} before the release at "
-        f"{released_at:%H:%M:%S} UTC"
+        f"{found.requests:,} requests in the {spoken(length.total_seconds())} before the release "
+        f"at {released_at:%H:%M:%S} UTC"
     )
     if length < min(SHORT_OF_NORMAL, verification.baseline_window):
         note += ", which is all that was recorded"

@@ -9,6 +9,7 @@ from bot.config.catalog import ServiceEntry
 from bot.domain.findings import Finding, failed, passed, warned
 from bot.domain.freeze import AwsResource, ClusterObject, MarkedObject
 from bot.domain.plan import Plan, Preflight, PreflightVerdict
+from bot.domain.values import amount
 from bot.errors import PermanentError, RefusedError, RollbackBotError
 from bot.pipeline.context import Context
 from bot.pipeline.prepare import propose
@@ -59,7 +60,7 @@ def _of_plan(plan: Plan, subject: str) -> list[Finding]:
         said = f"A rollback now would be blocked: {' '.join(blocks)}"
         remedy = f"See “rollback-bot plan {plan.service} --strategy {plan.strategy}”."
         return [*found, warned(f"{subject}, plan", said, remedy)]
-    way = f"{plan.from_release} → {plan.to_release} in {len(plan.steps)} steps"
+    way = f"{plan.from_release} → {plan.to_release} in {amount(len(plan.steps), 'step')}"
     return [*found, passed(f"{subject}, plan", f"It could go {way}.")]
 
 

@@ -14,7 +14,7 @@ from bot.domain.assessment import percent
 from bot.domain.events import PlanProposed
 from bot.domain.plan import Milestone, Plan, PreflightVerdict, Step
 from bot.domain.recovery import Baseline
-from bot.domain.values import spoken
+from bot.domain.values import amount, spoken
 from bot.terminal.printing import printable
 
 _VERDICTS = {
@@ -70,8 +70,9 @@ def _facts(plan: Plan, baseline: Baseline | None, note: str) -> Table:
     normal = "unknown, so recovery cannot be proven from metrics"
     if baseline is not None and baseline.error_rate is not None:
         normal = f"{percent(baseline.error_rate)} errors"
+    steps = amount(len(plan.steps), "step")
     rows = {
-        "Expected time": f"about {spoken(plan.expected_seconds)} in {len(plan.steps)} steps",
+        "Expected time": f"about {spoken(plan.expected_seconds)} in {steps}",
         "Downtime": plan.downtime,
         "Data lost": plan.data_loss,
         "Normal": f"{normal}. {note}".strip(),

@@ -8,7 +8,7 @@ from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
 from bot.domain.plan import Plan
 from bot.domain.transitions import is_allowed
-from bot.domain.values import spoken
+from bot.domain.values import amount, spoken
 from bot.views import ids, labels
 from bot.views.kit import button, confirmation
 from bot.views.markup import plain
@@ -70,9 +70,9 @@ def for_plan(incident: Incident, plan: Plan) -> list[ButtonElement]:
 
 def _run_this_plan(plan: Plan) -> ConfirmObject:
     way = f"{plain(plan.from_release, 40)} to {plain(plan.to_release, 40)}"
-    seconds = spoken(plan.expected_seconds)
+    seconds, steps = spoken(plan.expected_seconds), amount(len(plan.steps), "step")
     text = (
-        f"{plain(plan.service, 40)} goes from {way}: {len(plan.steps)} steps, about {seconds}. "
+        f"{plain(plan.service, 40)} goes from {way}: {steps}, about {seconds}. "
         f"Downtime: {plain(plan.downtime, 45)}. Data lost: {plain(plan.data_loss, 45)}."
     )
     return confirmation("Run this plan on production?", text, yes="Approve", style="primary")

@@ -45,7 +45,7 @@ def latency(figures: Figures) -> str:
 def slowest(figures: Figures) -> str:
     """The response times of the slow requests, which a mean hides."""
     known = [
-        f"{share} % within {milliseconds(value)}"
+        f"{share}% within {milliseconds(value)}"
         for share, value in ((95, figures.p95_ms), (99, figures.p99_ms))
         if value is not None
     ]
@@ -54,7 +54,7 @@ def slowest(figures: Figures) -> str:
     said = ", ".join(known)
     if figures.p95_ms is None or figures.baseline_p95_ms is None:
         return said
-    return f"{said} (normal: 95 % within {milliseconds(figures.baseline_p95_ms)})"
+    return f"{said} (normal: 95% within {milliseconds(figures.baseline_p95_ms)})"
 
 
 def saturation(figures: Figures) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.domain.events import InstanceCheck
 from bot.domain.incident import Incident, Sample
 from bot.domain.recovery import Baseline, Judgement, RecoveryVerdict, error_limit
-from bot.domain.values import spoken
+from bot.domain.values import amount, spoken
 from bot.views import figures
 from bot.views.frame import Frame
 from bot.views.markup import clip, inline, lines, moment, one_line
@@ -74,7 +74,7 @@ def _row(sample: Sample, word: str) -> str:
     latency = "–" if sample.latency_ms is None else figures.milliseconds(sample.latency_ms)
     why = f": {clip(one_line(sample.problem), 120)}" if sample.problem else ""
     if sample.probes:
-        why += f" (synthetic: {sample.probes:,} probes, {sample.failed_probes:,} failed)"
+        why += f" (synthetic: {amount(sample.probes, 'probe')}, {sample.failed_probes:,} failed)"
     after = f"+{spoken(sample.offset_seconds)}"
     return f"{after:<10} {rate:>7}  {sample.requests:>9,}  {latency:>9}  {word}{why}"
 
@@ -165,13 +165,14 @@ def judgement_lines(judgement: Judgement) -> tuple[str, ...]:
     if len(judgement.reasons) > 8:
         told.append(f"• … and {len(judgement.reasons) - 8} more reasons — see the report")
     if judgement.error_rate is not None:
+        errors = amount(judgement.errors, "error")
         told.append(
-            f"• Counted: {judgement.errors:,} errors in {judgement.requests:,} requests "
+            f"• Counted: {errors} in {amount(judgement.requests, 'request')} "
             f"({figures.rate(judgement.error_rate)})"
         )
     if judgement.probes:
         told.append(
-            f"• Synthetic: {judgement.probes:,} probes of the bot's own, "
+            f"• Synthetic: {amount(judgement.probes, 'probe')} of the bot's own, "
             f"{judgement.failed_probes:,} failed; the service may have counted them too, which the "
             "bounds allow for"
         )
@@ -179,7 +180,7 @@ def judgement_lines(judgement: Judgement) -> tuple[str, ...]:
     if judgement.requests and None not in bounds:
         lower, upper, limit = (figures.rate(b) for b in bounds if b is not None)
         told.append(
-            f"• With 95 % confidence at least {lower} and, likewise, at most {upper}; the limit "
+            f"• At least {lower} and at most {upper}, each with 95% confidence; the limit "
             f"is {limit}"
         )
     return tuple(told)

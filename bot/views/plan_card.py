@@ -7,7 +7,7 @@ from slack_sdk.models.blocks import Block
 from bot.domain.approval import approvals_needed, expires_at
 from bot.domain.incident import Incident, Phase
 from bot.domain.plan import Milestone, Plan, Preflight, PreflightVerdict, Step
-from bot.domain.values import spoken
+from bot.domain.values import amount, spoken
 from bot.views import buttons, figures
 from bot.views.frame import Frame
 from bot.views.kit import FACT, actions, compose, context, facts, header, listing, section
@@ -100,7 +100,10 @@ def _facts(plan: Plan) -> list[tuple[str, str]]:
     return [
         ("From → to", f"{figures.release(plan.from_release)} → {figures.release(plan.to_release)}"),
         ("Method", inline(plan.strategy, 80)),
-        ("Expected time", f"about {spoken(plan.expected_seconds)} in {len(plan.steps)} steps"),
+        (
+            "Expected time",
+            f"about {spoken(plan.expected_seconds)} in {amount(len(plan.steps), 'step')}",
+        ),
         ("Downtime", inline(plan.downtime, 300)),
         ("Data lost", inline(plan.data_loss, 300)),
         ("Seen at", moment(plan.observed_at, "{time_secs}")),

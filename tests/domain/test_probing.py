@@ -70,14 +70,14 @@ def test_a_thin_service_is_proven_well_by_probes_and_it_is_said_that_they_are_sy
 def test_a_busy_service_whose_users_stay_away_is_not_proven_well_by_probes() -> None:
     judgement = judge(baseline(600), minutes([(160, 0)] * 10), probes=probes([(100, 0)] * 10))
     assert judgement.verdict is INCONCLUSIVE
-    assert "600 requests are too few: normal traffic would bring about 6000" in judgement.reasons[0]
+    assert "600 requests are too few: normal traffic would bring about 6,000" in judgement.reasons[0]
     assert "they stand for no user" in judgement.reasons[-1]
 
 
 def test_probes_never_make_up_for_users_of_a_busy_service_even_when_all_are_counted() -> None:
     """Half of normal only together with the probes: they are subtracted, not added."""
     judgement = judge(baseline(600), minutes([(320, 0)] * 10), probes=probes([(60, 0)] * 10))
-    assert "2600 requests are too few" in judgement.reasons[0]
+    assert "2,600 requests are too few" in judgement.reasons[0]
 
 
 def test_failing_probes_prove_a_failure_where_no_user_comes() -> None:
@@ -118,7 +118,7 @@ def test_probes_without_an_outcome_are_subtracted_and_prove_nothing() -> None:
     ]
     judgement = judge(baseline(600), minutes([(320, 0)] * 10), probes=lost)
     assert judgement.probes == 0
-    assert "2600 requests are too few" in judgement.reasons[0]
+    assert "2,600 requests are too few" in judgement.reasons[0]
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ INCONCLUSIVE_CASES = {
         [(600, 0)] * 9 + [(0, 0)],
         "nothing was measured in the interval from 12:09:00",
     ),
-    "traffic under half of normal": (baseline(), [(299, 0)] * 10, "would bring about 6000"),
+    "traffic under half of normal": (baseline(), [(299, 0)] * 10, "would bring about 6,000"),
     "traffic that died away at the end": (
         baseline(),
         [(900, 0)] * 7 + [(5, 0)] * 3,
@@ -101,7 +101,7 @@ INCONCLUSIVE_CASES = {
     "a relapse in the last interval": (
         baseline(),
         [(600, 0)] * 9 + [(600, 6)],
-        "the interval from 12:09:00 had 1.00% errors",
+        "the interval from 12:09:00 UTC had 1.00% errors",
     ),
     "a relapse three intervals ago": (
         baseline(),

@@ -115,7 +115,7 @@ async def test_normal_ends_where_the_bad_release_begins(company: Company) -> Non
     assert answers.spans == [(released - timedelta(minutes=60), released)]
     assert usual.baseline is not None
     assert usual.baseline.end == released
-    assert "36000 requests in the 1 h before the release" in usual.note
+    assert "36,000 requests in the 1 h before the release" in usual.note
     assert "all that was recorded" not in usual.note
 
 

@@ -214,7 +214,7 @@ def test_a_measured_drop_in_business_is_filled_in_with_its_source() -> None:
     assert block["element"]["initial_value"] == "75.00"
     assert "By Prometheus: 30.0 a minute, normal 120.0, down by 75.0%" in block["hint"]["text"]
     for said in (
-        "95 % within 900 ms (normal: 95 % within 300 ms)",
+        "95% within 900 ms (normal: 95% within 300 ms)",
         "83% of the limit",
         "Normal: 36000 requests in the 1 h before the release",
     ):

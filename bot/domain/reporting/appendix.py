@@ -71,7 +71,7 @@ def _journal(recorded: Sequence[e.Recorded]) -> Section:
             fields = item.event.model_dump(mode="json", exclude={"kind", "index"})
             written = json.dumps(fields, ensure_ascii=False, sort_keys=True) if fields else ""
             number = item.event.index + 1
-            lines.append(f"{item.at:%H:%M:%S} {number} {item.event.kind} {written}".rstrip())
+            lines.append(f"{item.at:%H:%M:%S} UTC {number} {item.event.kind} {written}".rstrip())
     block: Block = Code(text="\n".join(lines)) if lines else paragraph("No step was ever started.")
     return Section(number="5.2", title="Step Journal", blocks=(block,))
 

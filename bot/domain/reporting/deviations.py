@@ -30,7 +30,7 @@ def deviations(recorded: Sequence[e.Recorded]) -> list[str]:
         elif type(event) in _WORDS:
             text = _WORDS[type(event)](event, plan)
         if text:
-            found.append(f"{item.at:%H:%M:%S}: {sentence(text)}")
+            found.append(f"{item.at:%H:%M:%S} UTC: {sentence(text)}")
     return found
 
 

@@ -70,7 +70,7 @@ def outcome(incident: Incident) -> str:
         RecoveryVerdict.INCONCLUSIVE: "Recovery could not be proven",
     }
     reasons = "; ".join(judged.judgement.reasons)
-    return f"{done} {words[judged.judgement.verdict]}: {sentence(reasons)}"
+    return f"{done} {sentence(f'{words[judged.judgement.verdict]}: {reasons}')}"
 
 
 def ongoing(incident: Incident) -> list[str]:

@@ -83,7 +83,7 @@ def execution(incident: Incident, recorded: Sequence[e.Recorded]) -> Section:
                 zip(incident.plan.steps, incident.steps, strict=False), start=1
             )
         ]
-        header = ("#", "Step", "Started", "Took", "Result", "Finding")
+        header = ("#", "Step", "Started (UTC)", "Took", "Result", "Finding")
         blocks.append(table(*header, rows=rows))
     else:
         blocks.append(paragraph("No step was executed."))
