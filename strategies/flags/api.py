@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
-from bot.errors import (
-    ForbiddenError,
-    NotFoundError,
-    OutcomeUnknownError,
-    PermanentError,
-    RollbackBotError,
-    TemporaryError,
-    WorldMovedError,
-)
+from bot.errors import ForbiddenError, PermanentError, RollbackBotError
+from bot.mask import Mask
 from bot.ports.outside import HttpAnswer
 from bot.ports.world import World
-
-_LONGEST_MESSAGE = 200
-_LONGEST_PAUSE_SECONDS = 60.0
+from strategies.flags.answers import message_in, refusal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +99,7 @@ class Api:
             words += ["-X", method]
         if self.token:
             prefix = f"{self.scheme} " if self.scheme else ""
-            words += ["-H", f'"{self.header}: {prefix}${self.token}"']
+            words += ["-H", f'"{_in_double_quotes(f"{self.header}: {prefix}")}${self.token}"']
         given = {**self.headers, **(headers or {})}
         if body is not None:
             given = {"Content-Type": "application/json", **given}
@@ -126,53 +118,30 @@ class Api:
         return {self.header: f"{self.scheme} {secret}" if self.scheme else secret}
 
     def _refusal(self, method: str, path: str, answer: HttpAnswer, secret: str) -> RollbackBotError:
-        said = message_in(answer.text)
-        if secret:
-            said = said.replace(secret, "…")
+        said = message_in(Mask((secret,)).hide(answer.text))
         what = (
             f"{self.name} answers {method} {path} with {answer.status}{f': {said}' if said else ''}"
         )
-        match answer.status:
-            case 401:
-                return ForbiddenError(
-                    f"{self.name} does not accept the token ({answer.status}).",
-                    f"Put a valid one into {self.token}." if self.token else "Name a token.",
-                )
-            case 403:
-                return ForbiddenError(what, f"Give the token {self.right}.")
-            case 404:
-                return NotFoundError(what, "Check the names in rollback.yml.")
-            case 409 | 412:
-                return WorldMovedError(what, "Somebody changed the flag: plan again.")
-            case 429:
-                return TemporaryError(what, retry_after=self._pause(answer))
-            case status if status >= 500:
-                return TemporaryError(what) if method == "GET" else OutcomeUnknownError(what)
-        return PermanentError(what)
-
-    def _pause(self, answer: HttpAnswer) -> float | None:
-        """Seconds to wait, from ``Retry-After`` or LaunchDarkly's epoch in milliseconds."""
-        after, reset = (answer.headers.get(k, "") for k in ("retry-after", "x-ratelimit-reset"))
-        if after.isdigit():
-            seconds = float(after)
-        elif reset.isdigit():
-            seconds = float(reset) / 1000 - self.world.clock.now().timestamp()
-        else:
-            return None
-        return min(max(seconds, 0.0), _LONGEST_PAUSE_SECONDS)
+        if answer.status == 401:
+            return ForbiddenError(
+                f"{self.name} does not accept the token (401).",
+                f"Put a valid one into {self.token}." if self.token else "Name a token.",
+            )
+        return refusal(
+            answer,
+            what,
+            changes=method != "GET",
+            right=f"Give the token {self.right}.",
+            now=self.world.clock.now(),
+        )
 
 
-def message_in(text: str) -> str:
-    """What an error body says, in one line."""
-    try:
-        parsed = json.loads(text)
-    except ValueError:
-        return ""
-    found = parsed
-    if isinstance(parsed, dict):
-        found = next((parsed[k] for k in ("message", "detail", "error") if parsed.get(k)), parsed)
-    line = found if isinstance(found, str) else json.dumps(found)
-    return " ".join(line.split())[:_LONGEST_MESSAGE]
+def server(url: object, *ends: str) -> str:
+    """The address in front of an API's paths; people give it with them, as for the SDKs."""
+    base = str(url).rstrip("/")
+    for end in ends:
+        base = base.removesuffix(end).rstrip("/")
+    return base
 
 
 def segment(name: str) -> str:
@@ -182,3 +151,8 @@ def segment(name: str) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+def _in_double_quotes(text: str) -> str:
+    """Where a variable is to be filled in beside it."""
+    return re.sub(r'([\\"$`])', r"\\\1", text)

@@ -11,16 +11,13 @@ from typing import Any
 
 from bot.config.targets.feature_flag import FlagsmithTarget
 from bot.domain.plan import Preflight
-from bot.errors import NotFoundError, RollbackBotError
+from bot.errors import NotFoundError
 from bot.ports.world import World
-from strategies.flags.api import Api, segment
+from strategies.flags.answers import RejectedError
+from strategies.flags.api import Api, segment, server
 from strategies.flags.digest import digest
+from strategies.flags.flagsmith_checks import FlagsmithChecks, pages
 from strategies.flags.model import Flag, FlagState, stamp
-from strategies.preflights.verdicts import blocked, passed, warned
-
-_OVERRIDES, _CHANGE_REQUESTS, _RIGHTS = "Overrides", "Change requests", "Rights"
-_MOST_NAMES = 10
-_MOST_PAGES = 20
 
 
 class Flagsmith:
@@ -31,12 +28,14 @@ class Flagsmith:
         self._api = Api(
             world=world,
             name="Flagsmith",
-            base=str(target.url).rstrip("/"),
+            base=server(target.url, "/v1", "/api"),
             token=target.token,
             scheme="Api-Key",
             right="the permission UPDATE_FEATURE_STATE in this environment",
         )
-        self._path = f"/api/v1/environments/{segment(target.environment)}"
+        key = segment(target.environment)
+        self._path = f"/api/v1/environments/{key}"
+        self._update_path = f"/api/experiments/environments/{key}/update-flag-v1/"
         self.place = f"Flagsmith, environment {target.environment}"
 
     async def read(self) -> Flag:
@@ -44,7 +43,7 @@ class Flagsmith:
         name = segment(self._target.flag)
         environment, found = await asyncio.gather(
             self._api.record(f"{self._path}/", "id"),
-            self._pages(f"{self._path}/featurestates/?feature_name={name}"),
+            pages(self._api, f"{self._path}/featurestates/?feature_name={name}"),
         )
         if not found:
             raise NotFoundError(
@@ -53,8 +52,9 @@ class Flagsmith:
             )
         state = found[0]
         value = state.get("feature_state_value")
+        value = None if value == "" else value  # a new version may turn one into the other
         enabled = bool(state["enabled"])
-        options = digest(state.get("multivariate_feature_state_values") or [])
+        options = _options(state.get("multivariate_feature_state_values") or [])
         return Flag(
             state=FlagState(enabled=enabled, settings={"value": value, "options": options}),
             summary="on" if enabled else "off",
@@ -65,9 +65,19 @@ class Flagsmith:
         )
 
     async def switch(self, flag: Flag, wanted: FlagState) -> None:
-        """Only ``enabled`` is sent: what is not sent stays."""
+        """Only ``enabled`` is sent: what is not sent stays.
+
+        The first releases of the update endpoint take no change without a value: they get the
+        one that they have.
+        """
         method, path, body = self._change(flag, wanted)
-        await self._api.call(method, path, body=body)
+        try:
+            await self._api.call(method, path, body=body)
+        except RejectedError as error:
+            if path != self._update_path or "value" not in error.fields:
+                raise
+            value = _typed(flag.document["feature_state"].get("feature_state_value"))
+            await self._api.call(method, path, body={**body, "value": value})
 
     def off(self, flag: Flag) -> FlagState:
         """The same value, disabled."""
@@ -75,8 +85,15 @@ class Flagsmith:
 
     async def preflights(self, flag: Flag) -> tuple[Preflight, ...]:
         """Who keeps the feature, whether changes need approval, and the token's rights."""
-        overrides, rights = await asyncio.gather(self._overrides(flag), self._rights())
-        return (overrides, self._change_requests(flag), rights)
+        checks = FlagsmithChecks(
+            api=self._api,
+            path=self._path,
+            update_path=self._update_path,
+            token=self._target.token,
+            environment=flag.document["environment"],
+            feature=int(flag.document["feature_state"]["feature"]),
+        )
+        return await checks.all()
 
     def caveats(self, flag: Flag) -> tuple[str, ...]:
         """Enabling it again restores everything."""
@@ -95,19 +112,9 @@ class Flagsmith:
     def _change(self, flag: Flag, wanted: FlagState) -> tuple[Any, str, dict[str, Any]]:
         state = flag.document["feature_state"]
         if flag.document["environment"].get("use_v2_feature_versioning"):
-            key = segment(self._target.environment)
-            path = f"/api/experiments/environments/{key}/update-flag-v1/"
-            return "POST", path, {"feature": {"id": state["feature"]}, "enabled": wanted.enabled}
+            body = {"feature": {"id": state["feature"]}, "enabled": wanted.enabled}
+            return "POST", self._update_path, body
         return "PATCH", f"{self._path}/featurestates/{state['id']}/", {"enabled": wanted.enabled}
-
-    async def _pages(self, path: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        for number in range(1, _MOST_PAGES + 1):
-            page = await self._api.record(f"{path}&page={number}", "results")
-            found += page["results"]
-            if not page.get("next"):
-                break
-        return found
 
     async def _author(self, environment: dict[str, Any]) -> str:
         query = f"environments={environment['id']}&search={segment(self._target.flag)}"
@@ -116,72 +123,16 @@ class Flagsmith:
         author = newest.get("author")
         return str(author.get("email") or "") if isinstance(author, dict) else ""
 
-    async def _overrides(self, flag: Flag) -> Preflight:
-        environment, feature = flag.document["environment"]["id"], self._feature(flag)
-        try:
-            states, names, identities = await asyncio.gather(
-                self._pages(
-                    f"/api/v1/features/featurestates/?environment={environment}&feature={feature}"
-                ),
-                self._segment_names(environment, feature),
-                self._pages(f"{self._path}/featurestates/?anyIdentity=1&feature={feature}"),
-            )
-        except RollbackBotError as error:
-            return warned(_OVERRIDES, f"Not checked. {error}")
-        # Answers 400 where identities are not kept at the edge.
-        edge = await self._api.maybe(f"{self._path}/edge-identity-overrides?feature={feature}")
-        kept = [
-            f"segment {names.get(one['feature_segment'], one['feature_segment'])}"
-            for one in states
-            if one.get("feature_segment") and one["enabled"]
-        ]
-        kept += [f"identity {_identifier(one)}" for one in identities if one["enabled"]]
-        kept += [
-            f"identity {one['identifier']}"
-            for one in ((edge or {}).get("results") or [])
-            if (one.get("feature_state") or {}).get("enabled")
-        ]
-        if not kept:
-            return passed(_OVERRIDES, "No segment or identity keeps the feature.")
-        more = f" and {len(kept) - _MOST_NAMES} more" if len(kept) > _MOST_NAMES else ""
-        return warned(
-            _OVERRIDES,
-            f"The feature stays on for {', '.join(kept[:_MOST_NAMES])}{more}: overrides are not "
-            "touched. Switch them off by hand if they matter.",
-        )
 
-    async def _segment_names(self, environment: int, feature: int) -> dict[int, str]:
-        found = await self._pages(
-            f"/api/v1/features/feature-segments/?environment={environment}&feature={feature}"
-        )
-        return {one["id"]: str(one.get("segment_name") or one["segment"]) for one in found}
-
-    def _feature(self, flag: Flag) -> int:
-        return int(flag.document["feature_state"]["feature"])
-
-    def _change_requests(self, flag: Flag) -> Preflight:
-        needed = flag.document["environment"].get("minimum_change_request_approvals")
-        if needed is None:
-            return passed(_CHANGE_REQUESTS, "This environment takes changes at once.")
-        return blocked(
-            _CHANGE_REQUESTS,
-            f"This environment takes changes only as change requests with {needed} approvals: "
-            "switch the feature off there, or allow direct changes.",
-        )
-
-    async def _rights(self) -> Preflight:
-        found = await self._api.maybe(f"{self._path}/my-permissions/")
-        if not isinstance(found, dict):
-            return warned(
-                _RIGHTS, "The feature can be read. Flagsmith does not tell what else is allowed."
-            )
-        if found.get("admin") or "UPDATE_FEATURE_STATE" in (found.get("permissions") or []):
-            return passed(_RIGHTS, "The key may change features in this environment.")
-        return blocked(
-            _RIGHTS, f"The key in {self._target.token} lacks UPDATE_FEATURE_STATE there."
-        )
+def _options(values: list[dict[str, Any]]) -> str:
+    """Who gets which option; their own ids are others in every version of the feature."""
+    shares = [(one["multivariate_feature_option"], one["percentage_allocation"]) for one in values]
+    return digest(sorted(shares))
 
 
-def _identifier(state: dict[str, Any]) -> str:
-    identity = state.get("identity")
-    return str(identity.get("identifier") if isinstance(identity, dict) else identity)
+def _typed(value: Any) -> dict[str, str]:
+    """A value as the update endpoint takes it: always a string, with what it stands for."""
+    if isinstance(value, bool):
+        return {"type": "boolean", "value": str(value).lower()}
+    kind = "integer" if isinstance(value, int) else "string"
+    return {"type": kind, "value": "" if value is None else str(value)}

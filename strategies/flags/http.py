@@ -10,7 +10,7 @@ from bot.domain.values import Facts
 from bot.errors import PermanentError
 from bot.ports.outside import HttpAnswer
 from bot.ports.world import World
-from strategies.flags.api import Api, segment
+from strategies.flags.api import Api, segment, server
 from strategies.flags.model import Flag, FlagState, stamp
 from strategies.preflights.verdicts import warned
 
@@ -23,7 +23,7 @@ class HttpFlags:
         self._api = Api(
             world=world,
             name="The flag service",
-            base=str(target.url).rstrip("/"),
+            base=server(target.url),
             token=target.token,
             header=target.header,
             scheme=target.scheme,

@@ -14,12 +14,14 @@ from bot.config.targets.feature_flag import LaunchDarklyTarget
 from bot.domain.plan import Preflight
 from bot.errors import NotFoundError
 from bot.ports.world import World
-from strategies.flags.api import Api, segment
+from strategies.flags.api import Api, segment, server
 from strategies.flags.digest import digest
 from strategies.flags.model import Flag, FlagState
 from strategies.preflights.verdicts import blocked, passed, warned
 
 _CONTENT_TYPE = {"Content-Type": "application/json; domain-model=launchdarkly.semanticpatch"}
+_VERSION = {"LD-API-Version": "20240415"}
+"""Else the API is as old as the token says; every token may be told another version."""
 _RULES = ("targets", "contextTargets", "rules", "fallthrough", "offVariation", "prerequisites")
 _OFF, _APPROVALS, _RIGHTS = "Off variation", "Approvals and schedules", "Rights"
 
@@ -32,8 +34,9 @@ class LaunchDarkly:
         self._api = Api(
             world=world,
             name="LaunchDarkly",
-            base=str(target.url).rstrip("/"),
+            base=server(target.url, "/api/v2"),
             token=target.token,
+            headers=_VERSION,
             right=f"the action updateOn for the flag in {target.environment}",
         )
         self._keys = (segment(target.project), segment(target.flag), segment(target.environment))

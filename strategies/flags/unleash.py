@@ -9,13 +9,16 @@ from typing import Any
 
 from bot.config.targets.feature_flag import UnleashTarget
 from bot.domain.plan import Preflight
+from bot.errors import NotFoundError, RollbackBotError
 from bot.ports.world import World
-from strategies.flags.api import Api, segment
+from strategies.flags.api import Api, segment, server
 from strategies.flags.digest import digest
 from strategies.flags.model import Flag, FlagState, stamp
 from strategies.preflights.verdicts import blocked, passed, warned
 
 _RIGHTS = {"ADMIN", "UPDATE_FEATURE_ENVIRONMENT"}
+_SKIPS = {"ADMIN", "SKIP_CHANGE_REQUEST"}
+_CHANGE_REQUESTS = "Change requests"
 
 
 class Unleash:
@@ -26,7 +29,7 @@ class Unleash:
         self._api = Api(
             world=world,
             name="Unleash",
-            base=str(target.url).rstrip("/"),
+            base=server(target.url, "/admin", "/api"),
             token=target.token,
             right=f"the permission to toggle flags in {target.environment}, and to skip change "
             "requests where they are required",
@@ -63,8 +66,9 @@ class Unleash:
         return flag.state.model_copy(update={"enabled": False})
 
     async def preflights(self, flag: Flag) -> tuple[Preflight, ...]:
-        """Rights, and whether strategies would be added by an undo."""
-        return (await self._rights(), *self._strategies(flag))
+        """Rights, and whether changes must be, or have been, requested."""
+        granted = await self._granted()
+        return (self._rights(granted), await self._requests(flag, granted))
 
     def caveats(self, flag: Flag) -> tuple[str, ...]:
         """Unleash adds a strategy when it switches on an environment without an active one."""
@@ -98,15 +102,19 @@ class Unleash:
         mine = [one for one in events if one.get("environment") == self._target.environment]
         return max(mine, key=lambda one: int(one["id"]), default={})
 
-    async def _rights(self) -> Preflight:
+    async def _granted(self) -> list[dict[str, Any]] | None:
+        """The token's permissions; None where Unleash does not tell."""
         me = await self._api.maybe("/api/admin/user")
         granted = me.get("permissions") if isinstance(me, dict) else None
-        if not isinstance(granted, list):
+        return granted if isinstance(granted, list) else None
+
+    def _rights(self, granted: list[dict[str, Any]] | None) -> Preflight:
+        if granted is None:
             return warned(
                 "Rights",
                 "The flag can be read. Unleash does not tell what else the token may do.",
             )
-        if any(self._allows(one) for one in granted):
+        if any(self._allows(one, _RIGHTS) for one in granted):
             return passed("Rights", f"The token may toggle flags in {self._target.environment}.")
         return blocked(
             "Rights",
@@ -114,22 +122,56 @@ class Unleash:
             f"{self._target.project}/{self._target.environment}.",
         )
 
-    def _allows(self, granted: dict[str, Any]) -> bool:
+    def _allows(self, granted: dict[str, Any], rights: set[str]) -> bool:
         return (
-            granted.get("permission") in _RIGHTS
+            granted.get("permission") in rights
             and granted.get("project") in {None, "*", self._target.project}
             and granted.get("environment") in {None, "*", self._target.environment}
         )
 
-    def _strategies(self, flag: Flag) -> tuple[Preflight, ...]:
+    async def _requests(self, flag: Flag, granted: list[dict[str, Any]] | None) -> Preflight:
+        """Where changes must be requested Unleash answers 403, except to those who may skip it."""
+        where = f"{self._target.project}/{self._target.environment}"
+        needed = await self._approvals_needed()
+        if needed is None:
+            return warned(_CHANGE_REQUESTS, f"Not checked: Unleash does not tell for {where}.")
+        if needed and granted is not None and not any(self._allows(g, _SKIPS) for g in granted):
+            return blocked(
+                _CHANGE_REQUESTS,
+                f"{where} takes changes only as change requests, and the token in "
+                f"{self._target.token} has no permission SKIP_CHANGE_REQUEST there. Grant it, or "
+                "switch the flag off by a change request.",
+            )
+        if needed and granted is None:
+            return warned(
+                _CHANGE_REQUESTS,
+                f"{where} takes changes only as change requests: Unleash answers 403 unless the "
+                "token may skip them.",
+            )
         pending = flag.document.get("changeRequestIds") or []
         if pending:
             numbers = ", ".join(f"#{number}" for number in pending)
             sentence = (
                 f"Open change requests for this flag: {numbers}. They may switch it on again."
             )
-            return (warned("Change requests", sentence),)
-        return ()
+            return warned(_CHANGE_REQUESTS, sentence)
+        return passed(_CHANGE_REQUESTS, "Nothing is pending, and the token may change at once.")
+
+    async def _approvals_needed(self) -> bool | None:
+        """Whether changes must be requested there; None when that cannot be told."""
+        project = segment(self._target.project)
+        path = f"/api/admin/projects/{project}/change-requests/config"
+        try:
+            found = await self._api.get(path)
+        except NotFoundError:
+            return False  # the open source edition has no change requests
+        except RollbackBotError:
+            return None
+        environments = [one for one in found if isinstance(one, dict)] if found else []
+        return any(
+            one.get("environment") == self._target.environment and one.get("changeRequestEnabled")
+            for one in environments
+        )
 
 
 def _active(flag: Flag) -> bool:

@@ -271,6 +271,39 @@ async def test_unleash_that_requires_change_requests_refuses_with_the_remedy(
         await shop.run((await shop.plan()).steps[0])
 
 
+async def test_unleash_change_requests_block_a_token_that_may_not_skip_them(
+    unleash: tuple[UnleashServer, FlagShop],
+) -> None:
+    flags, shop = unleash
+    assert found(await shop.plan(), "Change requests").verdict is PASS
+    flags.approvals = False
+    assert found(await shop.plan(), "Change requests").verdict is PASS
+    flags.approvals = True
+    check = found(await shop.plan(), "Change requests")
+    assert check.verdict is BLOCK
+    assert "no permission SKIP_CHANGE_REQUEST" in check.sentence
+    skip = {"permission": "SKIP_CHANGE_REQUEST", "project": "web", "environment": "production"}
+    flags.permissions.append(skip)
+    plan = await shop.plan()
+    assert found(plan, "Change requests").verdict is PASS
+    await shop.run(plan.steps[0])
+    assert not flags.is_on
+
+
+async def test_unleash_that_does_not_tell_of_change_requests_is_warned_about(
+    unleash: tuple[UnleashServer, FlagShop],
+) -> None:
+    flags, shop = unleash
+    flags.approvals = True
+    path = "/api/admin/projects/web/change-requests/"
+    flags.fault("GET", 500, path=path, body={"message": "down"})
+    assert "Not checked" in found(await shop.plan(), "Change requests").sentence
+    flags.fault("GET", 403, path="/api/admin/user", body={"message": "no"})
+    check = found(await shop.plan(), "Change requests")
+    assert check.verdict is WARN
+    assert "answers 403 unless" in check.sentence
+
+
 async def test_unleash_events_that_cannot_be_read_cost_the_name_but_not_the_rollback(
     unleash: tuple[UnleashServer, FlagShop],
 ) -> None:
@@ -394,6 +427,44 @@ async def test_flagsmith_with_feature_versioning_is_changed_by_a_new_version(
         assert flags.changes[0].endswith("/update-flag-v1/")
         await shop.undo(plan)
         assert flags.state == before
+
+
+async def test_flagsmith_with_options_is_undone_although_every_version_names_them_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flags = FlagsmithServer(versioning=True)
+    flags.feature_state["multivariate_feature_state_values"] = [
+        {"id": 5, "multivariate_feature_option": 2, "percentage_allocation": 30.0},
+        {"id": 6, "multivariate_feature_option": 1, "percentage_allocation": 70.0},
+    ]
+    async with opened(flags, monkeypatch) as shop:
+        plan = await shop.plan()
+        await shop.run_all(plan)
+        await shop.undo(plan)
+        assert flags.is_on
+
+
+async def test_a_flagsmith_that_takes_no_change_without_a_value_gets_the_one_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flags = FlagsmithServer(versioning=True)
+    flags.wants_value = True
+    async with opened(flags, monkeypatch) as shop:
+        plan = await shop.plan()
+        await shop.run(plan.steps[0])
+        assert flags.state == (False, "oidc")
+
+
+async def test_a_flagsmith_too_old_to_change_a_versioned_environment_is_warned_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flags = FlagsmithServer(versioning=True)
+    async with opened(flags, monkeypatch) as shop:
+        assert all(one.name != "Feature versioning" for one in (await shop.plan()).preflights)
+        flags.fault("GET", 404, path="/api/experiments/", body={"detail": "Not found."})
+        check = found(await shop.plan(), "Feature versioning")
+        assert check.verdict is WARN
+        assert "Update it" in check.sentence
 
 
 async def test_flagsmith_that_takes_only_change_requests_is_blocked(

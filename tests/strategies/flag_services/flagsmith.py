@@ -41,6 +41,8 @@ class FlagsmithServer(FlagServer):
         self.edge: list[tuple[str, bool]] | None = None
         self.permissions: list[str] = ["VIEW_ENVIRONMENT", "UPDATE_FEATURE_STATE"]
         self.author = "dev@example.com"
+        self.wants_value = False
+        """As the first releases of the update endpoint, which knew no change of one thing alone."""
         get = self.app.router.add_get
         base = f"/api/v1/environments/{_KEY}"
         get(f"{base}/", self._environment)
@@ -83,6 +85,8 @@ class FlagsmithServer(FlagServer):
         state.update(changes, updated_at=f"2025-01-15T14:{minute:02}:00.000000Z")
         if self.environment["use_v2_feature_versioning"]:
             state["id"] += 1  # every version has states of its own
+            for option in state["multivariate_feature_state_values"]:
+                option["id"] += 1
         self.author = by
 
     def _page(self, results: list[dict[str, Any]]) -> web.Response:
@@ -158,5 +162,12 @@ class FlagsmithServer(FlagServer):
         body = await request.json()
         if body.get("feature") not in ({"id": 9}, {"name": "oauth_auth"}):
             return self.refusal(400, "Feature not found.")
+        if self.wants_value and "value" not in body:
+            return web.json_response({"value": ["This field is required."]}, status=400)
+        if body.get("value", {"type": "string", "value": "oidc"}) != {
+            "type": "string",
+            "value": "oidc",
+        }:
+            return self.refusal(400, "Another value than it has.")
         self._write("rollback-bot", enabled=body["enabled"])
         return web.Response(status=204)

@@ -88,11 +88,12 @@ class FlagServer:
         name, prefix = self.authorization
         if not self.accepts(request, name, prefix):
             return self.refusal(401, "Invalid token")
-        if request.match_info.http_exception is not None:
-            return self.refusal(404, f"No route {request.method} {request.path}")
+        fault = self._ordered(request)
+        unknown = request.match_info.http_exception
+        if unknown is not None and fault is None:  # 404, or 405 for another method
+            return self.refusal(unknown.status, f"No route {request.method} {request.path}")
         if request.can_read_body and request.content_type != "application/json":
             return self.refusal(415, "Unsupported media type")
-        fault = self._ordered(request)
         if fault is not None and fault.text:
             return web.Response(text=fault.text, status=fault.status, content_type="text/html")
         if fault is not None and fault.status:

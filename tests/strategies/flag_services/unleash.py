@@ -29,6 +29,8 @@ class UnleashServer(FlagServer):
             }
         ]
         self.change_requests: list[int] = []
+        self.approvals: bool | None = None
+        """Whether changes must be requested; None in the open source edition."""
         self.events: list[dict[str, Any]] = []
         self._record("feature-environment-enabled", "dev@example.com")
         self.archived = False
@@ -37,6 +39,9 @@ class UnleashServer(FlagServer):
         self.app.router.add_post(f"{_PATH}/{{state:on|off}}", self._toggle)
         self.app.router.add_get("/api/admin/events/{flag}", self._events)
         self.app.router.add_get("/api/admin/user", self._user)
+        self.app.router.add_get(
+            "/api/admin/projects/{project}/change-requests/config", self._change_request_config
+        )
 
     @property
     def is_on(self) -> bool:
@@ -116,6 +121,10 @@ class UnleashServer(FlagServer):
             return self.refusal(404, "Could not find environment production for feature: x")
         if self.archived:
             return self.refusal(400, "Cannot perform this operation on archived features")
+        if self.approvals and not any(
+            one["permission"] in {"ADMIN", "SKIP_CHANGE_REQUEST"} for one in self.permissions
+        ):
+            return self.refusal(403, "You need the SKIP_CHANGE_REQUEST permission")
         on = request.match_info["state"] == "on"
         if self.enabled is not on:
             if on and all(one.get("disabled") for one in self.strategies):
@@ -128,6 +137,17 @@ class UnleashServer(FlagServer):
         events = self.events if request.match_info["flag"] == "oauth_auth" else []
         other = {**self.events[-1], "id": 990, "environment": "development"}
         return web.json_response({"toggleName": "oauth_auth", "events": [other, *events]})
+
+    async def _change_request_config(self, request: web.Request) -> web.Response:
+        if self.approvals is None:
+            return self.refusal(404, "No such path")
+        environments = {"production": self.approvals, "development": True}
+        return web.json_response(
+            [
+                {"environment": name, "type": name, "changeRequestEnabled": on}
+                for name, on in environments.items()
+            ]
+        )
 
     async def _user(self, request: web.Request) -> web.Response:
         return web.json_response({"user": {"id": 1}, "permissions": self.permissions})
