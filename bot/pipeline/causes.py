@@ -151,11 +151,12 @@ async def _not_the_release(context: Context, incident: Incident) -> e.CauseCheck
 
 
 def _latest(incident: Incident) -> Judgement:
-    """What was judged last: a relapse comes after the verdict."""
-    if incident.relapses and (
-        incident.judged_at is None or incident.relapses[-1].at >= incident.judged_at
-    ):
-        return incident.relapses[-1].event.judgement
+    """What was judged last about the incident's own service: a relapse comes after the verdict."""
+    newest = incident.relapses[-1] if incident.relapses else None
+    if newest and (incident.judged_at is None or newest.at >= incident.judged_at):
+        services = newest.event.services
+        if not services or incident.declared.service in services:
+            return newest.event.judgement
     if incident.judged is None:
         raise RefusedError(f"{incident.id} has not been judged.")
     return incident.judged.judgement

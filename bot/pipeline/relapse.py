@@ -1,7 +1,13 @@
-"""The relapse watch: a recovery that was proven is looked after, also when it is resolved."""
+"""The relapse watch: a recovery that was proven is looked after, also when it is resolved.
+
+Of a plan over several services each is watched against what is normal for it; whichever gets worse
+opens the incident again, once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -9,59 +15,31 @@ import structlog
 from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
 from bot.domain.proof import is_proven
-from bot.domain.recovery import Baseline, complete_buckets
+from bot.domain.recovery import Judgement, complete_buckets
 from bot.domain.relapse import relapsed
-from bot.domain.values import Instant, Value
+from bot.domain.values import Instant
 from bot.errors import RefusedError
 from bot.pipeline import releases
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
 from bot.pipeline.measuring import counted
+from bot.pipeline.relapse_watch import KIND, Watch, Watched, document_of, watch_of
 from bot.pipeline.rounds import each
 from bot.ports.deliveries import Action, Delivery
-from bot.ports.store import Document
 from bot.views.relapse import relapsed_elsewhere
+
+__all__ = ["KIND", "Watch", "document_of", "look", "watch_of"]
 
 log = structlog.get_logger()
 
-KIND = "relapse"
 
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """One service that got worse again."""
 
-class Watch(Value):
-    """A service whose recovery was proven a short while ago."""
-
-    incident_id: str
     service: str
-    release: str
-    """What serves since the rollback, and is marked good."""
-    baseline: Baseline
+    judgement: Judgement
     since: Instant
-    until: Instant
-    channels: tuple[str, ...] = ()
-    """Where it is said when another incident of the service is open by then."""
-
-
-def watch_of(context: Context, incident: Incident) -> Watch | None:
-    """How a service that is about to be called recovered is watched; None when it is not."""
-    verification = context.catalog.verification_of(incident.declared.service)
-    baseline = incident.verification.baseline if incident.verification else None
-    if verification.watch_after is None or baseline is None or incident.plan is None:
-        return None
-    now = context.clock.now()
-    return Watch(
-        incident_id=incident.id,
-        service=incident.declared.service,
-        release=incident.plan.to_release,
-        baseline=baseline,
-        since=now,
-        until=now + verification.watch_after,
-        channels=(incident.channel.channel_id,) if incident.channel else (),
-    )
-
-
-def document_of(watch: Watch) -> Document:
-    """Without an expiry of the store's own: the last look decides when it is over."""
-    return Document(kind=KIND, id=watch.incident_id, body=watch.model_dump(mode="json"))
 
 
 async def look(context: Context) -> None:
@@ -71,28 +49,58 @@ async def look(context: Context) -> None:
 
 async def _look_at(context: Context, watch: Watch) -> None:
     incident = await context.journal.load(watch.incident_id)
-    if incident.phase is Phase.VERIFYING and context.clock.now() < watch.until:
+    now = context.clock.now()
+    if incident.phase is Phase.VERIFYING and now < watch.until:
         # Verified again: not over yet.
         return
-    if incident.relapses and incident.relapses[-1].at >= watch.since:
+    newest = incident.relapses[-1] if incident.relapses else None
+    if newest is not None and newest.at >= watch.since:
         # A process that died here had recorded the relapse, and not yet cleared up.
-        await _clear_up(context, watch)
+        await _clear_up(context, watch, newest.event)
         return
-    if not is_proven(incident) or watch.service not in context.catalog.services:
+    known = [one for one in watch.services if one.service in context.catalog.services]
+    if not is_proven(incident) or not known:
         await context.store.delete(KIND, watch.incident_id)
         return
-    event = await _relapse(context, watch)
+    event = await _relapse(context, watch, known)
     if event is not None:
         await _say(context, watch, event)
-        await _clear_up(context, watch)
-    elif context.clock.now() >= watch.until:
+        await _clear_up(context, watch, event)
+    elif now >= watch.until:
         await context.store.delete(KIND, watch.incident_id)
 
 
-async def _relapse(context: Context, watch: Watch) -> e.Relapsed | None:
+async def _relapse(context: Context, watch: Watch, known: Sequence[Watched]) -> e.Relapsed | None:
+    """What got worse again, if anything; the figures are those of the first, the own before others.
+
+    What was found about another service says in its reasons which.
+    """
+    # Each gets one look behind its time, as the whole watch does.
+    late = context.catalog.assessment.watch_every
+    found = [
+        worse
+        for one in known
+        if context.clock.now() < one.until + late
+        if (worse := await _worse(context, watch, one)) is not None
+    ]
+    if not found:
+        return None
+    reasons = tuple(
+        reason if worse.service == watch.service else f"{worse.service}: {reason}"
+        for worse in found
+        for reason in worse.judgement.reasons
+    )
+    return e.Relapsed(
+        judgement=found[0].judgement.model_copy(update={"reasons": reasons}),
+        since=found[0].since,
+        services=tuple(worse.service for worse in found),
+    )
+
+
+async def _worse(context: Context, watch: Watch, one: Watched) -> _Found | None:
     """What the newest complete intervals prove, over a short window and a longer one."""
-    policy = context.catalog.verification_of(watch.service).judge
-    metrics = context.service(watch.service).metrics
+    policy = context.catalog.verification_of(one.service).judge
+    metrics = context.service(one.service).metrics
     now = context.clock.now()
     known = now - (metrics.late_by if metrics else timedelta(0))
     width = timedelta(seconds=policy.bucket_seconds)
@@ -100,22 +108,32 @@ async def _relapse(context: Context, watch: Watch) -> e.Relapsed | None:
     start = max(watch.since, known - windows[-1] * width)
     if known <= start:
         return None
-    outcome = await counted(context, watch.service, start, known)
+    outcome = await counted(context, one.service, start, known)
     if isinstance(outcome, str):
-        log.info("recovery not measured", incident=watch.incident_id, why=outcome)
+        log.info(
+            "recovery not measured", incident=watch.incident_id, service=one.service, why=outcome
+        )
         return None
     buckets = complete_buckets(outcome.buckets, known)
     every = context.catalog.assessment.watch_every
-    looks = len(windows) * max(1, round((watch.until - watch.since) / every))
+    # The risk of a false alarm is the watch's, however many services it looks at.
+    rounds = max(1, round((one.until - watch.since) / every))
+    looks = len(watch.services) * len(windows) * rounds
     for size in windows:
-        judgement = relapsed(watch.baseline, buckets[-size:], policy, looks=looks)
+        judgement = relapsed(one.baseline, buckets[-size:], policy, looks=looks)
         if judgement is not None:
-            return e.Relapsed(judgement=judgement, since=buckets[-size:][0].start)
+            since = buckets[-size:][0].start
+            return _Found(service=one.service, judgement=judgement, since=since)
     return None
 
 
 async def _say(context: Context, watch: Watch, event: e.Relapsed) -> None:
     """Reopen the incident, or tell its people where another one of the service is open."""
+    others = await _open_for(context, watch, event.services)
+    if len(others) == len(event.services) and watch.service not in event.services:
+        # Each has an incident of its own by now: two would work on the same service.
+        await _tell(context, watch, event, taken=event.services[0], other=others[0])
+        return
 
     def decide(incident: Incident) -> Decision | None:
         if not is_proven(incident):
@@ -125,23 +143,48 @@ async def _say(context: Context, watch: Watch, event: e.Relapsed) -> None:
     try:
         await context.journal.record(watch.incident_id, decide)
     except RefusedError as refused:
-        log.warning("relapse beside another incident", incident=watch.incident_id)
-        await _tell(context, watch, event, refused)
+        other = await _open_for(context, watch, (watch.service,))
+        await _tell(
+            context,
+            watch,
+            event,
+            taken=watch.service,
+            other=other[0] if other else None,
+            why=refused.what,
+        )
         return
-    log.warning("the service relapsed", service=watch.service, incident=watch.incident_id)
+    log.warning("the service relapsed", services=event.services, incident=watch.incident_id)
 
 
-async def _tell(context: Context, watch: Watch, event: e.Relapsed, refused: RefusedError) -> None:
+async def _open_for(
+    context: Context, watch: Watch, services: Sequence[str]
+) -> tuple[Incident, ...]:
+    """The open incidents that these services have of their own, beside the one that is watched."""
+    found = []
+    for service in services:
+        heads = await context.store.incidents(service=service, open_only=True, limit=1)
+        if heads and heads[0].id != watch.incident_id:
+            found.append(await context.journal.load(heads[0].id))
+    return tuple(found)
+
+
+async def _tell(
+    context: Context,
+    watch: Watch,
+    event: e.Relapsed,
+    *,
+    taken: str,
+    other: Incident | None,
+    why: str = "",
+) -> None:
     """Once, into the channel of the incident that is open and into that of the closed one."""
-    heads = await context.store.incidents(service=watch.service, open_only=True, limit=1)
+    log.warning("relapse beside another incident", incident=watch.incident_id)
     channels = list(watch.channels)
-    other = ""
-    if heads:
-        present = await context.journal.load(heads[0].id)
-        other = present.id
-        if present.channel is not None:
-            channels.insert(0, present.channel.channel_id)
-    message = relapsed_elsewhere(watch.service, watch.incident_id, other, event, why=refused.what)
+    if other is not None and other.channel is not None:
+        channels.insert(0, other.channel.channel_id)
+    message = relapsed_elsewhere(
+        taken, watch.incident_id, other.id if other else "", event, why=why
+    )
     deliveries = [
         Delivery(
             # The watch's own identity: said once, even if the next line fails.
@@ -155,7 +198,10 @@ async def _tell(context: Context, watch: Watch, event: e.Relapsed, refused: Refu
     await context.store.enqueue(deliveries, now=context.clock.now())
 
 
-async def _clear_up(context: Context, watch: Watch) -> None:
-    """The release does not serve well after all, and the watch is over."""
-    await releases.forget(context, watch.service, watch.release)
+async def _clear_up(context: Context, watch: Watch, event: e.Relapsed) -> None:
+    """The release does not serve well after all where it got worse, and the watch is over."""
+    worse = event.services or (watch.service,)
+    for one in watch.services:
+        if one.service in worse:
+            await releases.forget(context, one.service, one.release)
     await context.store.delete(KIND, watch.incident_id)

@@ -88,7 +88,7 @@ def _relapsed(event: e.Relapsed, to: Speaker) -> Iterator[Delivery]:
 
 
 def _resolved(event: e.Resolved, to: Speaker) -> Iterator[Delivery]:
-    message = posts.resolved_post(to.incident, to.frame, texts=to.texts)
+    message = posts.resolved_post(to.incident, to.frame, words=to.words, texts=to.texts)
     yield from to.everywhere("resolved", message)
     yield from to.mail("resolved")
 
@@ -124,6 +124,9 @@ def _unfrozen(event: e.FreezeLifted, to: Speaker) -> Iterator[Delivery]:
 
 
 def _report(event: e.ReportPublished, to: Speaker) -> Iterator[Delivery]:
+    if not event.files:
+        yield from to.post("report", posts.report_missing(to.incident))
+        return
     service = to.incident.declared.service
     payload = {
         "files": list(event.files),

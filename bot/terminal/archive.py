@@ -64,14 +64,21 @@ async def report_files(
 ) -> tuple[Attachment, ...]:
     """The published report with its chart and script, or what it would be now.
 
-    All formats unless some are named; ``afresh`` draws a published one again from all events.
-    Raises NotFoundError for an unknown incident.
+    All formats unless some are named; ``afresh`` draws a published one again from all events, and
+    one that something is missing from is always drawn again. Raises NotFoundError for an unknown
+    incident, PermanentError when not one file can be drawn.
     """
     incident = await context.journal.load(incident_id)
-    published = incident.report.files if incident.report and not afresh else ()
+    whole = incident.report if incident.report and not incident.report.missing else None
+    published = whole.files if whole and not afresh else ()
     kept = [await context.store.attachment(incident_id, name) for name in published]
     found = tuple(file for file in kept if file is not None)
     files = found or (await draw_report(context, incident)).files
+    if not files:
+        raise PermanentError(
+            f"The report of {incident_id} could not be drawn.",
+            "The log says why; a newer version of the bot may draw it, the events are all kept.",
+        )
     return tuple(f for f in files if not formats or any(one.has(f.name) for one in formats))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from slack_sdk.models.blocks import Block
 
-from bot.domain.events import Conclusion, ExecutionOutcome, Role
+from bot.domain.events import Conclusion, ExecutionOutcome, Role, WordsAdded
 from bot.domain.incident import Incident, Phase
 from bot.domain.plan import Milestone
 from bot.domain.values import seconds_between, spoken
@@ -13,7 +15,7 @@ from bot.views.causes import possible_causes
 from bot.views.frame import Frame
 from bot.views.freeze import freeze_blocks
 from bot.views.kit import compose, context, facts, header, listing, section
-from bot.views.markup import escape, inline, people, quote
+from bot.views.markup import code, day, escape, inline, people, quote
 from bot.views.measured import judgement_lines, latest, replicas
 from bot.views.message import Message
 from bot.views.prose import prose
@@ -22,6 +24,7 @@ from bot.views.state import headline, journey, next_action
 from bot.views.team import called
 from bot.views.telling import in_slack
 from bot.views.texts import Texts
+from bot.views.updates import newest_words, words_blocks
 
 _TITLES = {
     Phase.RECOVERED: "✅ Rollback complete, recovery proven",
@@ -57,14 +60,24 @@ def completion_post(incident: Incident, frame: Frame, *, texts: Texts | None = N
     return compose(f"{escape(said)}\n{outcome}\nNext: {action}", blocks)
 
 
-def resolved_post(incident: Incident, frame: Frame, *, texts: Texts | None = None) -> Message:
-    """The last post: what it was and what follows."""
+def resolved_post(
+    incident: Incident,
+    frame: Frame,
+    *,
+    words: Sequence[WordsAdded] = (),
+    texts: Texts | None = None,
+) -> Message:
+    """The last post: what it was and what follows.
+
+    ``words`` are those that still waited for an update: none follows.
+    """
     said = headline(incident)
     measured = listing("Last figures", latest(incident, frame)) if incident.samples else []
     by = people((incident.resolved_by,)) if incident.resolved_by else "the team"
     blocks = [
         header(said),
-        *prose("resolved.mrkdwn.j2", in_slack(incident, frame), texts),
+        *prose("resolved.mrkdwn.j2", in_slack(incident, frame, words=words), texts),
+        *words_blocks(words),
         *facts(_facts(incident)),
         *_break_glass(incident),
         *listing("Impact", impact(incident)),
@@ -75,7 +88,9 @@ def resolved_post(incident: Incident, frame: Frame, *, texts: Texts | None = Non
         context(f"{incident.id} · resolved by {by} · updates end here, the report follows"),
     ]
     cause = incident.conclusion.root_cause if incident.conclusion else ""
-    text = f"{escape(said)}\nRoot cause: {inline(cause, 400)}\nUpdates end here."
+    text = (
+        f"{escape(said)}{newest_words(words)}\nRoot cause: {inline(cause, 400)}\nUpdates end here."
+    )
     return compose(text, blocks)
 
 
@@ -83,8 +98,42 @@ def report_comment(incident: Incident) -> str:
     """What is said with the report's files; finished mrkdwn."""
     return (
         f"{escape(headline(incident))}\n{incident.id}: the report with timeline, figures, script "
-        f"and logs. {called(incident, Role.INCIDENT_COMMANDER)}: hold the post-mortem within 24 "
-        "to 48 hours. It asks what the process made possible, not who did it."
+        f"and logs. {_post_mortem(incident)} It asks what the process made possible, not who did "
+        f"it.{_undrawn(incident)}"
+    )
+
+
+def _post_mortem(incident: Incident) -> str:
+    """When it is, where a slot was found by now; else who has to find one."""
+    if incident.post_mortem is not None:
+        return f"The post-mortem is at {day(incident.post_mortem.start)}: read this before."
+    commander = called(incident, Role.INCIDENT_COMMANDER)
+    return f"{commander}: hold the post-mortem within 24 to 48 hours."
+
+
+def report_missing(incident: Incident) -> Message:
+    """Not one file of the report could be drawn; the incident is closed all the same."""
+    said = f"⚠️ The report of {incident.id} could not be drawn"
+    service = inline(incident.declared.service, 80)
+    text = (
+        f"The incident is closed and {service} is free for a new one. Everything is kept in the "
+        f"bot's record.{_undrawn(incident)}"
+    )
+    return compose(
+        f"{escape(said)}. {text}",
+        [header(said), section(text), section(f"*Next:* {_post_mortem(incident)}")],
+    )
+
+
+def _undrawn(incident: Incident) -> str:
+    """What of the report is missing and how to get it; empty when nothing is."""
+    missing = incident.report.missing if incident.report else ()
+    if not missing:
+        return ""
+    again = code(f"rollback-bot report {incident.id}", 200)
+    return (
+        f"\n⚠️ Could not be drawn: {inline(', '.join(missing), 600)}. The bot's log says why; "
+        f"{again} draws everything again."
     )
 
 

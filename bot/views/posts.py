@@ -8,7 +8,7 @@ from bot.views.announcements import (
     stakeholder_announcement,
     team_assembled,
 )
-from bot.views.outcomes import completion_post, report_comment, resolved_post
+from bot.views.outcomes import completion_post, report_comment, report_missing, resolved_post
 from bot.views.updates import update_post
 from bot.views.watching import came_back, still_fine, worsened
 
@@ -18,6 +18,7 @@ __all__ = [
     "completion_post",
     "escalated",
     "report_comment",
+    "report_missing",
     "resolved_post",
     "stakeholder_announcement",
     "still_fine",

@@ -14,8 +14,8 @@ from bot.views.next_action import next_action
 
 def relapse_post(incident: Incident, frame: Frame, event: Relapsed, *, here: bool) -> Message:
     """The service got worse again; ``here`` is the incident's own channel, with its buttons."""
-    name = plain(incident.declared.service, 40)
-    said = f"🔴 {name} got worse again after its recovery"
+    names = _names(event, incident.declared.service)
+    said = f"🔴 {_listed(names)} got worse again after {_whose(names)} recovery"
     action = next_action(incident, frame)
     blocks = [
         header(said),
@@ -34,10 +34,12 @@ def relapse_post(incident: Incident, frame: Frame, event: Relapsed, *, here: boo
 def relapsed_elsewhere(
     service: str, incident_id: str, other: str, event: Relapsed, *, why: str
 ) -> Message:
-    """A closed incident's service got worse, but another incident of it is open already."""
-    said = f"🔴 {plain(service, 40)} got worse again after the recovery of {incident_id}"
+    """A closed incident's service got worse, but another incident of ``service`` is open."""
+    names = _names(event, service)
+    said = f"🔴 {_listed(names)} got worse again after the recovery of {incident_id}"
     to_do = (
-        f"{other} is open for this service, so {incident_id} stays closed: go on in {other}."
+        f"{other} is open for {inline(service, 40)}, so {incident_id} stays closed: go on in "
+        f"{other}."
         if other
         else f"{incident_id} could not be opened again: {inline(why, 300)} Assess the service."
     )
@@ -47,7 +49,7 @@ def relapsed_elsewhere(
         section(f"*Next:* {to_do}"),
     ]
     if not other:
-        blocks += actions([button(labels.ASSESS, ids.ASSESS, service, style="primary")])
+        blocks += actions([button(labels.ASSESS, ids.ASSESS, names[0], style="primary")])
     return compose(f"{escape(said)}. {to_do}", blocks)
 
 
@@ -57,7 +59,30 @@ def relapse_lines(event: Relapsed) -> tuple[str, ...]:
     told = [f"• {inline(reason, 300)}" for reason in judgement.reasons[:4]]
     if judgement.error_rate is not None and judgement.limit is not None:
         told.append(
-            f"• Error rate since {moment(event.since)}: {figures.rate(judgement.error_rate)}, "
+            f"• Error rate{_of(event)} since {moment(event.since)}: "
+            f"{figures.rate(judgement.error_rate)}, "
             f"limit {figures.rate(judgement.limit)}"
         )
     return tuple(told)
+
+
+def _names(event: Relapsed, own: str) -> tuple[str, ...]:
+    return event.services or (own,)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """``checkout``, or ``checkout and payments``."""
+    shown = [plain(name, 40) for name in names[:4]]
+    if len(names) > len(shown):
+        shown.append(f"{len(names) - len(shown)} more")
+    *others, last = shown
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _whose(names: tuple[str, ...]) -> str:
+    return "its" if len(names) == 1 else "their"
+
+
+def _of(event: Relapsed) -> str:
+    """Whose figures they are, where it could be asked."""
+    return f" of {inline(event.services[0], 40)}" if event.services else ""

@@ -41,19 +41,24 @@ def update_post(
     blocks = [
         header(said),
         *prose("update.mrkdwn.j2", variables, texts),
-        *_words(told),
+        *words_blocks(told),
         *facts(_facts(incident)),
         *listing("Figures", latest(incident, frame)),
         *_judgement(incident),
         section(f"*Next:* {action}"),
         context(f"{incident.id} · {_following(incident, frame)}{_where(incident)}"),
     ]
-    spoken_words = f"\n{inline(told[-1].text, 300)}" if told else ""
-    text = f"{incident.id}, update {number}: {escape(said)}{spoken_words}\nNext: {action}"
+    text = f"{incident.id}, update {number}: {escape(said)}{newest_words(told)}\nNext: {action}"
     return compose(text, blocks)
 
 
-def _words(words: Sequence[WordsAdded]) -> list[Block]:
+def newest_words(words: Sequence[WordsAdded]) -> str:
+    """A line with what was said last, for a message's text; empty without words."""
+    return f"\n{inline(words[-1].text, 300)}" if words else ""
+
+
+def words_blocks(words: Sequence[WordsAdded]) -> list[Block]:
+    """What people say, with their names."""
     # The newest are kept when there are more than fit; all of them are in the report.
     shown = words[-4:]
     blocks: list[Block] = [

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
-from bot.domain.recovery import Judgement, RecoveryVerdict
+from bot.domain.recovery import Bucket, Judgement, RecoveryVerdict
+from bot.domain.report import Report, build_report
+from bot.domain.reporting.document import Document, DocumentName
+from bot.errors import PermanentError, TemporaryError
 from bot.pipeline import conclude, reporting
+from bot.pipeline import report_files as drawing
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
+from bot.ports.store import Attachment
 from bot.terminal.archive import report_files
 from bot.terminal.formats import ReportFormat
+from bot.views.report import render_html
 from sandbox.slack.model import StoredFile
-from tests.pipeline.deeds import approved, history, planned
+from tests.pipeline.deeds import approved, declare, history, planned
 from tests.pipeline.harness import Company, Process
 
 CONCLUSION = e.Conclusion(root_cause="A pool too small.", follow_up=e.FollowUp.HOTFIX)
@@ -121,7 +128,7 @@ async def test_a_report_drawn_before_the_incident_was_opened_again_is_drawn_anew
     draw = reporting.draw_report
     drawn: list[int] = []
 
-    async def opened_meanwhile(context: Context, incident: Incident) -> reporting.Drawn:
+    async def opened_meanwhile(context: Context, incident: Incident) -> drawing.Drawn:
         made = await draw(context, incident)
         drawn.append(incident.seq)
         if len(drawn) == 1:
@@ -144,3 +151,110 @@ async def test_a_report_drawn_before_the_incident_was_opened_again_is_drawn_anew
     page = await process.store.attachment(incident.id, f"{incident.id}-rollback-report.md")
     assert page is not None
     assert "RELAPSE" in page.content.decode()
+
+
+# -- what cannot be drawn ------------------------------------------------------------------------
+
+
+def _raises(*_: object, **__: object) -> str:
+    raise ValueError("drawn from nothing")
+
+
+def _told(process: Process, incident: Incident) -> str:
+    assert incident.channel is not None
+    channel = process.company.slack.workspace.channel(incident.channel.channel_id)
+    return process.company.said(channel)[-1]
+
+
+async def test_a_chart_and_a_document_that_cannot_be_drawn_take_nothing_else_with_them(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unless_incident_report(document: Document, *, chart: str = "") -> str:
+        if document.name is DocumentName.INCIDENT_REPORT:
+            raise RecursionError(document.title)
+        return render_html(document, chart=chart)
+
+    monkeypatch.setattr(drawing, "draw_chart", _raises)
+    monkeypatch.setattr(drawing, "render_html", unless_incident_report)
+    monkeypatch.setattr(drawing, "log_patterns", _raises)
+    monkeypatch.setattr(drawing, "render_canvas", _raises)
+    incident = await planned(process)
+    await approved(process, incident)
+    await process.company.until(incident, lambda i: i.phase is Phase.RECOVERED)
+    incident = await _resolve(process, incident)
+    assert incident.report is not None
+    missing = ("log patterns", "chart", "incident-report.html", "canvas")
+    assert incident.report.missing == missing
+    endings = Counter(name.rpartition(".")[2] for name in _uploaded(process))
+    assert endings == {"md": 3, "html": 2, "json": 1, "sh": 1, "ics": 1}
+    assert _canvases(process) == []
+    markdown = await process.store.attachment(incident.id, f"{incident.id}-rollback-report.md")
+    assert markdown is not None
+    assert b"The chart could not be drawn" in markdown.content
+    assert b".png" not in markdown.content
+    told = _told(process, incident)
+    assert "Could not be drawn: log patterns, chart, incident-report.html, canvas" in told
+    assert f"rollback-bot report {incident.id}" in told
+    assert await process.store.incidents(open_only=True) == ()
+    # What made it impossible is mended: the command draws what was missing.
+    monkeypatch.undo()
+    names = {file.name for file in await report_files(process.context, incident.id)}
+    assert f"{incident.id}-incident-report.html" in names
+    assert f"{incident.id}-error-rate.png" in names
+
+
+async def test_figures_and_logs_that_spoil_the_report_leave_it_to_the_events(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def from_events(*args: Any, **more: Any) -> Report:
+        if more:
+            raise ZeroDivisionError
+        return build_report(*args)
+
+    async def no_counts(*_: object) -> tuple[Bucket, ...]:
+        raise OverflowError
+
+    monkeypatch.setattr(drawing, "build_report", from_events)
+    monkeypatch.setattr(reporting, "counts", no_counts)
+    incident = await _resolve(process, await planned(process))
+    assert incident.report is not None
+    assert incident.report.missing == ("request counts", "request counts and log patterns")
+    assert f"{incident.id}-rollback-report.html" in _uploaded(process)
+
+
+async def test_an_incident_whose_report_cannot_be_drawn_at_all_closes_and_says_so(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "build_report", _raises)
+    incident = await _resolve(process, await planned(process))
+    assert incident.report is not None
+    assert incident.report.files == ()
+    assert not [name for name in _uploaded(process) if "report" in name]
+    told = _told(process, incident)
+    assert f"The report of {incident.id} could not be drawn" in told
+    assert f"rollback-bot report {incident.id}" in told
+    assert (await declare(process, by="carla")).id != incident.id, "the service is free"
+    with pytest.raises(PermanentError, match="could not be drawn") as failed:
+        await report_files(process.context, incident.id)
+    assert "log" in failed.value.remedy
+    monkeypatch.undo()
+    assert len(await report_files(process.context, incident.id)) >= 7
+
+
+async def test_a_store_that_does_not_answer_is_waited_for(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attachment = process.store.attachment
+    refused: list[str] = []
+
+    async def sometimes(incident_id: str, name: str) -> Attachment | None:
+        if not refused:
+            refused.append(name)
+            raise TemporaryError("The database is away.")
+        return await attachment(incident_id, name)
+
+    monkeypatch.setattr(process.store, "attachment", sometimes)
+    incident = await _resolve(process, await planned(process))
+    assert refused
+    assert incident.report is not None
+    assert incident.report.missing == ()

@@ -17,6 +17,8 @@ def _resolved(incident: Incident, event: e.Resolved, at: datetime) -> Changes:
         "resolved_by": event.by,
         "resolved_at": at,
         "actions": {},
+        # The last post tells them; after a relapse they would be told a second time.
+        "words": (),
     }
 
 

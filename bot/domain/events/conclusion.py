@@ -70,6 +70,8 @@ class ReportPublished(Event):
     files: tuple[str, ...]
     canvas: str = ""
     """Name of the file that is to become the channel's canvas; empty for none."""
+    missing: tuple[str, ...] = ()
+    """What could not be drawn, in words for people."""
 
 
 class Commit(Value):

@@ -154,3 +154,6 @@ class Relapsed(Event):
     judgement: Judgement
     since: Instant
     """From when on the errors were counted."""
+    services: tuple[str, ...] = ()
+    """What got worse, the incident's own before others; older bots watched nothing else, and
+    wrote nothing here."""

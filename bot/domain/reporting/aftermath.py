@@ -41,8 +41,9 @@ def _causes(event: e.CausesChecked, plan: Plan | None) -> str:
 
 def _relapsed(event: e.Relapsed, plan: Plan | None) -> str:
     counted = event.judgement
+    worse = ", ".join(event.services) or "the service"
     return (
-        f"RELAPSE: the service got worse again, {counted.errors} of {counted.requests} requests "
+        f"RELAPSE: {worse} got worse again, {counted.errors} of {counted.requests} requests "
         f"failed since {clock_time(event.since)}: {'; '.join(counted.reasons)}"
     )
 

@@ -1,0 +1,174 @@
+"""A report as files, each drawn for itself: one that cannot be drawn takes no other with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+
+from bot.domain import events as e
+from bot.domain.incident import Incident
+from bot.domain.recovery import Bucket
+from bot.domain.report import Report, build_report
+from bot.domain.reporting.document import (
+    Block,
+    Document,
+    DocumentName,
+    Image,
+    Items,
+    Section,
+    paragraph,
+)
+from bot.domain.reporting.logs import LogPatterns
+from bot.ports.store import Attachment
+from bot.views.chart import Chart, draw_chart
+from bot.views.report import render_canvas, render_html, render_json, render_markdown
+from bot.views.report_logs import log_patterns
+
+log = structlog.get_logger()
+
+COUNTS = "request counts"
+_CHART = "chart"
+_LOGS = "log patterns"
+_CANVAS = "canvas"
+_SCRIPT = "rollback.sh"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A report, written down in every format, as far as that was possible."""
+
+    files: tuple[Attachment, ...]
+    canvas: Attachment | None
+    """The report for a Slack canvas; kept beside the files, but not one of them."""
+    missing: tuple[str, ...] = ()
+    """What could not be drawn, in words for people."""
+
+
+@dataclass(kw_only=True)
+class Attempts:
+    """Tries one part after the other and keeps in mind what failed.
+
+    Nobody waits for a traceback: the log has it, people are told the part's name.
+    """
+
+    incident_id: str
+    missing: list[str] = field(default_factory=list)
+
+    def made(self, part: str, make: Callable[[], T]) -> T | None:
+        """What was made; None when it could not be, which is noted."""
+        try:
+            return make()
+        except Exception:
+            self.failed(part)
+            return None
+
+    def failed(self, part: str) -> None:
+        """Note a part that raised; to be called while the exception is handled."""
+        log.exception("part of the report not drawn", incident=self.incident_id, part=part)
+        self.missing.append(part)
+
+
+def draw(
+    incident: Incident,
+    recorded: Sequence[e.Recorded],
+    counted: Sequence[Bucket],
+    logs: Mapping[str, str],
+    attempts: Attempts,
+) -> Drawn:
+    """Draw every part that can be drawn. Takes seconds: call it outside the event loop."""
+    patterns = attempts.made(_LOGS, lambda: log_patterns(logs))
+    built = _built(incident, recorded, counted, patterns, attempts)
+    if built is None:
+        return Drawn(files=(), canvas=None, missing=tuple(attempts.missing))
+    chart = attempts.made(_CHART, lambda: draw_chart(built)) if built.chart_file else None
+    shown = built if chart or built.chart_file is None else _without_chart(built)
+    files = tuple(_files(shown, chart, incident, attempts))
+    page = attempts.made(
+        _CANVAS, lambda: render_canvas(shown.document(DocumentName.ROLLBACK_REPORT))
+    )
+    canvas = None if page is None else _text(shown.file_name("canvas.md"), "text/markdown", page)
+    return Drawn(files=files, canvas=canvas, missing=tuple(attempts.missing))
+
+
+def _built(
+    incident: Incident,
+    recorded: Sequence[e.Recorded],
+    counted: Sequence[Bucket],
+    patterns: LogPatterns | None,
+    attempts: Attempts,
+) -> Report | None:
+    """The report's content; with the events alone where what was counted or logged spoils it."""
+    try:
+        return build_report(incident, recorded, counted=counted, logs=patterns)
+    except Exception:
+        attempts.failed(f"{COUNTS} and {_LOGS}")
+    return attempts.made("report", lambda: build_report(incident, recorded))
+
+
+def _files(
+    built: Report, chart: Chart | None, incident: Incident, attempts: Attempts
+) -> Iterator[Attachment]:
+    """The rollback report first, because people open the first file."""
+    for document in built.documents:
+        yield from _pages(built, document, chart.svg if chart else "", attempts)
+    text = attempts.made("report.json", lambda: render_json(built))
+    if text is not None:
+        yield _text(built.file_name("report.json"), "application/json", text)
+    if chart and built.chart_file:
+        yield Attachment(name=built.chart_file, media_type="image/png", content=chart.png)
+    plan = incident.plan
+    if plan and built.script_file:
+        script = attempts.made(_SCRIPT, plan.script)
+        if script is not None:
+            yield _text(built.script_file, "text/x-shellscript", script)
+
+
+def _pages(built: Report, document: Document, svg: str, attempts: Attempts) -> Iterator[Attachment]:
+    name = document.name.value
+    markdown = attempts.made(f"{name}.md", lambda: render_markdown(document))
+    if markdown is not None:
+        yield _text(built.file_name(f"{name}.md"), "text/markdown", markdown)
+    page = attempts.made(f"{name}.html", lambda: render_html(document, chart=svg))
+    if page is not None:
+        yield _text(built.file_name(f"{name}.html"), "text/html", page)
+
+
+def _without_chart(built: Report) -> Report:
+    """The report as it is without the picture that it points to."""
+    file = built.chart_file or ""
+    documents = tuple(
+        document.model_copy(
+            update={
+                "blocks": _blocks(document.blocks, file),
+                "sections": tuple(_section(section, file) for section in document.sections),
+            }
+        )
+        for document in built.documents
+    )
+    return built.model_copy(update={"documents": documents, "chart_file": None})
+
+
+def _section(section: Section, file: str) -> Section:
+    return section.model_copy(update={"blocks": _blocks(section.blocks, file)})
+
+
+def _blocks(blocks: Sequence[Block], file: str) -> tuple[Block, ...]:
+    return tuple(_block(block, file) for block in blocks)
+
+
+def _block(block: Block, file: str) -> Block:
+    if isinstance(block, Image) and block.file == file:
+        return paragraph("The chart could not be drawn; the figures stand in the tables.")
+    if isinstance(block, Items) and any(item.text == file for item in block.items):
+        kept = tuple(item for item in block.items if item.text != file)
+        return block.model_copy(update={"items": kept}) if kept else paragraph("None.")
+    return block
+
+
+def _text(name: str, media_type: str, text: str) -> Attachment:
+    return Attachment(name=name, media_type=media_type, content=text.encode())
