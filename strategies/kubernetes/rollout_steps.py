@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Milestone, Step, StepSpec
 from bot.domain.rollouts import is_ordered
@@ -36,23 +38,22 @@ def await_rollout_step(
 ) -> Step:
     """All pods are those of the target; an undo waits for all pods of the release before it."""
     deadline = workload["spec"].get("progressDeadlineSeconds", _DEFAULT_DEADLINE_SECONDS)
-    status = kubectl(there.namespace, "rollout", "status", f"{there.kind.lower()}/{there.workload}")
-
-    def spec(params: RolloutParams, command: str = "") -> StepSpec:
-        waits = AwaitRolloutParams.model_validate(
-            {**params.model_dump(), "patience_seconds": deadline + _DEADLINE_MARGIN_SECONDS}
-        )
-        return _spec(AwaitRollout.name, waits, command)
-
     order = ", from the highest ordinal down" if is_ordered(workload) else ""
-    return Step(
+
+    def waiting(params: RolloutParams) -> StepSpec:
+        more = {"patience_seconds": deadline + _DEADLINE_MARGIN_SECONDS}
+        whole = AwaitRolloutParams.model_validate({**params.model_dump(), **more})
+        return StepSpec(kind=AwaitRollout.name, params=whole.model_dump(mode="json"))
+
+    return _both_ways(
+        there,
+        back,
+        waiting,
         title=f"Wait until all pods of {there.workload} are those of {there.release}{order}",
-        action=spec(there),
-        expects={"template": there.template},
-        inverse=spec(back, status) if back else None,
-        command=status,
-        estimate_seconds=seconds,
-        changes=False,
+        command=kubectl(
+            there.namespace, "rollout", "status", f"{there.kind.lower()}/{there.workload}"
+        ),
+        seconds=seconds,
         milestone=Milestone.SWITCHED,
     )
 
@@ -75,22 +76,41 @@ def verify_pods_step(
         else for_each_pod(there.namespace, labels, port, path)
     )
 
-    def spec(params: RolloutParams, command: str = "") -> StepSpec:
-        asked = {"port": port, "path": path, "patience_seconds": patience}
-        checks = VerifyPodsParams.model_validate({**params.model_dump(), **asked})
-        return _spec(VerifyPods.name, checks, command)
+    def checking(params: RolloutParams) -> StepSpec:
+        more = {"port": port, "path": path, "patience_seconds": patience}
+        whole = VerifyPodsParams.model_validate({**params.model_dump(), **more})
+        return StepSpec(kind=VerifyPods.name, params=whole.model_dump(mode="json"))
 
-    return Step(
+    return _both_ways(
+        there,
+        back,
+        checking,
         title=f"Verify that the old pods are gone and every pod is {there.release}",
-        action=spec(there),
-        expects={"template": there.template},
-        inverse=spec(back, command) if back else None,
         command=command,
-        estimate_seconds=seconds,
-        changes=False,
+        seconds=seconds,
         milestone=Milestone.DRAINED,
     )
 
 
-def _spec(kind: str, params: RolloutParams, command: str) -> StepSpec:
-    return StepSpec(kind=kind, params=params.model_dump(mode="json"), command=command)
+def _both_ways(
+    there: RolloutParams,
+    back: RolloutParams | None,
+    spec: Callable[[RolloutParams], StepSpec],
+    *,
+    title: str,
+    command: str,
+    seconds: float,
+    milestone: Milestone,
+) -> Step:
+    """The same wait for either template; the command looks at whichever is live."""
+    inverse = spec(back).model_copy(update={"command": command}) if back else None
+    return Step(
+        title=title,
+        action=spec(there),
+        expects={"template": there.template},
+        inverse=inverse,
+        command=command,
+        estimate_seconds=seconds,
+        changes=False,
+        milestone=milestone,
+    )

@@ -10,7 +10,8 @@ from bot.domain.values import Value
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import Kind, Manifest
 from bot.ports.world import Observed, StepState, World
-from strategies.waiting import Objects, Pending, Selection, wait_until
+from strategies.kubernetes.selections import named, the_one
+from strategies.waiting import Objects, Pending, wait_until
 
 ROLLOUTS = Kind(api_version="argoproj.io/v1alpha1", plural="rollouts")
 ROLLOUT_STATUS = Kind(api_version="argoproj.io/v1alpha1", plural="rollouts/status")
@@ -94,13 +95,10 @@ class AbortRollout:
     async def confirm(self, step: Step, world: World) -> str:
         """Raises PermanentError when the controller does not follow in time."""
         params = AbortRolloutParams.model_validate(step.action.params)
-        selection = Selection(
-            kind=ROLLOUTS, namespace=params.namespace, fields=f"metadata.name={params.rollout}"
-        )
         try:
             return await wait_until(
                 world,
-                [selection],
+                [named(ROLLOUTS, params.namespace, params.rollout)],
                 lambda objects: _check(params, objects),
                 patience_seconds=params.patience_seconds,
             )
@@ -145,9 +143,7 @@ def _moved(params: AbortRolloutParams, rollout: Manifest) -> WorldMovedError:
 
 
 def _check(params: AbortRolloutParams, objects: Objects) -> Pending | str:
-    if not objects[0]:
-        raise WorldMovedError(f"Rollout {params.rollout} was deleted.", "Plan again.")
-    rollout = objects[0][0]
+    rollout = the_one(objects[0], f"Rollout {params.rollout}")
     if _is_back(params, rollout):
         return f"Rollout {params.rollout} is on its stable release."
     if not _is_same(params, rollout):

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 
-from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
 from bot.domain.values import Facts
 from bot.errors import FieldsOwnedError, WorldMovedError
 from bot.ports.cluster import Manifest
-from bot.ports.world import Observed, StepState, World
-from strategies.steps.rollout import RolloutParams, existing, has_template, moved, read, selection
+from bot.ports.world import Observed, World
+from strategies.steps.rollout import (
+    RolloutParams,
+    existing,
+    has_template,
+    moved,
+    observed_by_template,
+    read,
+    selection,
+    unseen,
+)
 from strategies.waiting import Objects, Pending, wait_until
 
 _ATTEMPTS = 5
@@ -39,16 +47,8 @@ class ApplyManifest:
         """By the live template."""
         params = ApplyManifestParams.model_validate(step.action.params)
         deployment = await read(params, world)
-        if has_template(deployment, params.template):
-            summary = f"{params} has the template of {params.release}."
-            return Observed(state=StepState.AFTER, summary=summary)
-        if _is_known(params, deployment):
-            summary = f"{params} has the template that is to be replaced."
-            return Observed(state=StepState.BEFORE, summary=summary)
-        return Observed(
-            state=StepState.OTHER,
-            summary=f"{params} has a template that the plan does not know.",
-            changed_by=last_writer(deployment, "spec", "template"),
+        return observed_by_template(
+            params, deployment, params.old_template, params.applied_template
         )
 
     async def act(self, step: Step, world: World) -> None:
@@ -77,21 +77,12 @@ class ApplyManifest:
         params = ApplyManifestParams.model_validate(step.action.params)
 
         def check(objects: Objects) -> Pending | str:
-            deployment = existing(params, objects[0])
-            generation = deployment["metadata"].get("generation", 0)
-            if (deployment.get("status") or {}).get("observedGeneration", 0) < generation:
-                return Pending(summary=f"the controller has not seen generation {generation}")
-            return f"The manifest of {params.release} is applied to {params.workload}."
+            done = f"The manifest of {params.release} is applied to {params.workload}."
+            return unseen(existing(params, objects[0])) or done
 
         return await wait_until(
             world, [selection(params)], check, patience_seconds=params.patience_seconds
         )
-
-
-def _is_known(params: ApplyManifestParams, deployment: Manifest) -> bool:
-    return has_template(deployment, params.old_template) or has_template(
-        deployment, params.applied_template
-    )
 
 
 async def _applied(params: ApplyManifestParams, deployment: Manifest, world: World) -> Manifest:

@@ -10,6 +10,7 @@ from bot.domain.workloads import is_finished, is_ready, name_of
 from bot.errors import WorldMovedError
 from bot.ports.cluster import Manifest
 from bot.ports.world import Observed, StepState, World
+from strategies.kubernetes.selections import the_one
 from strategies.steps.rollout import RolloutParams, has_template, moved, read, selections
 from strategies.waiting import Objects, Pending, wait_until
 
@@ -77,9 +78,7 @@ def _is_past(params: AwaitNoPodsParams, deployment: Manifest) -> bool:
 
 def _check(params: AwaitNoPodsParams, objects: Objects) -> Pending | str:
     found, revisions, pods = objects
-    if not found:
-        raise WorldMovedError(f"{params} was deleted.", "Plan again.")
-    deployment = found[0]
+    deployment = the_one(found, params)
     if not _is_known(params, deployment):
         raise moved(params, deployment)
     running = [pod for pod in own_pods(pods, revisions, deployment) if not is_finished(pod)]

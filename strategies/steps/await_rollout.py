@@ -29,7 +29,14 @@ from bot.domain.workloads import (
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import Manifest
 from bot.ports.world import Observed, StepState, World
-from strategies.steps.rollout import RolloutParams, existing, has_template, read, selections
+from strategies.steps.rollout import (
+    RolloutParams,
+    existing,
+    has_template,
+    read,
+    selections,
+    without_template,
+)
 from strategies.waiting import Objects, Pending, wait_until
 
 
@@ -49,11 +56,7 @@ class AwaitRollout:
         params = AwaitRolloutParams.model_validate(step.action.params)
         workload = await read(params, world)
         if not has_template(workload, params.template):
-            return Observed(
-                state=StepState.OTHER,
-                summary=f"{params} has not the template of {params.release}.",
-                changed_by=last_writer(workload, "spec", "template"),
-            )
+            return without_template(params, workload)
         if workload["spec"].get("paused"):
             return Observed(
                 state=StepState.OTHER,

@@ -7,14 +7,21 @@ https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/).
 
 from __future__ import annotations
 
-from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
 from bot.domain.rollouts import is_partitioned_off, mark_on, ordinal_of, own_pods
 from bot.domain.workloads import is_ready, is_terminating, name_of, selector_of
 from bot.errors import NotFoundError, PermanentError, WorldMovedError
 from bot.ports.cluster import PODS, Manifest
 from bot.ports.world import Observed, StepState, World
-from strategies.steps.rollout import RolloutParams, existing, has_template, moved, read, selections
+from strategies.steps.rollout import (
+    RolloutParams,
+    existing,
+    has_template,
+    moved,
+    read,
+    selections,
+    without_template,
+)
 from strategies.waiting import Objects, Pending, wait_until
 
 
@@ -36,12 +43,7 @@ class DeleteBrokenPods:
         params = DeleteBrokenPodsParams.model_validate(step.action.params)
         workload = await read(params, world)
         if not has_template(workload, params.template):
-            return Observed(
-                state=StepState.OTHER,
-                summary=f"{params} has not the template of {params.release}: its pods would come "
-                "back as they are.",
-                changed_by=last_writer(workload, "spec", "template"),
-            )
+            return without_template(params, workload, so=": its pods would come back as they are")
         names = [name_of(pod) for pod in await _broken(params, workload, world)]
         if names:
             summary = f"Not ready and holding the rollout up: {', '.join(names)}."

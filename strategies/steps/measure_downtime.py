@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
 from bot.domain.rollouts import mark_on, own_pods, target_marks
 from bot.domain.values import spoken
@@ -13,7 +12,13 @@ from bot.domain.workloads import condition, is_ready, moment
 from bot.errors import ForbiddenError
 from bot.ports.cluster import EVENTS, Manifest
 from bot.ports.world import Observed, StepState, World
-from strategies.steps.rollout import RolloutParams, has_template, read, selections
+from strategies.steps.rollout import (
+    RolloutParams,
+    has_template,
+    read,
+    selections,
+    without_template,
+)
 
 _DOWN = re.compile(r"Scaled down replica set \S+ (from \d+ )?to 0\b")
 """The Deployment controller's event, in the wording before and since Kubernetes 1.27."""
@@ -39,11 +44,7 @@ class MeasureDowntime:
         params = MeasureDowntimeParams.model_validate(step.action.params)
         deployment = await read(params, world)
         if not has_template(deployment, params.template):
-            return Observed(
-                state=StepState.OTHER,
-                summary=f"{params} has not the template of {params.release}.",
-                changed_by=last_writer(deployment, "spec", "template"),
-            )
+            return without_template(params, deployment)
         return Observed(state=StepState.BEFORE, summary="The downtime is to be read.")
 
     async def act(self, step: Step, world: World) -> None:

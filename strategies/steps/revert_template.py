@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
 from bot.domain.values import Facts
-from bot.domain.workloads import name_of
 from bot.errors import WorldMovedError
 from bot.ports.cluster import Manifest
-from bot.ports.world import Observed, StepState, World
+from bot.ports.world import Observed, World
 from strategies.steps.rollout import (
     RolloutParams,
     existing,
     has_template,
     moved,
+    observed_by_template,
     read,
     restored_annotations,
     selection,
+    unseen,
 )
 from strategies.waiting import Objects, Pending, wait_until
 
@@ -67,18 +67,7 @@ class RevertTemplate:
     async def observe(self, step: Step, world: World) -> Observed:
         """By the live template."""
         params = RevertTemplateParams.model_validate(step.action.params)
-        workload = await read(params, world)
-        if has_template(workload, params.template):
-            summary = f"{params} has the template of {params.release}."
-            return Observed(state=StepState.AFTER, summary=summary)
-        if has_template(workload, params.old_template):
-            summary = f"{params} has the template that is to be replaced."
-            return Observed(state=StepState.BEFORE, summary=summary)
-        return Observed(
-            state=StepState.OTHER,
-            summary=f"{params} has a template that the plan does not know.",
-            changed_by=last_writer(workload, "spec", "template"),
-        )
+        return observed_by_template(params, await read(params, world), params.old_template)
 
     async def act(self, step: Step, world: World) -> None:
         """Raises WorldMovedError, naming who, when the template is no longer the old one."""
@@ -103,14 +92,8 @@ class RevertTemplate:
         params = RevertTemplateParams.model_validate(step.action.params)
 
         def check(objects: Objects) -> Pending | str:
-            workload = existing(params, objects[0])
-            generation = workload["metadata"].get("generation", 0)
-            if (workload.get("status") or {}).get("observedGeneration", 0) < generation:
-                return Pending(
-                    summary=f"the controller has not seen generation {generation} of "
-                    f"{name_of(workload)}"
-                )
-            return f"{params.workload} has the template of {params.release} again."
+            done = f"{params.workload} has the template of {params.release} again."
+            return unseen(existing(params, objects[0])) or done
 
         return await wait_until(
             world, [selection(params)], check, patience_seconds=params.patience_seconds

@@ -10,7 +10,8 @@ from bot.domain.values import Value
 from bot.errors import PermanentError, TemporaryError, WorldMovedError
 from bot.ports.cluster import Kind, Manifest
 from bot.ports.world import Observed, StepState, World
-from strategies.waiting import Objects, Pending, Selection, wait_until
+from strategies.kubernetes.selections import named, the_one
+from strategies.waiting import Objects, Pending, wait_until
 
 CANARIES = Kind(api_version="flagger.app/v1beta1", plural="canaries")
 IN_PROGRESS = frozenset({"Progressing", "Waiting", "WaitingPromotion"})
@@ -100,13 +101,10 @@ class RollbackGate:
             if await gate_is_open(params.gate, params.namespace, params.canary, world):
                 raise PermanentError(f"The rollback gate of {params.canary} is still open.")
             return f"The rollback gate of {params.canary} is closed: the next release can start."
-        selection = Selection(
-            kind=CANARIES, namespace=params.namespace, fields=f"metadata.name={params.canary}"
-        )
         try:
             return await wait_until(
                 world,
-                [selection],
+                [named(CANARIES, params.namespace, params.canary)],
                 lambda objects: _check(params, objects),
                 patience_seconds=params.patience_seconds,
             )
@@ -130,9 +128,7 @@ def _moved(params: RollbackGateParams, canary: Manifest) -> WorldMovedError:
 
 
 def _check(params: RollbackGateParams, objects: Objects) -> Pending | str:
-    if not objects[0]:
-        raise WorldMovedError(f"Canary {params.canary} was deleted.", "Plan again.")
-    canary = objects[0][0]
+    canary = the_one(objects[0], f"Canary {params.canary}")
     phase, weight = phase_of(canary), (canary.get("status") or {}).get("canaryWeight", 0)
     if phase == "Failed":
         return f"Flagger has sent all traffic to the primary and marked {params.canary} as failed."

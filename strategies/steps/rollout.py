@@ -11,12 +11,19 @@ from bot.domain.freeze import ANNOTATION
 from bot.domain.ownership import last_writer
 from bot.domain.rollouts import WorkloadKind
 from bot.domain.values import Facts, Value
-from bot.domain.workloads import KEPT_ANNOTATIONS, annotations_of, same_template, selector_of
+from bot.domain.workloads import (
+    KEPT_ANNOTATIONS,
+    annotations_of,
+    name_of,
+    same_template,
+    selector_of,
+)
 from bot.errors import WorldMovedError
 from bot.ports.cluster import DAEMON_SETS, DEPLOYMENTS, PODS, STATEFUL_SETS, Kind, Manifest
-from bot.ports.world import World
+from bot.ports.world import Observed, StepState, World
 from strategies.kubernetes.history import revision_kind
-from strategies.waiting import Selection
+from strategies.kubernetes.selections import named, the_one
+from strategies.waiting import Pending, Selection
 
 WORKLOADS: Mapping[WorkloadKind, Kind] = {
     "Deployment": DEPLOYMENTS,
@@ -76,20 +83,15 @@ def selections(params: RolloutParams, workload: Manifest) -> tuple[Selection, ..
 
 def selection(params: RolloutParams) -> Selection:
     """The workload alone."""
-    return Selection(
-        kind=params.resource,
-        namespace=params.namespace,
-        fields=f"metadata.name={params.workload}",
-    )
+    return named(params.resource, params.namespace, params.workload)
 
 
 def existing(params: RolloutParams, found: tuple[Manifest, ...]) -> Manifest:
     """The workload with the wanted template; raises WorldMovedError otherwise."""
-    if not found:
-        raise WorldMovedError(f"{params} was deleted.", "Plan again.")
-    if not has_template(found[0], params.template):
-        raise moved(params, found[0])
-    return found[0]
+    workload = the_one(found, params)
+    if not has_template(workload, params.template):
+        raise moved(params, workload)
+    return workload
 
 
 def moved(params: RolloutParams, workload: Manifest) -> WorldMovedError:
@@ -103,6 +105,42 @@ def moved(params: RolloutParams, workload: Manifest) -> WorldMovedError:
 def has_template(workload: Manifest, template: Mapping[str, object]) -> bool:
     """Whether the workload has this template now."""
     return same_template(workload["spec"]["template"], template)
+
+
+def without_template(params: RolloutParams, workload: Manifest, *, so: str = "") -> Observed:
+    """Somebody else changed the pod template; ``so`` is what comes of it."""
+    return Observed(
+        state=StepState.OTHER,
+        summary=f"{params} has not the template of {params.release}{so}.",
+        changed_by=last_writer(workload, "spec", "template"),
+    )
+
+
+def observed_by_template(
+    params: RolloutParams, workload: Manifest, *replaced: Mapping[str, object]
+) -> Observed:
+    """AFTER with the wanted template, BEFORE with one of those that are to be replaced."""
+    if has_template(workload, params.template):
+        summary = f"{params} has the template of {params.release}."
+        return Observed(state=StepState.AFTER, summary=summary)
+    if any(has_template(workload, one) for one in replaced):
+        summary = f"{params} has the template that is to be replaced."
+        return Observed(state=StepState.BEFORE, summary=summary)
+    return Observed(
+        state=StepState.OTHER,
+        summary=f"{params} has a template that the plan does not know.",
+        changed_by=last_writer(workload, "spec", "template"),
+    )
+
+
+def unseen(workload: Manifest) -> Pending | None:
+    """Until the controller has seen the last change of the specification."""
+    generation = workload["metadata"].get("generation", 0)
+    if (workload.get("status") or {}).get("observedGeneration", 0) >= generation:
+        return None
+    return Pending(
+        summary=f"the controller has not seen generation {generation} of {name_of(workload)}"
+    )
 
 
 def restored_annotations(workload: Manifest, of_revision: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,16 @@ from bot.domain.workloads import doomed_reason, is_finished, name_of, ready_name
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import Manifest
 from bot.ports.world import Observed, StepState, World
-from strategies.steps.rollout import RolloutParams, has_template, moved, read, selections
+from strategies.kubernetes.selections import the_one
+from strategies.steps.rollout import (
+    RolloutParams,
+    has_template,
+    moved,
+    read,
+    selections,
+    unseen,
+    without_template,
+)
 from strategies.waiting import Objects, Pending, wait_until
 
 
@@ -89,11 +98,7 @@ def _observed(params: ScaleParams, deployment: Manifest) -> Observed:
     if params.past is not None and has_template(deployment, params.past):
         return Observed(state=StepState.AFTER, summary=f"{summary} It is past this.", facts=facts)
     if not has_template(deployment, params.template):
-        return Observed(
-            state=StepState.OTHER,
-            summary=f"{params} has not the template of {params.release}.",
-            changed_by=last_writer(deployment, "spec", "template"),
-        )
+        return without_template(params, deployment)
     if _is_reached(params, replicas):
         return Observed(state=StepState.AFTER, summary=summary, facts=facts)
     if params.exact and replicas != params.recorded:
@@ -126,16 +131,13 @@ def _conflict(params: ScaleParams, deployment: Manifest) -> WorldMovedError:
 
 def _check(params: ScaleParams, objects: Objects) -> Pending | str:
     found, revisions, pods = objects
-    if not found:
-        raise WorldMovedError(f"{params} was deleted.", "Plan again.")
-    deployment = found[0]
+    deployment = the_one(found, params)
     if params.past is not None and has_template(deployment, params.past):
         return f"{params} is past this."
     if _observed(params, deployment).state is not StepState.AFTER:
         raise _conflict(params, deployment)
-    generation = deployment["metadata"].get("generation", 0)
-    if (deployment.get("status") or {}).get("observedGeneration", 0) < generation:
-        return Pending(summary=f"the controller has not seen generation {generation}")
+    if waiting := unseen(deployment):
+        return waiting
     mine = [pod for pod in own_pods(pods, revisions, deployment) if not is_finished(pod)]
     if params.ready and (waiting := _unready(params, mine)):
         return waiting

@@ -15,6 +15,7 @@ from bot.domain.workloads import (
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import DEPLOYMENTS, PODS, Manifest
 from bot.ports.world import Observed, StepState, World
+from strategies.kubernetes.selections import named
 from strategies.waiting import Objects, Pending, Selection, wait_until
 
 
@@ -76,11 +77,7 @@ class ScaleWriters:
         """Raises PermanentError for pods that cannot start, or do not stop in time."""
         params = ScaleWritersParams.model_validate(step.action.params)
         selections = (
-            Selection(
-                kind=DEPLOYMENTS,
-                namespace=params.namespace,
-                fields=f"metadata.name={params.deployment}",
-            ),
+            named(DEPLOYMENTS, params.namespace, params.deployment),
             Selection(kind=PODS, namespace=params.namespace, labels=params.selector),
         )
         return await wait_until(

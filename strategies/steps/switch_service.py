@@ -11,6 +11,7 @@ from bot.ports.cluster import ENDPOINT_SLICES, PODS, SERVICES, Manifest
 from bot.ports.world import Observed, StepState, World
 from strategies.kubernetes.editing import edit
 from strategies.kubernetes.probing import await_release
+from strategies.kubernetes.selections import named, the_one
 from strategies.waiting import Objects, Pending, Selection, wait_until
 
 
@@ -105,9 +106,7 @@ def _moved(params: SwitchServiceParams, service: Manifest) -> WorldMovedError:
 
 def _selections(params: SwitchServiceParams) -> tuple[Selection, ...]:
     return (
-        Selection(
-            kind=SERVICES, namespace=params.namespace, fields=f"metadata.name={params.service}"
-        ),
+        named(SERVICES, params.namespace, params.service),
         Selection(
             kind=ENDPOINT_SLICES,
             namespace=params.namespace,
@@ -119,14 +118,12 @@ def _selections(params: SwitchServiceParams) -> tuple[Selection, ...]:
 
 def _check(params: SwitchServiceParams, objects: Objects) -> Pending | str:
     services, slices, pods = objects
-    for service in services:
-        if _selector(service) != params.new:
-            raise _moved(params, service)
-    if not services:
-        raise WorldMovedError(f"Service {params.service} was deleted.", "Plan again.")
+    service = the_one(services, f"Service {params.service}")
+    if _selector(service) != params.new:
+        raise _moved(params, service)
     ready = ready_names(pods)
     allowed = ready
-    if services[0]["spec"].get("publishNotReadyAddresses"):
+    if service["spec"].get("publishNotReadyAddresses"):
         # Its endpoints are called ready whether the pods are or not.
         allowed = frozenset(name_of(pod) for pod in pods if not is_terminating(pod))
     behind = _behind(slices)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
 from bot.domain.rollouts import (
     is_partitioned_off,
@@ -27,6 +26,7 @@ from strategies.steps.rollout import (
     moved,
     read,
     selections,
+    without_template,
 )
 from strategies.waiting import Objects, Pending, wait_until
 
@@ -51,11 +51,7 @@ class VerifyPods:
         params = VerifyPodsParams.model_validate(step.action.params)
         workload = await read(params, world)
         if not has_template(workload, params.template):
-            return Observed(
-                state=StepState.OTHER,
-                summary=f"{params} has not the template of {params.release}.",
-                changed_by=last_writer(workload, "spec", "template"),
-            )
+            return without_template(params, workload)
         return Observed(
             state=StepState.BEFORE, summary=f"The pods of {params.workload} are to be asked."
         )
