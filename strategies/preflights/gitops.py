@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.domain.ownership import GitOpsOwner, gitops_owner
 from bot.domain.plan import Preflight
+from bot.domain.values import Value
 from bot.errors import ForbiddenError, NotFoundError
 from bot.ports.cluster import Cluster, Kind, Manifest
 from strategies.preflights.verdicts import blocked, passed, warned
@@ -24,7 +25,27 @@ KINDS: dict[str, Kind] = {
 _GO_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
-async def check_gitops(cluster: Cluster, manifest: Manifest, what: str) -> Preflight:
+class Harm(Value):
+    """What automation does to the plan, as two verbs with what they are about."""
+
+    may: str
+    does: str
+    afterwards: str
+    """What comes before the automation is switched on again."""
+
+
+UNDONE = Harm(may="undo the rollback", does="undoes the rollback", afterwards="revert git before")
+STARTED = Harm(
+    may="start it again while it has to stand still",
+    does="starts it again while it has to stand still",
+    afterwards="wait for the end of the rollback before",
+)
+"""For what is stopped for a time only: git need not be changed for it."""
+
+
+async def check_gitops(
+    cluster: Cluster, manifest: Manifest, what: str, *, harm: Harm = UNDONE
+) -> Preflight:
     """Blocks where the change would be reverted within seconds, warns where it may be later."""
     owner = gitops_owner(manifest)
     if owner is None:
@@ -35,41 +56,41 @@ async def check_gitops(cluster: Cluster, manifest: Manifest, what: str) -> Prefl
     except (ForbiddenError, NotFoundError) as error:
         return warned(
             NAME,
-            f"{owner} tracks {what} and may undo the rollback; whether it syncs by itself could "
-            f"not be read ({error.what}) {_advice(owner)}",
+            f"{owner} tracks {what} and may {harm.may}; whether it syncs by itself could "
+            f"not be read ({error.what}) {_advice(owner, harm)}",
         )
     if owner.tool == "Argo CD":
-        return _argo(owner, live.get("spec") or {}, what)
-    return _flux(owner, live.get("spec") or {}, what)
+        return _argo(owner, live.get("spec") or {}, what, harm)
+    return _flux(owner, live.get("spec") or {}, what, harm)
 
 
-def _argo(owner: GitOpsOwner, spec: Mapping[str, Any], what: str) -> Preflight:
+def _argo(owner: GitOpsOwner, spec: Mapping[str, Any], what: str, harm: Harm) -> Preflight:
     automated = (spec.get("syncPolicy") or {}).get("automated")
     if automated is None or automated.get("enabled") is False:
         return warned(
             NAME,
-            f"{owner} tracks {what} and syncs by hand only: the next sync undoes the rollback "
-            "until git is reverted too.",
+            f"{owner} tracks {what} and syncs by hand only: the next sync {harm.does}. Let nobody "
+            f"sync, and {harm.afterwards} the next one.",
         )
     if automated.get("selfHeal"):
         return blocked(
             NAME,
-            f"{owner} heals {what} by itself and would undo the rollback within seconds. "
-            f"{_advice(owner)}",
+            f"{owner} heals {what} by itself and within seconds would {harm.may}. "
+            f"{_advice(owner, harm)}",
         )
     return warned(
         NAME,
-        f"{owner} syncs {what} with every commit, which undoes the rollback. {_advice(owner)}",
+        f"{owner} syncs {what} with every commit, which {harm.does}. {_advice(owner, harm)}",
     )
 
 
-def _flux(owner: GitOpsOwner, spec: Mapping[str, Any], what: str) -> Preflight:
+def _flux(owner: GitOpsOwner, spec: Mapping[str, Any], what: str, harm: Harm) -> Preflight:
     if spec.get("suspend"):
         return passed(NAME, f"{owner} tracks {what} and is suspended.")
     interval = str(spec.get("interval") or "")
     sentence = (
-        f"{owner} reconciles {what} every {interval or 'interval'} and then undoes the rollback. "
-        f"{_advice(owner)}"
+        f"{owner} reconciles {what} every {interval or 'interval'} and then {harm.does}. "
+        f"{_advice(owner, harm)}"
     )
     seconds = go_seconds(interval)
     if owner.kind == "Kustomization" and seconds is not None and seconds <= _SOON_SECONDS:
@@ -77,15 +98,15 @@ def _flux(owner: GitOpsOwner, spec: Mapping[str, Any], what: str) -> Preflight:
     return warned(NAME, sentence)
 
 
-def _advice(owner: GitOpsOwner) -> str:
+def _advice(owner: GitOpsOwner, harm: Harm) -> str:
     if owner.tool == "Argo CD":
         return (
-            f"Switch it off first: argocd app set {owner.name} --sync-policy none; "
-            "revert git before switching it on again."
+            f"Switch it off first and plan again: argocd app set {owner.name} --sync-policy none; "
+            f"{harm.afterwards} switching it on again."
         )
     return (
-        f"Suspend it first: flux suspend {owner.kind.lower()} {owner.name} -n {owner.namespace}; "
-        "revert git before resuming it."
+        f"Suspend it first and plan again: flux suspend {owner.kind.lower()} {owner.name} "
+        f"-n {owner.namespace}; {harm.afterwards} resuming it."
     )
 
 

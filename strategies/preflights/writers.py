@@ -14,7 +14,8 @@ from bot.ports.world import World
 from strategies.kubernetes.scaler_steps import pausing
 from strategies.kubernetes.scalers import SCALED_OBJECTS, Scalers, check_scalers, find_scalers
 from strategies.preflights.dry_run import check_writes, scaling
-from strategies.preflights.gitops import check_gitops
+from strategies.preflights.gitops import NAME as GITOPS
+from strategies.preflights.gitops import STARTED, check_gitops
 from strategies.preflights.rights import check_rights, to_change, to_follow
 from strategies.preflights.verdicts import or_unknown, passed, warned
 
@@ -101,6 +102,8 @@ async def _check(world: World, writer: RecordedWriter) -> list[Preflight]:
         ),
         check_scalers(writer.scalers, name, restored=writer.restored),
         await check_rights(cluster, namespace, (*_RIGHTS, *keda)),
-        await or_unknown("GitOps", check_gitops(cluster, deployment, f"Deployment {name}")),
+        await or_unknown(
+            GITOPS, check_gitops(cluster, deployment, f"Deployment {name}", harm=STARTED)
+        ),
         await check_writes(cluster, writes),
     ]

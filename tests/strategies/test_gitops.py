@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from bot.config.targets.database import Writer
 from bot.domain.plan import Plan, PreflightVerdict, Step
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.world import StepState
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.resources import DEPLOYMENTS, SERVICES
 from sandbox.cluster.types import Manifest
+from strategies.preflights.writers import check_writers, record_writers
 from strategies.registry import step_kind
 from tests.strategies import gitops_tools as gitops
 from tests.strategies.conftest import connected
@@ -191,6 +193,22 @@ async def test_without_the_right_the_plan_is_blocked_and_says_what_to_do(
     assert "argocd app set shop --sync-policy none" in found.sentence
     assert "rollback-bot-gitops-suspend" in found.sentence
     assert plan.steps[0].action.kind == "revert-template"
+
+
+async def test_a_writer_of_a_database_that_would_be_started_again_blocks_and_says_what_to_do(
+    healed: tuple[Shop, list[str]],
+) -> None:
+    world = healed[0].world
+    [writer] = await record_writers(world, [Writer(namespace=NAMESPACE, deployment="payments")])
+    checked = await check_writers(world, [writer], connected=())
+    [found] = [one for one in checked if one.name == "GitOps"]
+    assert found.verdict is PreflightVerdict.BLOCK
+    assert found.sentence == (
+        "Argo CD Application shop heals Deployment payments by itself and within seconds would "
+        "start it again while it has to stand still. Switch it off first and plan again: argocd "
+        "app set shop --sync-policy none; wait for the end of the rollback before switching it on "
+        "again."
+    )
 
 
 async def test_flux_is_suspended_before_a_service_is_switched_and_resumed_by_undo(
