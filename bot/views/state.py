@@ -62,7 +62,7 @@ def _executing(incident: Incident, way: str) -> str:
     if incident.phase is Phase.APPROVED:
         return f"🔵 Approved, about to start: {way}"
     if done >= total:
-        return f"🟣 All {total} steps are done: {way}"
+        return f"🟣 All steps are done: {way}"
     return f"🟣 Rolling back, step {done + 1} of {total}: {way}"
 
 
