@@ -1,8 +1,12 @@
-"""The tripwire: after a proven recovery, say so when the withdrawn release comes back."""
+"""The tripwire: after a proven recovery, say so when the withdrawn release comes back.
+
+Every wire has an identity of its own, so that a look which takes its time takes down what it
+looked at, and never what a newer recovery has laid meanwhile. Of a service only the newest counts.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -34,6 +38,15 @@ class Tripwire(Value):
     channels: tuple[str, ...]
     """Where it is said when the release comes back."""
     until: Instant
+    laid_at: Instant | None = None
+    """When its recovery was proven; None for one that an older bot has laid."""
+
+    @property
+    def id(self) -> str:
+        """Of its document; older bots had one a service."""
+        if self.laid_at is None:
+            return self.service
+        return f"{self.service}/{self.incident_id}/{self.laid_at.timestamp():.6f}"
 
 
 def wires_of(
@@ -46,6 +59,7 @@ def wires_of(
     if incident.plan is None:
         return ()
     own = (incident.channel.channel_id,) if incident.channel else ()
+    now = context.clock.now()
     wires = [
         Tripwire(
             service=part.service,
@@ -53,21 +67,22 @@ def wires_of(
             strategy=part.strategy,
             incident_id=incident.id,
             channels=tuple(dict.fromkeys((*own, *channels))),
-            until=context.clock.now() + context.catalog.tripwire_for,
+            until=now + context.catalog.tripwire_for,
+            laid_at=now,
         )
         for part in incident.plan.moved
     ]
     return tuple(
-        Document(
-            kind=KIND, id=wire.service, body=wire.model_dump(mode="json"), expires_at=wire.until
-        )
+        Document(kind=KIND, id=wire.id, body=wire.model_dump(mode="json"), expires_at=wire.until)
         for wire in wires
     )
 
 
 async def take_down(context: Context, service: str) -> None:
     """Stop watching: people have decided to bring the release back."""
-    await context.store.delete(KIND, service)
+    for document in await context.store.documents(KIND):
+        if document.body.get("service") == service:
+            await context.store.delete(KIND, document.id)
 
 
 async def look(context: Context) -> None:
@@ -78,8 +93,8 @@ async def look(context: Context) -> None:
 async def _look_at(context: Context, wire: Tripwire) -> None:
     now = context.clock.now()
     entry = context.catalog.services.get(wire.service)
-    if entry is None or now >= wire.until:
-        await context.store.delete(KIND, wire.service)
+    if entry is None or now >= wire.until or await _is_replaced(context, wire):
+        await context.store.delete(KIND, wire.id)
         return
     observing = context.strategy(wire.strategy).observe(entry, context.world)
     observed = await within(PATIENCE, observing, "The live system")
@@ -101,4 +116,13 @@ async def _look_at(context: Context, wire: Tripwire) -> None:
         for channel in wire.channels
     ]
     await context.store.enqueue(deliveries, now=now)
-    await context.store.delete(KIND, wire.service)
+    await context.store.delete(KIND, wire.id)
+
+
+async def _is_replaced(context: Context, wire: Tripwire) -> bool:
+    """Whether a newer recovery of the service has laid another wire."""
+    bodies = [document.body for document in await context.store.documents(KIND)]
+    # Read without its model: what another version has written must not hold up this wire.
+    laid = [body.get("laid_at") for body in bodies if body.get("service") == wire.service]
+    moments = [datetime.fromisoformat(moment) for moment in laid if isinstance(moment, str)]
+    return any(wire.laid_at is None or moment > wire.laid_at for moment in moments)

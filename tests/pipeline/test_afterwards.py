@@ -6,12 +6,13 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from pydantic import JsonValue
 
 from bot.domain.incident import Incident, Phase
 from bot.errors import RefusedError, TemporaryError
-from bot.pipeline import approve, releases, tripwire, undo
+from bot.pipeline import approve, conclude, releases, tripwire, undo
 from bot.views import buttons, ids
-from tests.pipeline.deeds import approved, planned
+from tests.pipeline.deeds import CONCLUSION, approved, planned
 from tests.pipeline.harness import Company, Process, catalog_of
 from tests.pipeline.shop import BAD, GOOD, HANG
 
@@ -28,6 +29,10 @@ async def _recovered(process: Process) -> Incident:
     incident = await planned(process)
     await approved(process, incident)
     return await process.company.until(incident, lambda i: i.phase is Phase.RECOVERED)
+
+
+def _body(wire: tripwire.Tripwire) -> dict[str, JsonValue]:
+    return wire.model_dump(mode="json")
 
 
 def _alarms(process: Process, incident: Incident) -> list[str]:
@@ -54,11 +59,9 @@ async def test_of_several_services_and_several_rollbacks_each_return_is_said(
     process: Process,
 ) -> None:
     incident = await _recovered(process)
-    [wire] = await process.store.documents(tripwire.KIND)
-    payments = wire.model_copy(
-        update={"id": "payments", "body": {**wire.body, "service": "payments"}}
-    )
-    await process.store.put(payments)
+    [laid] = await process.store.documents(tripwire.KIND)
+    wire = tripwire.Tripwire.model_validate({**laid.body, "service": "payments"})
+    await process.store.put(laid.model_copy(update={"id": wire.id, "body": _body(wire)}))
     process.company.shop.switches["switch"] = BAD
     await tripwire.look(process.context)
     await process.company.clock.advance(60)
@@ -69,6 +72,40 @@ async def test_of_several_services_and_several_rollbacks_each_return_is_said(
     await tripwire.look(process.context)
     await process.company.clock.advance(60)
     assert len(_alarms(process, incident)) == 3
+    assert await process.store.documents(tripwire.KIND) == ()
+
+
+async def test_a_look_takes_down_no_wire_that_was_laid_while_it_looked(process: Process) -> None:
+    incident = await _recovered(process)
+    process.company.shop.switches["switch"] = BAD
+    process.company.shop.script["observe"].append(HANG)
+    looking = asyncio.create_task(tripwire.look(process.context))
+    await process.company.clock.advance(60)
+    state = process.company.incidents[incident.id]
+    [newer] = tripwire.wires_of(process.context, state, ())
+    await process.store.put(newer)
+    process.company.shop.release("observe")
+    await looking
+    assert await process.store.documents(tripwire.KIND) == (newer,)
+    await tripwire.look(process.context)
+    await process.company.clock.advance(60)
+    assert len(_alarms(process, incident)) == 2
+
+
+async def test_a_newer_wire_takes_the_place_of_an_older_one_of_the_service(
+    process: Process,
+) -> None:
+    incident = await _recovered(process)
+    [laid] = await process.store.documents(tripwire.KIND)
+    wire = tripwire.Tripwire.model_validate({**laid.body, "release": GOOD, "laid_at": None})
+    assert wire.id == "checkout", "as an older bot has laid it"
+    await process.store.put(laid.model_copy(update={"id": wire.id, "body": _body(wire)}))
+    await tripwire.look(process.context)
+    await process.company.clock.advance(60)
+    assert _alarms(process, incident) == []
+    assert await process.store.documents(tripwire.KIND) == (laid,)
+    await tripwire.take_down(process.context, "checkout")
+    assert await process.store.documents(tripwire.KIND) == ()
 
 
 async def test_a_cluster_that_hangs_keeps_the_wire_up_and_holds_up_no_other(
@@ -220,3 +257,26 @@ async def test_an_undo_of_what_somebody_changed_since_is_blocked(process: Proces
     assert incident.plan is not None
     assert not incident.plan.is_safe
     assert "kubectl-edit" in incident.plan.blocks[0].sentence
+
+
+async def test_words_added_just_before_the_end_are_told_by_the_last_post_and_only_there(
+    process: Process,
+) -> None:
+    incident = await _recovered(process)
+    ana = process.company.actor("ana")
+    await conclude.add_words(
+        process.context,
+        incident.id,
+        text="Refunds <are> paid by noon.",
+        actor=ana,
+        request_id="view/1",
+    )
+    await conclude.resolve(
+        process.context, incident.id, conclusion=CONCLUSION, actor=ana, request_id="view/2"
+    )
+    state = await process.company.until(incident, lambda i: i.report)
+    rows = await process.store.deliveries(incident.id)
+    [told] = [row.delivery.payload for row in rows if row.delivery.id.endswith("/resolved")]
+    assert "Refunds &lt;are&gt; paid by noon." in str(told["blocks"])
+    assert "Refunds &lt;are&gt; paid by noon." in str(told["text"])
+    assert state.words == (), "or a relapse would have them told again"
