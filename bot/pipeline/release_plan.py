@@ -16,6 +16,8 @@ from bot.ports.forge import ReleaseNotes
 from bot.ports.store import Lease
 from bot.views.report import release_plan_summary
 
+_MENTION = re.compile(r"(?<![A-Za-z0-9_])@(?=[A-Za-z0-9])")
+
 
 def plan_of(context: Context, incident: Incident) -> ReleasePlanSettings | None:
     """Where the service's release plan is kept."""
@@ -72,12 +74,21 @@ async def _into_release(context: Context, incident: Incident, summary: str) -> s
             f"{incident.declared.service} has no repository.", "Name it in rollback.yml."
         )
     notes = await context.forge.release(place, place.tag_of(incident.bad_release))
-    changed = with_summary(notes.body, incident.id, summary)
+    changed = with_summary(notes.body, incident.id, _naming_nobody(summary))
     if changed != notes.body:
         await context.forge.write_release(
             place, ReleaseNotes(id=notes.id, url=notes.url, body=changed)
         )
     return notes.url
+
+
+def _naming_nobody(summary: str) -> str:
+    """The summary with a break in every name that GitHub would notify.
+
+    What people and machines wrote may hold ``@names`` that belong to strangers there. An @ inside
+    a word, as in an image's digest or a mail address, mentions nobody.
+    """
+    return _MENTION.sub("@\u200b", summary)
 
 
 def with_summary(text: str, incident_id: str, summary: str) -> str:

@@ -106,7 +106,7 @@ def report_comment(incident: Incident) -> str:
 def _post_mortem(incident: Incident) -> str:
     """When it is, where a slot was found by now; else who has to find one."""
     if incident.post_mortem is not None:
-        return f"The post-mortem is at {day(incident.post_mortem.start)}: read this before."
+        return f"Come to the post-mortem at {day(incident.post_mortem.start)}."
     commander = called(incident, Role.INCIDENT_COMMANDER)
     return f"{commander}: hold the post-mortem within 24 to 48 hours."
 

@@ -91,6 +91,21 @@ async def test_a_resolved_incident_has_all_its_papers_before_its_report(
     assert incident.notes == ()
 
 
+async def test_release_notes_notify_nobody_whose_name_was_typed(
+    company: Company, github: GitHubServer, shop: Repository
+) -> None:
+    shop.releases[0].body = "Thanks to @dana."
+    process = await company.process(catalog=catalog_with(github))
+    typed = "@everyone looks at (@acme/payments) registry.example/shop@sha256:12 of ana@example.com"
+    await resolve(process, await abandoned(process), e.CorrectiveAction(text=typed))
+    notes, _, summary = (shop.releases[0].body or "").partition("<!-- rollback-bot")
+    assert notes.startswith("Thanks to @dana."), "what others wrote stays as it is"
+    assert "registry.example/shop@sha256:12 of ana@example.com" in summary
+    assert "@everyone" not in summary
+    assert "@acme" not in summary
+    assert "@\u200beveryone looks at (@\u200bacme/payments)" in summary
+
+
 async def test_everybody_involved_is_invited_in_the_channel_and_by_mail(
     company: Company, github: GitHubServer
 ) -> None:

@@ -221,6 +221,14 @@ def test_the_report_comes_with_a_blameless_invitation() -> None:
     assert "not who did it" in comment
 
 
+def test_the_report_names_the_post_mortem_once_there_is_a_slot() -> None:
+    meeting = e.PostMortemScheduled(start=T0, minutes=60, zone="Europe/Berlin", people=())
+    resolved = incident_in(Phase.RESOLVED).model_copy(update={"post_mortem": meeting})
+    comment = posts.report_comment(resolved)
+    assert "Come to the post-mortem at <!date^1773498000^" in comment
+    assert "within 24 to 48 hours" not in comment
+
+
 def test_a_watch_that_saw_it_worsen_offers_the_assessment() -> None:
     message = posts.worsened("checkout", verdict(), figures(), since=T0)
     said = shown(message)
