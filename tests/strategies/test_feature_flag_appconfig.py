@@ -20,7 +20,7 @@ from moto.server import ThreadedMotoServer
 
 from bot.adapters.aws import BotoAws
 from bot.errors import NotFoundError
-from strategies.flags.appconfig import enabled_in
+from strategies.flags.appconfig_deployments import enabled_in
 from tests.strategies.flag_services.appconfig import AppConfigServer
 from tests.strategies.flag_services.fixtures import opened
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -574,6 +576,36 @@ async def test_an_appconfig_deployment_that_was_rolled_back_already_cannot_be_re
     check = found(await shop.plan(), "Time to revert")
     assert check.verdict is BLOCK
     assert "Deployment 3 was rolled back already" in check.sentence
+
+
+async def test_appconfig_rights_that_iam_denies_block_and_those_it_does_not_tell_warn(
+    appconfig: tuple[AppConfigServer, FlagShop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags, shop = appconfig
+    assert found(await shop.plan(), "Rights").verdict is PASS
+    flags.may = {"appconfig:StopDeployment": "implicitDeny"}
+    check = found(await shop.plan(), "Rights")
+    assert check.verdict is BLOCK
+    assert "may not appconfig:StopDeployment. Grant it" in check.sentence
+    flags.may = None
+    assert found(await shop.plan(), "Rights").verdict is WARN
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    check = found(await shop.with_target(region=None).plan(), "Rights")
+    assert check.verdict is WARN
+    assert "names no region" in check.sentence
+
+
+async def test_appconfig_rights_are_asked_as_the_policy_in_deploy_grants_them(
+    appconfig: tuple[AppConfigServer, FlagShop],
+) -> None:
+    flags, shop = appconfig
+    await shop.plan()
+    policy = json.loads((ROOT / "deploy/iam/appconfig.json").read_text(encoding="utf-8"))
+    [statement] = [one for one in policy["Statement"] if one["Sid"] == "StopOrRevertAndUndo"]
+    assert {action for action, _ in flags.simulated} == set(statement["Action"])
+    for action, arn in flags.simulated:
+        granted = any(fnmatchcase(arn, pattern) for pattern in statement["Resource"])
+        assert granted, f"{action} on {arn}"
 
 
 async def test_an_appconfig_undo_stops_at_another_deployment(

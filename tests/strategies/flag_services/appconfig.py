@@ -16,6 +16,7 @@ _ENVIRONMENT = "/applications/abc1234/environments/env1234"
 
 class AppConfigServer(FlagServer):
     provider = "appconfig"
+    content_types = frozenset({"application/json", "application/x-www-form-urlencoded"})
     # Always the same in this process, so that tests can share a boto3 client: making one takes
     # longer than a test.
     port = unused_port()
@@ -27,6 +28,11 @@ class AppConfigServer(FlagServer):
         self.deploy("1", state="COMPLETE", ago=timedelta(days=9))
         self.deploy("2", state="COMPLETE", ago=timedelta(hours=2))
         self.rolling_back_reads = 0
+        self.may: dict[str, str] | None = {}
+        """Action → IAM's decision where it is not “allowed”; None: the bot may not ask."""
+        self.simulated: list[tuple[str, str]] = []
+        """What IAM was asked about: action and ARN."""
+        self.app.router.add_post("/", self._identity_and_rights)
         add = self.app.router.add_get
         add(f"{_ENVIRONMENT}/deployments", self._list)
         self.app.router.add_post(f"{_ENVIRONMENT}/deployments", self._start)
@@ -38,6 +44,9 @@ class AppConfigServer(FlagServer):
 
     def accepts(self, request: web.Request, name: str, prefix: str) -> bool:
         return request.headers.get(name, "").startswith("AWS4-HMAC-SHA256 Credential=AKIATEST/")
+
+    def reads(self, request: web.Request) -> bool:
+        return super().reads(request) or request.path == "/"
 
     def deploy(self, version: str, *, state: str, ago: timedelta) -> None:
         started = datetime.now(UTC) - ago
@@ -149,3 +158,31 @@ class AppConfigServer(FlagServer):
             content_type="application/json",
             headers={"Version-Number": number},
         )
+
+    async def _identity_and_rights(self, request: web.Request) -> web.Response:
+        """STS and IAM, whose requests are forms and whose answers are XML."""
+        form = await request.post()
+        if form["Action"] == "GetCallerIdentity":
+            identity = (
+                "<Arn>arn:aws:iam::123456789012:user/rollback-bot</Arn><UserId>AIDA</UserId>"
+                "<Account>123456789012</Account>"
+            )
+            return _xml("GetCallerIdentity", identity)
+        if self.may is None:
+            denied = "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>"
+            return web.Response(text=denied, status=403, content_type="text/xml")
+        action = str(form["ActionNames.member.1"])
+        resource = str(form["ResourceArns.member.1"])
+        decision = self.may.get(action, "allowed")
+        member = (
+            f"<member><EvalActionName>{action}</EvalActionName>"
+            f"<EvalResourceName>{resource}</EvalResourceName>"
+            f"<EvalDecision>{decision}</EvalDecision></member>"
+        )
+        self.simulated.append((action, resource))
+        return _xml("SimulatePrincipalPolicy", f"<EvaluationResults>{member}</EvaluationResults>")
+
+
+def _xml(name: str, result: str) -> web.Response:
+    text = f"<{name}Response><{name}Result>{result}</{name}Result></{name}Response>"
+    return web.Response(text=text, content_type="text/xml")

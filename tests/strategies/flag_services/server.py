@@ -35,6 +35,7 @@ class FlagServer:
     authorization = ("Authorization", "")
     """Header, and what stands before the token."""
 
+    content_types = frozenset({"application/json"})
     port: int | None = None
     """None: a free one."""
 
@@ -92,14 +93,14 @@ class FlagServer:
         unknown = request.match_info.http_exception
         if unknown is not None and fault is None:  # 404, or 405 for another method
             return self.refusal(unknown.status, f"No route {request.method} {request.path}")
-        if request.can_read_body and request.content_type != "application/json":
+        if request.can_read_body and request.content_type not in self.content_types:
             return self.refusal(415, "Unsupported media type")
         if fault is not None and fault.text:
             return web.Response(text=fault.text, status=fault.status, content_type="text/html")
         if fault is not None and fault.status:
             return web.json_response(fault.body, status=fault.status, headers=fault.headers)
         answer = await handler(request)
-        if request.method != "GET" and answer.status < 300:
+        if not self.reads(request) and answer.status < 300:
             self.changes.append(f"{request.method} {request.path}")
         if fault is not None and request.transport is not None:
             request.transport.abort()
@@ -111,6 +112,10 @@ class FlagServer:
                 self.faults.remove(one)
                 return one
         return None
+
+    def reads(self, request: web.Request) -> bool:
+        """Whether it only asks."""
+        return request.method == "GET"
 
     def accepts(self, request: web.Request, name: str, prefix: str) -> bool:
         return request.headers.get(name) == f"{prefix}{self.token}"
