@@ -6,7 +6,9 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import structlog
+from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry, Gauge
+from slack_sdk.web.async_client import AsyncWebClient
 
 import handlers
 from bot import jobs
@@ -16,7 +18,7 @@ from bot.adapters.kubernetes import connect_cluster
 from bot.adapters.metrics.recorder import PodRecorder
 from bot.adapters.scheduler import ApScheduler
 from bot.adapters.slack.chat import SlackChat
-from bot.adapters.slack.client import make_client
+from bot.adapters.slack.client import make_client, make_session
 from bot.adapters.slack.courier import SlackCourier
 from bot.adapters.slack.link import SlackLink
 from bot.adapters.store import open_store
@@ -73,8 +75,10 @@ class Bot:
         await store.register(self._owner)
         cluster = await connect_cluster()
         self._resources.push_async_callback(cluster.close)
-        client = make_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
-        link = self._link()
+        session = make_session()
+        self._resources.push_async_callback(session.close)
+        link = self._link(session)
+        client = self._client(session)
         changes = Changes()
 
         async def bot_user_id() -> str:
@@ -108,11 +112,15 @@ class Bot:
         self._resources.push_async_callback(_end, refreshing)
         await self._start_receiving(link, store, Inbox(context))
 
-    def _link(self) -> SlackLink:
+    def _client(self, session: ClientSession) -> AsyncWebClient:
+        token = self._settings.slack_bot_token.get_secret_value()
+        return make_client(token, self._settings.slack_api_url, session)
+
+    def _link(self, session: ClientSession) -> SlackLink:
         settings = self._settings
         app_token, secret = settings.slack_app_token, settings.slack_signing_secret
         return SlackLink(
-            make_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url),
+            self._client(session),
             api_url=settings.slack_api_url,
             app_token=app_token.get_secret_value() if app_token else None,
             signing_secret=secret.get_secret_value() if secret and not app_token else None,

@@ -19,6 +19,9 @@ from bot.errors import (
 )
 
 TIMEOUT_SECONDS = 20
+KEPT_SECONDS = 2.0
+"""So long an idle connection is used again. Servers keep theirs for longer: of a call on one that
+ends at that very moment nobody could say whether it arrived."""
 
 # Slack's own words: "It's possible some aspect of the operation succeeded before the error".
 _OUTCOME_UNKNOWN = {"internal_error", "fatal_error", "request_timeout"}
@@ -60,10 +63,30 @@ _REMEDIES = {
 }
 
 
-def make_client(token: str, api_url: str) -> AsyncWebClient:
-    """A Web API client; retrying is the caller's business, who knows what may be repeated."""
+def make_session() -> aiohttp.ClientSession:
+    """Connections that are used again: the next version of a card waits for no handshake.
+
+    Needs the running loop; whoever makes it closes it, after the last call.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+        # The token says who calls; a cookie of one answer has no part in the next request.
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+def make_client(
+    token: str, api_url: str, session: aiohttp.ClientSession | None = None
+) -> AsyncWebClient:
+    """A Web API client; retrying is the caller's business, who knows what may be repeated.
+
+    Without a session every call opens a connection of its own.
+    """
     base = api_url if api_url.endswith("/") else f"{api_url}/"
-    return WireClient(token=token, base_url=base, timeout=TIMEOUT_SECONDS, retry_handlers=[])
+    return WireClient(
+        token=token, base_url=base, timeout=TIMEOUT_SECONDS, session=session, retry_handlers=[]
+    )
 
 
 async def call(
