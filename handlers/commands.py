@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 from slack_bolt.async_app import AsyncApp
-from slack_sdk.errors import SlackApiError
 
 from bot.domain.draft import Draft
 from bot.domain.incident import Incident
@@ -62,7 +61,8 @@ def register(app: AsyncApp, desk: Desk) -> None:
         if word in services:
             await ack()
             async with desk.openings:
-                opening = open_assessment(desk, body, word, asked_in=str(body["channel_id"]))
+                asked_in = str(body.get("channel_id") or actor_of(body).id)
+                opening = open_assessment(desk, body, word, asked_in=asked_in)
                 await attempt(desk, body, opening)
             return
         if not words:
@@ -134,11 +134,7 @@ async def _fill(desk: Desk, begun: Awaitable[Draft], *, view_id: str) -> None:
         view = modals.assessment_form(await begun)
     except RollbackBotError as error:
         view = modals.message_view("Not possible now", f"{error.what}\n\n{error.remedy}")
-    try:
-        await desk.client.views_update(view_id=view_id, view=view)
-    except SlackApiError as error:
-        # The person closed the modal meanwhile; there is nobody to tell.
-        log.info("the modal could not be filled", error=str(error.response.get("error")))
+    await desk.show(view_id, view)
 
 
 async def _help(desk: Desk, body: Body, words: list[str]) -> Message:

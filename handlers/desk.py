@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +11,6 @@ from typing import Any
 
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.adapters.slack.client import SlackRefusedError, call
 from bot.adapters.slack.home import publisher
@@ -22,6 +22,7 @@ from bot.pipeline.home import Homes
 from bot.pipeline.records import Records
 from bot.views import replies
 from bot.views.message import Message
+from handlers.answers import show, whisper
 
 log = structlog.get_logger()
 
@@ -66,6 +67,10 @@ class Desk:
         self.background.add(task)
         task.add_done_callback(self.background.discard)
 
+    async def show(self, view_id: str, view: dict[str, Any]) -> None:
+        """Put a view in the place of an open one; never raises."""
+        await show(self.client, view_id, view, clock=self.context.clock)
+
     async def stop(self) -> None:
         """End what still runs after its answer."""
         for task in self.background:
@@ -74,8 +79,8 @@ class Desk:
 
 
 def actor_of(body: Body) -> Actor:
-    """The person behind a payload."""
-    user = body.get("user") or {"id": body.get("user_id"), "name": body.get("user_name")}
+    """The person behind a payload; an id is enough, since not every sender knows names."""
+    user = body.get("user") or {"id": body["user_id"], "name": body.get("user_name")}
     name = user.get("name") or user.get("username") or user["id"]
     return Actor(id=str(user["id"]), name=str(name))
 
@@ -83,12 +88,19 @@ def actor_of(body: Body) -> Actor:
 def request_id_of(body: Body) -> str:
     """The identity of a click: Slack redelivers it unchanged, a second click differs."""
     action = body["actions"][0]
-    return f"click/{action['action_ts']}/{body['user']['id']}/{action['action_id']}"
+    moment = action.get("action_ts") or _unique(body)
+    return f"click/{moment}/{body['user']['id']}/{action['action_id']}"
 
 
 def command_id_of(body: Body) -> str:
     """The identity of a typed command: Slack redelivers it unchanged, typing it again differs."""
-    return f"command/{body['trigger_id']}/{body['user_id']}"
+    return f"command/{_unique(body)}/{body['user_id']}"
+
+
+def _unique(body: Body) -> str:
+    """What tells this request from the next one of its kind."""
+    known = body.get("trigger_id") or body.get("response_url")
+    return str(known or uuid.uuid4().hex)
 
 
 def submission_id_of(view: dict[str, Any]) -> str:
@@ -102,7 +114,7 @@ async def open_view(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, A
     Raises TemporaryError that tells the person to try again when Slack does not open it.
     """
     again = "Nothing was done. Press the button, or type the command, again."
-    trigger = str(body["trigger_id"])
+    trigger = str(body.get("trigger_id") or "")
     try:
         opened = await call(
             desk.client.views_open, subject="opening the form", trigger_id=trigger, view=view
@@ -131,34 +143,8 @@ async def acknowledge_within(ack: Ack, work: Awaitable[None]) -> None:
 
 
 async def reply_ephemeral(desk: Desk, body: Body, message: Message) -> None:
-    """Tell only the person who clicked.
-
-    The response_url also works where the bot is not a member; without one the channel is used,
-    and without a channel a direct message.
-    """
-    user = actor_of(body)
-    url = body.get("response_url")
-    if url:
-        webhook = AsyncWebhookClient(url)
-        answer = await webhook.send(
-            text=message.text,
-            blocks=list(message.blocks),
-            response_type="ephemeral",
-            replace_original=False,
-        )
-        if answer.status_code != 200:
-            log.warning("a person was not told", user=user.id, status=answer.status_code)
-        return
-    channel = (body.get("channel") or {}).get("id") or body.get("channel_id")
-    if not channel:
-        # The home tab is no channel: the person's own conversation with the bot stands in.
-        await desk.client.chat_postMessage(
-            channel=user.id, text=message.text, blocks=list(message.blocks)
-        )
-        return
-    await desk.client.chat_postEphemeral(
-        channel=str(channel), user=user.id, text=message.text, blocks=list(message.blocks)
-    )
+    """Tell only the person who clicked; never raises."""
+    await whisper(desk.client, body, actor_of(body).id, message)
 
 
 async def refused(desk: Desk, body: Body, error: RollbackBotError) -> None:

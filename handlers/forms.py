@@ -24,8 +24,10 @@ class FormError(Exception):
 
 
 def _element(view: View, name: str) -> dict[str, Any]:
-    state: dict[str, dict[str, Any]] = view["state"]["values"].get(name, {})
-    return state.get(name) or next(iter(state.values()), {})
+    """What an input holds; empty also where a sender leaves out inputs that nobody touched."""
+    values: dict[str, Any] = (view.get("state") or {}).get("values") or {}
+    state: dict[str, dict[str, Any]] = values.get(name) or {}
+    return state.get(name) or next(iter(state.values()), None) or {}
 
 
 def field(view: View, name: str) -> str:

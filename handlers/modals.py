@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 from slack_bolt.async_app import AsyncApp
-from slack_sdk.errors import SlackApiError
 
 from bot.domain.assessment import VerdictKind
 from bot.domain.incident import Incident
@@ -26,6 +25,8 @@ Submit = Callable[[Desk, Body, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 SUBMIT_SECONDS = 2.5
 """Slack waits three for the answer to a submission, and shows an error after that."""
+ANSWER_SHOWN_SECONDS = 0.5
+"""Until Slack shows the answer to a submission: what overtakes it is covered by it again."""
 CHANNEL_SECONDS = 30.0
 """How long a declaration's modal waits for the channel to name it."""
 
@@ -112,19 +113,17 @@ async def _decision(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, A
 
 async def _name_channel(desk: Desk, incident: Incident, view_id: str) -> None:
     """Show the person where it goes on, in the modal that is still open."""
+    await desk.context.clock.sleep(ANSWER_SHOWN_SECONDS)
+    present = await desk.context.journal.load(incident.id)
     try:
         opened = await desk.changes.wait(
-            incident, lambda now: now.channel is not None, seconds=CHANNEL_SECONDS
+            present, lambda now: now.channel is not None, seconds=CHANNEL_SECONDS
         )
     except TimeoutError:
         text = f"*{incident.id}* is declared. Slack is slow to open its channel; it will come."
     else:
         text = _where(opened)
-    view = modals.message_view("Incident declared", text)
-    try:
-        await desk.client.views_update(view_id=view_id, view=view)
-    except SlackApiError as error:
-        log.info("the modal was closed", error=str(error.response.get("error")))
+    await desk.show(view_id, modals.message_view("Incident declared", text))
 
 
 def _where(incident: Incident) -> str:

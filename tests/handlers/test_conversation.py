@@ -40,6 +40,7 @@ async def test_from_the_command_to_the_declared_incident(front: Front) -> None:
     assert (await ana.fill_and_submit(DECISION)).ok
     incident = front.company.incidents["INC-2026-001"]
     await front.company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+    await front.company.clock.advance(1)
     assert "inc-2026-001-checkout" in await front.modal("ana")
     state = front.company.incidents[incident.id]
     assert state.declared.decision.reason == DECISION["reason"]
