@@ -17,6 +17,13 @@ from bot.errors import PermanentError
 Ready = Callable[[], Awaitable[list[str]]]
 """What is not ready yet, one sentence each; empty means ready."""
 
+IDLE_SECONDS = 75.0
+"""A connection on which no request has come in whole for so long is closed: nobody holds it open
+by sending a header byte by byte. Longer than what the usual proxies wait between two requests
+(60 s), so that none sends one just when we close."""
+LINGERING_SECONDS = 2.0
+"""So long the rest of a body is thrown away that was answered before its end."""
+
 
 class WebServer:
     """Listens on one address."""
@@ -48,7 +55,12 @@ class WebServer:
         app.router.add_post(ALERTS_PATH, alerts_handler(self._alerts))
         if self._slack is not None:
             app.router.add_post("/slack/events", self._events)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=LINGERING_SECONDS,
+        )
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()
@@ -66,6 +78,8 @@ class WebServer:
     async def _events(self, request: web.Request) -> web.Response:
         if self._slack is None:
             raise web.HTTPNotFound
+        if not request.headers.get("X-Slack-Request-Timestamp", "0").isdecimal():
+            raise web.HTTPUnauthorized
         try:
             # Read before anything else: until the signature was checked, anybody may be sending.
             async with asyncio.timeout(BODY_SECONDS):
@@ -73,8 +87,9 @@ class WebServer:
             bolt_request = await to_bolt_request(request)
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
-        except (LookupError, UnicodeDecodeError):
-            raise web.HTTPBadRequest(text="The body is no text.\n") from None
+        except (LookupError, ValueError, AttributeError, TypeError):
+            # Bolt reads the body before it looks at the signature: any stranger comes this far.
+            raise web.HTTPBadRequest(text="The body is not what Slack sends.\n") from None
         response: web.Response = await to_aiohttp_response(
             await self._slack.async_dispatch(bolt_request)
         )

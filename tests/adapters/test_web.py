@@ -35,7 +35,14 @@ async def _ready() -> list[str]:
 
 
 @pytest.fixture
-async def port() -> AsyncIterator[int]:
+def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long a connection may stay without a request, when a test says so."""
+    if seconds := getattr(request, "param", None):
+        monkeypatch.setattr(web_module, "IDLE_SECONDS", seconds)
+
+
+@pytest.fixture
+async def port(patience: None) -> AsyncIterator[int]:
     """A server that takes Slack's requests and alerts."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -75,6 +82,15 @@ async def test_a_sender_that_never_ends_is_sent_away(
     assert await status(port, path, token, b"Content-Length: 100", body=b"{") == 408
 
 
+@pytest.mark.parametrize("patience", [0.05], indirect=True)
+async def test_a_header_that_never_ends_does_not_hold_a_connection(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"POST {EVENTS} HTTP/1.1\r\nHost: bot\r\nX-Slow: a".encode())
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+
+
 async def test_a_token_that_is_no_text_is_a_wrong_one(port: int) -> None:
     assert await status(port, PATH, b"Authorization: Bearer \xff\xfe", b"Content-Length: 0") == 401
 
@@ -83,6 +99,17 @@ async def test_a_token_that_is_no_text_is_a_wrong_one(port: int) -> None:
 async def test_a_body_that_is_no_text_is_refused(port: int, kind: bytes) -> None:
     headers = (b"Content-Type: " + kind, b"Content-Length: 1")
     assert await status(port, EVENTS, *headers, body=b"\xff") == 400
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]", b'"text"'])
+async def test_a_stranger_who_sends_no_request_of_slacks_causes_no_error(
+    port: int, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = (b"Content-Type: application/json", f"Content-Length: {len(body)}".encode())
+    assert await status(port, EVENTS, *headers, body=body) in {400, 401}
+    timed = (b"X-Slack-Request-Timestamp: yesterday", *headers)
+    assert await status(port, EVENTS, *timed, body=body) == 401
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_a_body_without_end_is_not_kept(port: int) -> None:
