@@ -10,11 +10,11 @@ from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Candidate, Plan
 from bot.errors import RefusedError, RollbackBotError
 from bot.ports.world import Evidence, Instance, Observation, World
+from strategies.aws.trail import changes_of
 from strategies.planning.elbv2.actions import writable
+from strategies.planning.elbv2.change import Elbv2Change
 from strategies.planning.elbv2.groups import Balancing, Group, read_balancing
-from strategies.planning.elbv2.history import changes_of
 from strategies.planning.elbv2.plan import Elbv2Plan
-from strategies.planning.elbv2.steps import Elbv2Change
 from strategies.targets import Option, choose, rated
 
 

@@ -14,6 +14,12 @@ def kubectl(namespace: str, *arguments: str) -> str:
     return shlex.join(["kubectl", "-n", namespace, *arguments])
 
 
+def aws_cli(region: str | None, *words: object) -> str:
+    """A call of the AWS command line with every word quoted as the shell needs it."""
+    where = ("--region", region) if region else ()
+    return shlex.join(["aws", *where, *map(str, words)])
+
+
 def json_patch(
     namespace: str,
     resource: str,

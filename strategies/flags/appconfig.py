@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/appconfig/latest/userguide/appconfig-deploying-rever
 from __future__ import annotations
 
 import asyncio
-import shlex
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from bot.config.targets.feature_flag import AppConfigTarget
 from bot.domain.plan import Preflight
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.world import World
+from strategies.commands import aws_cli
 from strategies.flags.appconfig_checks import (
     AT_ONCE,
     check_before,
@@ -129,11 +129,11 @@ class AppConfig:
         }
 
     def _cli(self, operation: str, *arguments: str) -> str:
-        region = ("--region", self._target.region) if self._target.region else ()
         application = ("--application-id", self._target.application)
         environment = ("--environment-id", self._target.environment)
-        words = ["aws", *region, "appconfig", operation, *application, *environment, *arguments]
-        return shlex.join(words)
+        return aws_cli(
+            self._target.region, "appconfig", operation, *application, *environment, *arguments
+        )
 
     async def _is_withdrawn(self, newest: dict[str, Any], live: dict[str, Any]) -> bool:
         """Whether the flag came with a deployment that was ended, and is gone with it."""

@@ -8,9 +8,9 @@ from bot.domain.plan import Step
 from bot.domain.values import Value, spoken
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.world import Observed, StepState, World
+from strategies.aws.trail import last_changed_by
 from strategies.kubernetes.probing import await_release
 from strategies.planning.elbv2.actions import Action, comparable, forward_of, same
-from strategies.planning.elbv2.history import last_changed_by
 from strategies.planning.elbv2.place import Place
 
 _FIRST_PAUSE = 0.5

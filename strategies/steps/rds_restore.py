@@ -10,7 +10,7 @@ from bot.domain.plan import Step
 from bot.domain.values import Facts, Value
 from bot.errors import NotFoundError, WorldMovedError
 from bot.ports.world import Observed, StepState, World
-from strategies.planning.elbv2.history import last_changed_by
+from strategies.aws.trail import last_changed_by
 from strategies.planning.rds.instances import (
     RESTORED_TAG,
     Instances,

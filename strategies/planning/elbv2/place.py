@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from bot.config.targets import Elbv2Target
 from bot.domain.values import Value
 from bot.ports.outside import Aws
+from strategies.commands import aws_cli
 from strategies.planning.elbv2.actions import Action
 
 
@@ -100,8 +100,3 @@ def dimension(arn: str) -> str:
     """How CloudWatch names a target group or load balancer: the end of its ARN."""
     name = arn.split(":", 5)[5]
     return name.removeprefix("loadbalancer/")
-
-
-def aws_cli(region: str, *words: Any) -> str:
-    """A call of the AWS command line with every word quoted as the shell needs it."""
-    return shlex.join(["aws", "--region", region, *map(str, words)])

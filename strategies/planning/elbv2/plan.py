@@ -9,10 +9,9 @@ from datetime import datetime
 from bot.domain.plan import Candidate, Plan, Preflight
 from bot.ports.world import World
 from strategies.planning.elbv2.actions import comparable
-from strategies.planning.elbv2.steps import Elbv2Change
+from strategies.planning.elbv2.change import Elbv2Change
+from strategies.planning.elbv2.steps import elbv2_steps
 from strategies.preflights.elbv2 import (
-    ELSEWHERE,
-    check_elsewhere,
     check_fit,
     check_health,
     check_kept,
@@ -20,6 +19,7 @@ from strategies.preflights.elbv2 import (
     check_split,
     check_stickiness,
 )
+from strategies.preflights.elbv2_elsewhere import ELSEWHERE, check_elsewhere
 from strategies.preflights.iam import check_actions
 from strategies.preflights.ownership import check_ownership
 from strategies.preflights.verdicts import or_unknown
@@ -67,7 +67,7 @@ class Elbv2Plan:
             strategy="blue-green-elbv2",
             from_release=live.release,
             to_release=change.group.release,
-            steps=change.steps(),
+            steps=elbv2_steps(change),
             preflights=preflights,
             not_restored=(
                 f"the targets of {live.detail}: they keep running without requests, for debugging",

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from bot.domain.values import Instant, Value, spoken
 from bot.errors import PermanentError
 from bot.ports.world import World
-from strategies.planning.elbv2.history import last_changed_by
+from strategies.aws.trail import last_changed_by
 
 Description: TypeAlias = dict[str, Any]
 """A DBInstance as RDS describes it."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from bot.domain.plan import Milestone, Step, StepSpec
 from bot.domain.values import Facts, Value
+from strategies.commands import aws_cli
 from strategies.planning.database.writer_steps import start_steps, stop_steps
-from strategies.planning.elbv2.place import aws_cli
 from strategies.planning.rds.instances import Which
 from strategies.planning.rds.restore import RdsChange
 from strategies.planning.rds.settings import afterwards, restore_arguments
