@@ -32,7 +32,7 @@ def next_action(incident: Incident, frame: Frame) -> str:
 def _planning(incident: Incident, frame: Frame) -> str:
     return (
         "The bot looks at the live system, makes a plan and checks it. Nothing is changed. The "
-        "plan card follows in this channel."
+        "plan card follows."
     )
 
 
@@ -127,7 +127,7 @@ def _verifying(incident: Incident, frame: Frame) -> str:
     return (
         f"The bot measures{until} and then judges. "
         f"{called(incident, Role.MONITORING_OBSERVER)}: try by hand what matters most (log in, "
-        "core features, payments) and say here what you see."
+        "core features, payments) and tell the team what you see."
     )
 
 
@@ -155,7 +155,7 @@ def _inconclusive(incident: Incident, frame: Frame) -> str:
 
 def _resolved(incident: Incident, frame: Frame) -> str:
     if incident.report is None:
-        return "The bot writes the report; it drops into this channel in a moment."
+        return "The bot writes the report; it follows in a moment."
     follow_up = incident.conclusion.follow_up.value if incident.conclusion else "Follow-up"
     return (
         f"{called(incident, Role.INCIDENT_COMMANDER)}: hold the post-mortem within 24 to 48 hours "
