@@ -145,6 +145,9 @@ class Incident(Value):
     """What the next plan is to take back; None for an ordinary plan."""
     wished_by: Actor | None = None
     """Who asked for another plan than the declared rollback: an undo, another target, parts."""
+    aimed_by: Actor | None = None
+    """Who asked for the target or the parts, also while an undo is what is wished; None for those
+    of the declaration."""
     proposed_at: Instant | None = None
     baseline: Baseline | None = None
     baseline_note: str = ""

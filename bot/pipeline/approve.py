@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.domain import events as e
 from bot.domain.approval import Approval, Refusal, Right, check_approval, escalates_at, is_approved
-from bot.domain.break_glass import may_be_same
+from bot.domain.break_glass import TERMINAL, may_be_same
 from bot.domain.incident import Incident, Phase
 from bot.domain.plan import Plan
 from bot.domain.values import Actor
@@ -88,6 +88,8 @@ def approval_events(
         for used in incident.break_glass
     ):
         refusal = Refusal.TWICE
+    if refusal is None and not policy.self_approval and _asked_at_terminal(incident, actor):
+        refusal = Refusal.OWN_REQUEST
     if refusal is not None:
         raise _explained(refusal, plan, incident, context)
     if typed.strip() != plan.typed_confirmation:
@@ -100,6 +102,13 @@ def approval_events(
     if is_approved(policy, plan, (*incident.approvals, approval)):
         events.append(e.PlanApproved(plan_hash=plan_hash))
     return tuple(events)
+
+
+def _asked_at_terminal(incident: Incident, actor: Actor) -> bool:
+    """Whether somebody asked under a login that may be this person's; Slack knows no logins."""
+    return any(
+        asker.id.startswith(TERMINAL) and may_be_same(asker, actor) for asker in incident.askers
+    )
 
 
 async def reject(

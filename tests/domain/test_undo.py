@@ -181,6 +181,15 @@ def test_whoever_repeats_the_wish_for_an_undo_takes_nobodys_place() -> None:
     assert story.incident.askers == (ALICE, CARL)
 
 
+def test_an_undo_in_between_does_not_make_a_wish_for_a_target_nobodys() -> None:
+    story = _ran().tell(e.PlanRequested(by=BOB, target_release="v1.9.0"))
+    other = PLAN.model_copy(update={"to_release": "v1.9.0"})
+    story.planned(other).tell(e.UndoRequested(by=CARL))
+    assert story.incident.askers == (ALICE, CARL)
+    story.planned(_undoing(story)).tell(e.PlanRequested(by=CARL)).planned(other)
+    assert story.incident.askers == (ALICE, BOB), "it goes to the target that Bob wished for"
+
+
 def test_where_nothing_was_changed_an_undo_is_refused_and_nothing_is_lost() -> None:
     rejected = Story().declared().planned().tell(REJECTED).incident
     assert not _may_undo(rejected)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from pydantic import JsonValue
 
+from bot.domain.break_glass import at_terminal
 from bot.domain.incident import Incident, Phase
 from bot.errors import RefusedError, TemporaryError
 from bot.pipeline import approve, conclude, releases, tripwire, undo
@@ -177,6 +178,19 @@ async def test_who_asks_for_an_undo_does_not_approve_it_alone(process: Process) 
         await approved(process, incident, "ben")
     await approved(process, incident, "carla")
     assert process.company.incidents[incident.id].phase is Phase.APPROVED
+
+
+async def test_who_asks_for_an_undo_at_the_terminal_does_not_approve_it_in_slack(
+    process: Process,
+) -> None:
+    incident = await _recovered(process)
+    await undo.request_undo(
+        process.context, incident.id, actor=at_terminal("ben"), request_id="terminal/1"
+    )
+    await process.company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+    with pytest.raises(RefusedError, match="somebody else has to approve"):
+        await approved(process, incident, "ben")
+    await approved(process, incident, "carla")
 
 
 async def test_an_undo_that_nobody_approves_in_time_is_planned_again_as_an_undo(

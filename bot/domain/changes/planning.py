@@ -7,7 +7,6 @@ from datetime import datetime
 from bot.domain import events as e
 from bot.domain.changes.base import FRESH_EXECUTION, Changes, Table
 from bot.domain.incident import Incident, Phase, Undoing
-from bot.domain.values import Actor
 
 
 def _planned(incident: Incident, event: e.PlanProposed, at: datetime) -> Changes:
@@ -30,23 +29,24 @@ def _plan_requested(incident: Incident, event: e.PlanRequested, at: datetime) ->
         **FRESH_EXECUTION,
         "phase": Phase.PLANNING,
         "undoing": None,
-        "wished_by": _wished_by(incident, event),
+        **_wish(incident, event),
         "target_release": event.target_release or incident.target_release,
         "parts": incident.parts if event.parts is None else event.parts,
     }
 
 
-def _wished_by(incident: Incident, event: e.PlanRequested) -> Actor | None:
-    """The person who wants something else than before; whoever repeats a wish adds none."""
+def _wish(incident: Incident, event: e.PlanRequested) -> Changes:
+    """Who wants something else than before; whoever repeats a wish adds none."""
     plan, target, parts = incident.plan, event.target_release, event.parts
     elsewhere = target is not None and target not in {
         incident.target_release,
         plan.to_release if plan and not plan.undoes else None,
     }
     if elsewhere or (parts is not None and set(parts) != set(incident.parts)):
-        return event.by
+        return {"wished_by": event.by, "aimed_by": event.by}
     undone = incident.undoing is not None or (plan is not None and plan.undoes)
-    return None if undone else incident.wished_by
+    # An undo that is given up ends its own wish; the one for the target stands as it did.
+    return {"wished_by": incident.aimed_by if undone else incident.wished_by}
 
 
 def _undo_requested(incident: Incident, event: e.UndoRequested, at: datetime) -> Changes:
