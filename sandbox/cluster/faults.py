@@ -11,6 +11,7 @@ from sandbox.cluster.requests import RequestInfo
 
 _WORDS = {
     401: ("Unauthorized", "Unauthorized"),
+    403: ("Forbidden", "an administrator does not want that"),
     410: ("Expired", "too old resource version: 1 (2)"),
     429: (
         "TooManyRequests",

@@ -12,6 +12,8 @@ from bot.ports.cluster import EVENTS, Manifest
 from bot.ports.world import Evidence, Instance, World
 
 _AT_ONCE = 8
+LOGS_SECONDS = 5.0
+"""All logs together may take so long: one dead node must not cost everybody else's evidence."""
 _MOST_PODS = 20
 """Logs of so many pods are enough to find a cause; the rest are named."""
 
@@ -38,10 +40,19 @@ async def collect(
     What cannot be read is named in its place.
     """
     gate = asyncio.Semaphore(_AT_ONCE)
+    deadline = asyncio.get_running_loop().time() + LOGS_SECONDS
     chosen = sorted(pods, key=lambda pod: (is_ready(pod), name_of(pod)))[:_MOST_PODS]
     logs = await asyncio.gather(
         *(
-            _log(world, gate, namespace, name_of(pod), container, previous=previous)
+            _log(
+                world,
+                gate,
+                namespace,
+                name_of(pod),
+                container,
+                previous=previous,
+                deadline=deadline,
+            )
             for pod in chosen
             for container, previous in _runs(pod)
         )
@@ -80,13 +91,16 @@ async def _log(
     container: str,
     *,
     previous: bool,
+    deadline: float,
 ) -> Evidence:
     suffix = "-previous" if previous else ""
-    async with gate:
-        try:
+    try:
+        async with asyncio.timeout_at(deadline), gate:
             text = await world.cluster.logs(namespace, pod, container=container, previous=previous)
-        except RollbackBotError as error:
-            text = f"This log could not be read: {error}\n"
+    except RollbackBotError as error:
+        text = f"This log could not be read: {error}\n"
+    except TimeoutError:
+        text = f"This log could not be read within {LOGS_SECONDS:g} s. Is its node well?\n"
     return Evidence(name=f"{pod}-{container}{suffix}.log", text=text)
 
 

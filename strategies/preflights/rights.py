@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Preflight
 from bot.domain.values import Value
+from bot.errors import ForbiddenError
 from bot.ports.cluster import Cluster, Kind
 from strategies.preflights.verdicts import blocked, passed
 
@@ -52,9 +53,12 @@ async def missing_rights(
 
 
 async def check_rights(cluster: Cluster, namespace: str, rights: Sequence[Right]) -> Preflight:
-    """Asks the API server for each right."""
+    """Asks the API server for each right; blocks where it may not, since a step could get stuck."""
     wanted = tuple(dict.fromkeys(rights))
-    missing = await missing_rights(cluster, namespace, wanted)
+    try:
+        missing = await missing_rights(cluster, namespace, wanted)
+    except ForbiddenError as error:
+        return blocked(NAME, f"{error} Needed in namespace {namespace}: {spoken_rights(wanted)}.")
     if missing:
         return blocked(
             NAME,

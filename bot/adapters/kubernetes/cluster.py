@@ -19,6 +19,7 @@ from bot.adapters.kubernetes.retries import retried
 from bot.adapters.kubernetes.watch import Listing, Watch
 from bot.domain.ownership import FIELD_MANAGER
 from bot.domain.values import Value
+from bot.errors import ForbiddenError
 from bot.ports.cluster import SECRETS, Change, Kind, Manifest, PodAnswer
 
 _PAGE = "500"
@@ -208,7 +209,15 @@ class KubernetesCluster:
         call = Call(
             verb="create", resource="selfsubjectaccessreviews.authorization.k8s.io", namespace=""
         )
-        text = await retried(lambda: self._api.succeed(call, "POST", _REVIEWS, body=review))
+        try:
+            text = await retried(lambda: self._api.succeed(call, "POST", _REVIEWS, body=review))
+        except ForbiddenError as error:
+            raise ForbiddenError(
+                "The bot may not ask which rights it has "
+                "(create selfsubjectaccessreviews.authorization.k8s.io).",
+                "Bind the ClusterRole system:basic-user to its account; clusters have that by "
+                "default.",
+            ) from error
         return bool(parsed(call, text).get("status", {}).get("allowed"))
 
     async def logs(

@@ -47,7 +47,8 @@ class Call(Value):
 
     def __str__(self) -> str:
         named = f" {self.name}" if self.name else ""
-        return f"{self.verb} {self.resource}{named} in namespace {self.namespace}"
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        return f"{self.verb} {self.resource}{named}{where}"
 
 
 def lost(call: Call, why: str) -> TemporaryError:
