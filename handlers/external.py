@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bot.domain.external import draft_on_the_table
@@ -40,20 +41,19 @@ async def free(desk: Desk, body: Body, value: str) -> Incident:
 
 async def send(desk: Desk, body: Body, value: str) -> Incident:
     """Send a draft as it stands."""
-    incident_id, number = _named(value)
-    return await external.send(
-        desk.context,
-        incident_id,
-        number,
-        actor=actor_of(body),
-        request_id=request_id_of(body),
-    )
+    return await _decided(external.send, desk, body, value)
 
 
 async def discard(desk: Desk, body: Body, value: str) -> Incident:
     """A draft is not sent."""
+    return await _decided(external.discard, desk, body, value)
+
+
+async def _decided(
+    decide: Callable[..., Awaitable[Incident]], desk: Desk, body: Body, value: str
+) -> Incident:
     incident_id, number = _named(value)
-    return await external.discard(
+    return await decide(
         desk.context,
         incident_id,
         number,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Generic, TypeVar
 
 from bot.adapters.http import HttpClient, Method
 from bot.errors import (
@@ -15,7 +16,7 @@ from bot.errors import (
     TemporaryError,
 )
 from bot.ports.deliveries import Delivery
-from bot.ports.outside import HttpAnswer
+from bot.ports.outside import HttpAnswer, Secrets
 
 D = TypeVar("D")
 
@@ -37,6 +38,20 @@ def entry_of(delivery: Delivery, known: Mapping[str, D]) -> tuple[str, D]:
             "Put it back under “destinations”, or tell its readers by hand.",
         )
     return name, known[name]
+
+
+@dataclass(frozen=True)
+class OutwardCourier(Generic[D]):
+    """What a courier over HTTP has: the catalog's entries by their names, and how to reach them."""
+
+    destinations: Mapping[str, D]
+    _: KW_ONLY
+    http: HttpClient
+    secrets: Secrets
+
+    def entry_of(self, delivery: Delivery) -> tuple[str, D]:
+        """As the function of this name."""
+        return entry_of(delivery, self.destinations)
 
 
 async def call(

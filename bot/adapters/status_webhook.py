@@ -9,39 +9,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
 
-from bot.adapters.http import HttpClient
-from bot.adapters.outward import call, entry_of, error_of
+from bot.adapters.outward import OutwardCourier, call, error_of
 from bot.config.destinations import WebhookDestination
 from bot.ports.deliveries import Delivery, Receipt, StatusMessage
-from bot.ports.outside import Secrets
 
 VERSION = 1
 SIGNATURE = "X-Rollback-Bot-Signature-256"
 
 
-class WebhookCourier:
+class WebhookCourier(OutwardCourier[WebhookDestination]):
     """Implements ``bot.ports.deliveries.Courier`` for ``webhook:<name>``."""
-
-    def __init__(
-        self,
-        destinations: Mapping[str, WebhookDestination],
-        *,
-        http: HttpClient,
-        secrets: Secrets,
-    ) -> None:
-        self._destinations = destinations
-        self._http = http
-        self._secrets = secrets
 
     async def send(self, delivery: Delivery, previous: Receipt | None) -> Receipt:
         """POST; any 2xx is an arrival."""
-        name, entry = entry_of(delivery, self._destinations)
+        name, entry = self.entry_of(delivery)
         subject = f"Webhook “{name}”"
         body = _body(delivery)
         answer = await call(
-            self._http,
+            self.http,
             "POST",
             str(entry.url),
             subject=subject,
@@ -61,9 +47,9 @@ class WebhookCourier:
     ) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Idempotency-Key": delivery.id}
         if entry.token is not None:
-            headers["Authorization"] = f"Bearer {self._secrets.read(entry.token)}"
+            headers["Authorization"] = f"Bearer {self.secrets.read(entry.token)}"
         if entry.signing_secret is not None:
-            key = self._secrets.read(entry.signing_secret).encode()
+            key = self.secrets.read(entry.signing_secret).encode()
             headers[SIGNATURE] = f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
         return headers
 

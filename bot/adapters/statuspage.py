@@ -8,11 +8,10 @@ so that after an unknown outcome the page is read before anything is sent again.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from bot.adapters.http import HttpClient, Method
-from bot.adapters.outward import call, entry_of, error_of
+from bot.adapters.outward import OutwardCourier, call, error_of
 from bot.config.destinations import StatuspageDestination
 from bot.errors import NotFoundError, OutcomeUnknownError, TemporaryError
 from bot.ports.deliveries import Delivery, Receipt, StatusMessage
@@ -26,19 +25,8 @@ SEARCHED = 20
 page's incidents come with every word that was ever said in them."""
 
 
-class StatuspageCourier:
+class StatuspageCourier(OutwardCourier[StatuspageDestination]):
     """Implements ``bot.ports.deliveries.Courier`` for ``statuspage:<name>``."""
-
-    def __init__(
-        self,
-        destinations: Mapping[str, StatuspageDestination],
-        *,
-        http: HttpClient,
-        secrets: Secrets,
-    ) -> None:
-        self._destinations = destinations
-        self._http = http
-        self._secrets = secrets
 
     async def send(self, delivery: Delivery, previous: Receipt | None) -> Receipt:
         """Create the incident, or update the one that an earlier message has created."""
@@ -73,8 +61,8 @@ class StatuspageCourier:
         return None
 
     def _page(self, delivery: Delivery) -> _Page:
-        name, entry = entry_of(delivery, self._destinations)
-        return _Page(name, entry, self._http, self._secrets.read(entry.api_key))
+        name, entry = self.entry_of(delivery)
+        return _Page(name, entry, self.http, self.secrets.read(entry.api_key))
 
 
 async def look(

@@ -23,21 +23,23 @@ from bot.domain.values import Instant, Value
 
 
 class Counts(Value):
-    """What happened over a span of time."""
+    """What happened over a span of time, all releases together and each."""
 
     buckets: tuple[Bucket, ...]
     latency_ms: float | None = None
-    """Mean duration of a request; None when no duration was measured."""
+    """Mean duration of a request over the whole span; None when no duration was measured."""
     p95_ms: float | None = None
+    """95 % of the requests took at most so long; None without a histogram."""
     p99_ms: float | None = None
-    """Quantiles of the duration; None without a histogram."""
+    """99 % of the requests took at most so long; None without a histogram."""
     saturation: float | None = None
-    """Of the fullest instance, by its last reading within the span."""
+    """How full the scarcest resource is, as a share of its limit (1 is full), of the fullest
+    instance by its last reading within the span."""
     business_per_minute: float | None = None
-    """Per minute of the time in which it was measured."""
+    """What the service is there for (orders, sign-ups …) per minute of the time measured."""
     requests_by_release: dict[str, int] = Field(default_factory=dict)
     unread: tuple[Instant, ...] = ()
-    """Starts of buckets of which no pair of readings tells anything: unknown, not quiet."""
+    """Starts of the buckets of which nothing was read: unknown, not quiet."""
 
 
 def count(

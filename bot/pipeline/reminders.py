@@ -9,10 +9,10 @@ from bot.domain.plan import Step
 from bot.domain.values import Instant, Value
 from bot.errors import NotFoundError, RollbackBotError
 from bot.pipeline.context import Context
+from bot.pipeline.notices import notices
 from bot.pipeline.patience import within
 from bot.pipeline.rounds import each
 from bot.pipeline.words import stakeholder_channels
-from bot.ports.deliveries import Action, Delivery
 from bot.ports.store import Document
 from bot.ports.world import StepState
 from bot.views.reminder import left_behind
@@ -75,18 +75,8 @@ async def _look_at(context: Context, reminder: Reminder) -> None:
     message = left_behind(
         reminder.service, reminder.incident_id, step, seen=observed.summary, since=reminder.since
     )
-    # The ids are those of this turn: said once, even if another process looks at the same time.
     turn = f"{_id(reminder)}/reminder/{reminder.due.timestamp():.0f}"
-    deliveries = [
-        Delivery(
-            id=f"{turn}/{channel}",
-            destination=f"slack:{channel}",
-            action=Action.POST,
-            payload=message.payload(),
-        )
-        for channel in reminder.channels
-    ]
-    await context.store.enqueue(deliveries, now=now)
+    await context.store.enqueue(notices(turn, message, reminder.channels), now=now)
     again = reminder.model_copy(update={"due": now + AGAIN})
     await context.store.put(_document(again))
 

@@ -12,30 +12,16 @@ from pydantic import Field
 
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Candidate, Plan, Step
-from bot.domain.recovery import Bucket
+from bot.domain.series import Counts
 from bot.domain.values import Facts, Instant, Value
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.ports.outside import Aws, Commands, Http, Secrets
 
 
-class Series(Value):
-    """Counts over time, of all releases together and of each."""
+class Series(Counts):
+    """The same as a source of metrics tells it, which may fall short of what is asked for."""
 
-    buckets: tuple[Bucket, ...]
-    latency_ms: float | None = None
-    """Mean response time over the whole span."""
-    p95_ms: float | None = None
-    """95 % of the requests took at most so long."""
-    p99_ms: float | None = None
-    """99 % of the requests took at most so long."""
-    saturation: float | None = None
-    """How full the scarcest resource is, as a share of its limit; 1 is full."""
-    business_per_minute: float | None = None
-    """What the service is there for (orders, sign-ups …) per minute of the time measured."""
-    requests_by_release: dict[str, int] = Field(default_factory=dict)
-    unread: tuple[Instant, ...] = ()
-    """Starts of the buckets of which the source read nothing: unknown, not quiet."""
     problems: tuple[str, ...] = ()
     """Why a figure that the catalog asks for is unknown, one sentence each."""
 
