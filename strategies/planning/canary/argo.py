@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import ArgoRolloutsCanary
 from bot.domain.plan import Candidate, Plan, Preflight
@@ -20,6 +18,7 @@ from strategies.kubernetes import evidence
 from strategies.kubernetes.gitops import GitOpsGuard, guard_against_gitops
 from strategies.planning.canary.argo_steps import steps_of, writes_of
 from strategies.planning.canary.argo_update import Update, option_of, read_update, serves
+from strategies.planning.canary.command import Wish
 from strategies.preflights.dry_run import check_writes
 from strategies.preflights.rights import Right, check_rights, to_change, to_count, to_follow
 from strategies.preflights.verdicts import blocked, passed
@@ -29,7 +28,6 @@ from strategies.steps.abort_rollout import (
     canary_weight,
     status_of,
 )
-from strategies.targets import choose, rated
 
 _RIGHTS = (
     *to_change(ROLLOUTS),
@@ -40,7 +38,7 @@ _RIGHTS = (
 
 
 class ArgoCanary:
-    """The part of ``strategies.canary.Canary`` that commands a Rollout."""
+    """See ``strategies.planning.canary.command.CanaryCommand``."""
 
     async def observe(
         self, target: ArgoRolloutsCanary, service: ServiceEntry, world: World
@@ -63,10 +61,7 @@ class ArgoCanary:
         target: ArgoRolloutsCanary,
         service: ServiceEntry,
         world: World,
-        *,
-        wanted: str | None,
-        marked_bad: frozenset[str],
-        known_good: Sequence[str],
+        wish: Wish,
     ) -> Plan:
         """Abort, wait for the drain, and take the bad template away."""
         update = await read_update(target, service, world)
@@ -77,13 +72,7 @@ class ArgoCanary:
                 "it to zero.",
                 "To leave a stable release, release the old one: kubectl argo rollouts undo.",
             )
-        choice = choose(
-            [option_of(update)],
-            live=update.release(update.canary),
-            target=wanted,
-            marked_bad=marked_bad,
-            known_good=known_good,
-        )
+        preflight, candidates = wish.weigh(option_of(update), live=update.release(update.canary))
         guard = await guard_against_gitops(
             world.cluster, update.rollout, f"Rollout {target.rollout}"
         )
@@ -93,10 +82,8 @@ class ArgoCanary:
             update,
             service,
             guard,
-            preflights=(choice.preflight, *preflights, guard.preflight),
-            candidates=rated(
-                (option_of(update).candidate,), marked_bad=marked_bad, known_good=known_good
-            ),
+            preflights=(preflight, *preflights, guard.preflight),
+            candidates=candidates,
             world=world,
         )
 

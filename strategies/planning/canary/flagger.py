@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
 
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import FlaggerCanary
@@ -15,6 +14,7 @@ from bot.ports.cluster import DEPLOYMENTS, PODS, REPLICA_SETS
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies.kubernetes import evidence
 from strategies.kubernetes.history import current, live_since, revisions
+from strategies.planning.canary.command import Wish
 from strategies.planning.canary.flagger_analysis import (
     ROLLBACK_CHECK,
     Analysis,
@@ -30,7 +30,6 @@ from strategies.steps.rollback_gate import (
     RollbackGateParams,
     gate_is_open,
 )
-from strategies.targets import choose, rated
 
 _RIGHTS = (
     Right(verb="get", kind=CANARIES),
@@ -43,7 +42,7 @@ _MARGIN_SECONDS = 30.0
 
 
 class FlaggerCommand:
-    """The part of ``strategies.canary.Canary`` that commands Flagger."""
+    """See ``strategies.planning.canary.command.CanaryCommand``."""
 
     async def observe(
         self, target: FlaggerCanary, service: ServiceEntry, world: World
@@ -67,10 +66,7 @@ class FlaggerCommand:
         target: FlaggerCanary,
         service: ServiceEntry,
         world: World,
-        *,
-        wanted: str | None,
-        marked_bad: frozenset[str],
-        known_good: Sequence[str],
+        wish: Wish,
     ) -> Plan:
         """Open the gate, wait for Flagger and for the last pod, close the gate."""
         found = await read_analysis(target, service, world)
@@ -81,13 +77,7 @@ class FlaggerCommand:
                 "After a promotion the old release has to be released again.",
             )
         pair = found.pair
-        choice = choose(
-            [pair.option],
-            live=pair.canary.release,
-            target=wanted,
-            marked_bad=marked_bad,
-            known_good=known_good,
-        )
+        preflight, candidates = wish.weigh(pair.option, live=pair.canary.release)
         rights = await check_rights(world.cluster, target.namespace, _RIGHTS)
         gate = await _check_gate(found, world)
         return Plan(
@@ -96,15 +86,13 @@ class FlaggerCommand:
             from_release=pair.canary.release,
             to_release=pair.stable.release,
             steps=_steps(found, service),
-            preflights=(choice.preflight, check_capacity(pair), gate, rights),
+            preflights=(preflight, check_capacity(pair), gate, rights),
             not_reversible=("Flagger's verdict: only a new revision starts another canary",),
             not_restored=(
                 f"Deployment {pair.canary.name}: it keeps {pair.canary.release} at 0 replicas",
                 "the content of ConfigMaps and Secrets",
             ),
-            candidates=rated(
-                (pair.option.candidate,), marked_bad=marked_bad, known_good=known_good
-            ),
+            candidates=candidates,
             observed={
                 "canary": target.canary,
                 "gate": found.gate,

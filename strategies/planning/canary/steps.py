@@ -8,6 +8,7 @@ from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Milestone, Step, StepSpec
 from bot.domain.values import Value
 from bot.domain.workloads import bare_template, selector_text
+from strategies.addresses import version_url
 from strategies.commands import json_patch, kubectl
 from strategies.kubernetes.drains import drain_step
 from strategies.kubernetes.fields import guarded, with_fields
@@ -68,7 +69,6 @@ class CanarySteps:
         )
 
     def _weight_step(self, traffic: Traffic) -> Step:
-        url, path = self.service.url, self.service.version_path
         params = SetFieldsParams(
             namespace=self._namespace,
             kind=traffic.kind,
@@ -78,7 +78,7 @@ class CanarySteps:
             done=f"{traffic.what} sends nothing to {self.pair.canary.release} any more.",
             accepted=traffic.accepted,
             release=self.pair.stable.release,
-            url=f"{str(url).rstrip('/')}/{path.lstrip('/')}" if url and path else "",
+            url=version_url(self.service),
             patience_seconds=_ARRIVAL_SECONDS,
         )
         back = tuple(one.undone for one in traffic.fields)
