@@ -11,10 +11,8 @@ from bot.domain.plan import Plan
 from bot.domain.rollouts import own_pods
 from bot.domain.workloads import (
     is_terminating,
-    name_of,
     ready_names,
     release_of,
-    revision_of,
     same_template,
     selector_of,
 )
@@ -23,7 +21,12 @@ from bot.ports.cluster import DEPLOYMENTS, PODS, Manifest
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies.kubernetes import evidence
 from strategies.kubernetes.gitops import guard_against_gitops
-from strategies.kubernetes.history import current, live_since, revisions
+from strategies.kubernetes.history import (
+    current,
+    live_since,
+    refuse_live_revision,
+    revisions,
+)
 from strategies.kubernetes.scalers import find_scalers
 from strategies.planning.recreate.change import RecreateChange, outcome_of
 from strategies.planning.recreate.plan import RecreatePlan
@@ -74,7 +77,7 @@ class Recreate:
     ) -> Plan:
         """Scale to zero, wait for the last pod, put the old release in place, scale up."""
         live = await _read(service, world)
-        _refuse_the_live_revision(live, target)
+        refuse_live_revision(live.deployment, live.replica_sets, target)
         options = [one.option for one in live.sources]
         choice = choose(
             options,
@@ -157,13 +160,3 @@ async def _read(service: ServiceEntry, world: World) -> _Live:
         sources=await read_sources(target, deployment, replica_sets, service.version_label),
         release=release_of(deployment["spec"]["template"], service.version_label),
     )
-
-
-def _refuse_the_live_revision(live: _Live, target: str | None) -> None:
-    """An equal template would take everybody down for nothing."""
-    one = current(live.deployment, live.replica_sets)
-    if one is not None and target in {str(revision_of(one)), name_of(one)}:
-        raise RefusedError(
-            f"Nothing to do: revision {target} has the template that is live.",
-            "Name another revision or release.",
-        )

@@ -8,13 +8,18 @@ from bot.config.catalog import ServiceEntry
 from bot.config.targets import RollingTarget
 from bot.domain.plan import Plan
 from bot.domain.rollouts import number_of, own_pods, template_in, wanted_pods
-from bot.domain.workloads import doomed_reason, is_ready, name_of, release_of, selector_of
+from bot.domain.workloads import doomed_reason, is_ready, release_of, selector_of
 from bot.errors import ConfigurationError, RefusedError
 from bot.ports.cluster import PODS, Manifest
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies.kubernetes import evidence
 from strategies.kubernetes.gitops import guard_against_gitops
-from strategies.kubernetes.history import current, live_since, revisions
+from strategies.kubernetes.history import (
+    current,
+    live_since,
+    refuse_live_revision,
+    revisions,
+)
 from strategies.planning.rolling.change import RollingChange
 from strategies.planning.rolling.plan import RollingPlan
 from strategies.planning.rolling.targets import Destination, LiveWorkload, by_image, by_revision
@@ -55,7 +60,7 @@ class Rolling:
     ) -> Plan:
         """Template back, resumed if paused, rolled out, every pod verified."""
         live = await _read(service, world)
-        _refuse_the_live_revision(live, target)
+        refuse_live_revision(live.workload, live.revisions, target)
         label = service.version_label
         found = by_revision(live, label)
         images = by_image(live, label, target=target, known_good=known_good)
@@ -148,13 +153,3 @@ def _no_history(live: LiveWorkload, images: Sequence[Destination]) -> RefusedErr
     if known:
         remedy = f"Name the image tag to go back to; known to be good: {known}."
     return RefusedError(f"{live} has no earlier revision{why}.", remedy)
-
-
-def _refuse_the_live_revision(live: LiveWorkload, target: str | None) -> None:
-    """An equal template would be patched to no effect, and look like a success."""
-    for one in live.revisions:
-        if target in {str(number_of(one)), name_of(one)} and one not in live.others:
-            raise RefusedError(
-                f"Nothing to do: revision {target} has the template that is live.",
-                "Name another revision or release.",
-            )

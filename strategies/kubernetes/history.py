@@ -11,10 +11,12 @@ from bot.domain.workloads import (
     REVISION_HISTORY,
     annotations_of,
     moment,
+    name_of,
     owner_uid,
     same_template,
     selector_of,
 )
+from bot.errors import RefusedError
 from bot.ports.cluster import CONTROLLER_REVISIONS, REPLICA_SETS, Kind, Manifest
 from bot.ports.world import World
 
@@ -46,6 +48,24 @@ def others(workload: Manifest, history: Sequence[Manifest]) -> tuple[Manifest, .
         if not any(same_template(template_in(one), known) for known in templates):
             kept.append(one)
     return tuple(kept)
+
+
+def refuse_live_revision(
+    workload: Manifest, history: Iterable[Manifest], wanted: str | None
+) -> None:
+    """Raises RefusedError for a revision, by number or name, that would change nothing.
+
+    An equal template would be patched to no effect and look like a success, or take everybody
+    down for nothing.
+    """
+    template = workload["spec"]["template"]
+    for one in history:
+        is_named = wanted in {str(number_of(one)), name_of(one)}
+        if is_named and same_template(template_in(one), template):
+            raise RefusedError(
+                f"Nothing to do: revision {wanted} has the template that is live.",
+                "Name another revision or release.",
+            )
 
 
 def live_since(
