@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Candidate, Plan
-from bot.domain.workloads import is_terminating, release_of, selector_text
+from bot.domain.releases import release_of
+from bot.domain.workloads import is_terminating, selector_text
 from bot.errors import RefusedError
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies.kubernetes import evidence

@@ -8,14 +8,9 @@ from dataclasses import dataclass
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.recreate import RecreateTarget
 from bot.domain.plan import Plan
-from bot.domain.rollouts import own_pods
-from bot.domain.workloads import (
-    is_terminating,
-    ready_names,
-    release_of,
-    same_template,
-    selector_of,
-)
+from bot.domain.releases import release_of
+from bot.domain.rollouts import own_pods, same_template
+from bot.domain.workloads import is_terminating, ready_names, selector_of
 from bot.errors import ConfigurationError, RefusedError
 from bot.ports.cluster import DEPLOYMENTS, PODS, Manifest
 from bot.ports.world import Evidence, Instance, Observation, World

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from bot.config.catalog import ServiceEntry
 from bot.config.targets import RollingTarget
 from bot.domain.plan import Plan
-from bot.domain.rollouts import number_of, own_pods, template_in, wanted_pods
-from bot.domain.workloads import doomed_reason, is_ready, release_of, selector_of
+from bot.domain.releases import release_of
+from bot.domain.rollouts import doomed_reason, number_of, own_pods, template_in, wanted_pods
+from bot.domain.workloads import is_ready, selector_of
 from bot.errors import ConfigurationError, RefusedError
 from bot.ports.cluster import PODS, Manifest
 from bot.ports.world import Evidence, Instance, Observation, World

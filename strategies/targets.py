@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from bot.domain.plan import Candidate, Preflight, PreflightVerdict
+from bot.domain.releases import same_release
 from bot.domain.values import Value
-from bot.domain.workloads import same_release
 from bot.errors import RefusedError
 
 NAME = "Target release"

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from bot.domain.counts import Baseline, Bucket, Judgement
 from bot.domain.events import Cause, CauseCheck, CauseFinding, InstancesChecked
+from bot.domain.releases import same_release
 from bot.domain.values import Instant, Value
-from bot.domain.workloads import same_release
 
 _RUN = 3
 """So many intervals above the limit in a row are where errors begin; one alone is an accident."""

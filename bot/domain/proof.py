@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.domain.events import InstancesChecked, SmokeTested
 from bot.domain.incident import Incident, Phase
 from bot.domain.recovery import Judgement, RecoveryVerdict
-from bot.domain.workloads import same_release
+from bot.domain.releases import same_release
 
 
 def doubts(checked: InstancesChecked | None, target: str, *, versions_known: bool) -> list[str]:

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.domain.incident import Incident
+from bot.domain.releases import same_release
 from bot.domain.values import Instant, Value
-from bot.domain.workloads import same_release
 from bot.errors import RollbackBotError
 from bot.pipeline.context import Context
 from bot.pipeline.patience import within

@@ -6,7 +6,9 @@ import asyncio
 import json
 from collections.abc import Iterable, Sequence
 
-from bot.domain.workloads import doomed_reason, is_ready, name_of, release_of
+from bot.domain.releases import release_of
+from bot.domain.rollouts import doomed_reason
+from bot.domain.workloads import is_ready, name_of
 from bot.errors import RollbackBotError
 from bot.ports.cluster import EVENTS, Manifest
 from bot.ports.world import Evidence, Instance, World

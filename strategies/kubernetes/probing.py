@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from bot.domain.releases import reports_release
 from bot.domain.values import Value
-from bot.domain.workloads import reports_release
 from bot.errors import NotFoundError, TemporaryError
 from bot.ports.world import World
 

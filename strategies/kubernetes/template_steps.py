@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.domain.plan import Step, StepSpec
+from bot.domain.rollouts import bare_template
 from bot.domain.values import Facts
-from bot.domain.workloads import bare_template
 from bot.ports.cluster import Manifest
 from strategies.commands import json_patch, kubectl
 from strategies.steps.revert_template import (

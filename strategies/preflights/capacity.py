@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bot.domain.plan import Preflight
-from bot.domain.workloads import doomed_reason, name_of, release_of, selector_text, selects
+from bot.domain.releases import release_of
+from bot.domain.rollouts import doomed_reason
+from bot.domain.workloads import name_of, selector_text, selects
 from strategies.planning.blue_green.colours import Colour
 from strategies.preflights.verdicts import blocked, passed, warned
 

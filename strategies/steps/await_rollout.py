@@ -7,6 +7,8 @@ from datetime import datetime
 from bot.domain.ownership import FIELD_MANAGER, last_write, last_writer
 from bot.domain.plan import Step
 from bot.domain.rollouts import (
+    deadline_exceeded_at,
+    doomed_reason,
     is_ordered,
     is_partitioned_off,
     is_rolled_out,
@@ -18,14 +20,7 @@ from bot.domain.rollouts import (
     target_marks,
     wanted_pods,
 )
-from bot.domain.workloads import (
-    condition,
-    deadline_exceeded_at,
-    doomed_reason,
-    is_ready,
-    is_terminating,
-    name_of,
-)
+from bot.domain.workloads import condition, is_ready, is_terminating, name_of
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import Manifest
 from bot.ports.world import Observed, StepState, World

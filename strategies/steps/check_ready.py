@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bot.domain.plan import Step
+from bot.domain.rollouts import doomed_reason
 from bot.domain.values import Value
-from bot.domain.workloads import doomed_reason, is_terminating, name_of, ready_names, selector_text
+from bot.domain.workloads import is_terminating, name_of, ready_names, selector_text
 from bot.errors import PermanentError
 from bot.ports.cluster import PODS
 from bot.ports.world import Observed, StepState, World

@@ -9,15 +9,9 @@ from pydantic import model_validator
 
 from bot.domain.freeze import ANNOTATION
 from bot.domain.ownership import last_writer
-from bot.domain.rollouts import WorkloadKind
+from bot.domain.rollouts import KEPT_ANNOTATIONS, WorkloadKind, same_template
 from bot.domain.values import Facts, Value
-from bot.domain.workloads import (
-    KEPT_ANNOTATIONS,
-    annotations_of,
-    name_of,
-    same_template,
-    selector_of,
-)
+from bot.domain.workloads import annotations_of, name_of, selector_of
 from bot.errors import WorldMovedError
 from bot.ports.cluster import DAEMON_SETS, DEPLOYMENTS, PODS, STATEFUL_SETS, Kind, Manifest
 from bot.ports.world import Observed, StepState, World

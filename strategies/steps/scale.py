@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
-from bot.domain.rollouts import own_pods
+from bot.domain.rollouts import doomed_reason, own_pods
 from bot.domain.values import Facts
-from bot.domain.workloads import doomed_reason, is_finished, name_of, ready_names
+from bot.domain.workloads import is_finished, name_of, ready_names
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import Manifest
 from bot.ports.world import Observed, StepState, World

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
+from bot.domain.rollouts import doomed_reason
 from bot.domain.values import Value
-from bot.domain.workloads import (
-    doomed_reason,
-    is_finished,
-    is_terminating,
-    name_of,
-    ready_names,
-)
+from bot.domain.workloads import is_finished, is_terminating, name_of, ready_names
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import DEPLOYMENTS, PODS, Manifest
 from bot.ports.world import Observed, StepState, World

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.workloads import name_of, release_of
+from bot.domain.releases import release_of
+from bot.domain.workloads import name_of
 from bot.ports.cluster import ENDPOINT_SLICES, PODS, REPLICA_SETS, SERVICES, Kind
 from strategies.steps.rollout import WORKLOADS
 from strategies.waiting import Objects, Pending, Selection

@@ -10,7 +10,7 @@ import structlog
 from bot.adapters.metrics.exposition import CounterMissingError, read_counters
 from bot.config.catalog import Catalog, ServiceEntry
 from bot.config.metrics import PodMetrics
-from bot.domain.workloads import release_of
+from bot.domain.releases import release_of
 from bot.errors import PermanentError, RollbackBotError, TemporaryError
 from bot.ports.clock import Clock
 from bot.ports.cluster import PODS, Cluster, Manifest

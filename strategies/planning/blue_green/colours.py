@@ -9,14 +9,8 @@ from datetime import datetime
 from bot.config.catalog import ServiceEntry
 from bot.config.targets import BlueGreenTarget
 from bot.domain.ownership import last_write
-from bot.domain.workloads import (
-    is_finished,
-    labels_of,
-    name_of,
-    ready_names,
-    release_of,
-    selector_text,
-)
+from bot.domain.releases import release_of
+from bot.domain.workloads import is_finished, labels_of, name_of, ready_names, selector_text
 from bot.errors import ConfigurationError, NotFoundError, PermanentError
 from bot.ports.cluster import DEPLOYMENTS, PODS, SERVICES, Manifest
 from bot.ports.world import World

@@ -5,12 +5,8 @@ from __future__ import annotations
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import ArgoRolloutsCanary
 from bot.domain.plan import Candidate, Plan, Preflight
-from bot.domain.workloads import (
-    is_terminating,
-    moment,
-    ready_names,
-    release_of,
-)
+from bot.domain.releases import release_of
+from bot.domain.workloads import is_terminating, moment, ready_names
 from bot.errors import RefusedError
 from bot.ports.cluster import PODS, REPLICA_SETS
 from bot.ports.world import Evidence, Instance, Observation, World

@@ -9,13 +9,8 @@ from dataclasses import dataclass
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import ArgoRolloutsCanary
 from bot.domain.plan import Candidate
-from bot.domain.workloads import (
-    is_finished,
-    name_of,
-    owner_uid,
-    release_of,
-    selector_of,
-)
+from bot.domain.releases import release_of
+from bot.domain.workloads import is_finished, name_of, owner_uid, selector_of
 from bot.errors import RefusedError
 from bot.ports.cluster import PODS, REPLICA_SETS, Manifest
 from bot.ports.world import World

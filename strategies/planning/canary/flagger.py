@@ -8,7 +8,8 @@ import shlex
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import FlaggerCanary
 from bot.domain.plan import Milestone, Plan, Preflight, Step, StepSpec
-from bot.domain.workloads import is_terminating, release_of
+from bot.domain.releases import release_of
+from bot.domain.workloads import is_terminating
 from bot.errors import PermanentError, RefusedError, TemporaryError
 from bot.ports.cluster import DEPLOYMENTS, PODS, REPLICA_SETS
 from bot.ports.world import Evidence, Instance, Observation, World

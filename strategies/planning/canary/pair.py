@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import FlaggerCanary, PairCanary
 from bot.domain.plan import Candidate, Preflight
+from bot.domain.releases import release_of
 from bot.domain.rollouts import own_pods
 from bot.domain.workloads import (
     is_finished,
     name_of,
     owner_of,
     ready_names,
-    release_of,
     selector_of,
     selector_text,
     selects,

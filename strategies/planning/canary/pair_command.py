@@ -5,7 +5,8 @@ from __future__ import annotations
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import PairCanary
 from bot.domain.plan import Plan
-from bot.domain.workloads import is_terminating, release_of
+from bot.domain.releases import release_of
+from bot.domain.workloads import is_terminating
 from bot.errors import RefusedError
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies.kubernetes import evidence

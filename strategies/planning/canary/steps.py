@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Milestone, Step, StepSpec
+from bot.domain.rollouts import bare_template
 from bot.domain.values import Value
-from bot.domain.workloads import bare_template, selector_text
+from bot.domain.workloads import selector_text
 from strategies.addresses import version_url
 from strategies.commands import json_patch, kubectl
 from strategies.kubernetes.drains import drain_step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.config.targets import DatabaseTarget
 from bot.config.targets.database import AlembicTarget, RestoreTarget, SqlMigrationsTarget
-from bot.domain.workloads import same_release
+from bot.domain.releases import same_release
 from bot.ports.world import SchemaFit, World
 from strategies.planning.database.alembic import AlembicSource
 from strategies.planning.database.downs import needs_of

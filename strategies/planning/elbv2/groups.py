@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.config.catalog import ServiceEntry
 from bot.config.targets import Elbv2Target
-from bot.domain.workloads import same_release
+from bot.domain.releases import same_release
 from bot.errors import ConfigurationError, NotFoundError, PermanentError
 from bot.ports.outside import Aws
 from bot.ports.world import World

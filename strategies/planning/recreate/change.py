@@ -9,8 +9,9 @@ from bot.config.catalog import ServiceEntry
 from bot.config.targets.recreate import RecreateTarget
 from bot.domain.ownership import FIELD_MANAGER
 from bot.domain.plan import Preflight
+from bot.domain.rollouts import bare_template
 from bot.domain.values import Facts
-from bot.domain.workloads import bare_template, ready_names
+from bot.domain.workloads import ready_names
 from bot.errors import FieldsOwnedError, PermanentError
 from bot.ports.cluster import DEPLOYMENTS, Manifest
 from bot.ports.world import World

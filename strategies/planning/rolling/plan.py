@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.plan import Candidate, Plan, Preflight
+from bot.domain.releases import release_of
 from bot.domain.rollouts import (
     is_ordered,
     is_partitioned_off,
@@ -16,7 +17,7 @@ from bot.domain.rollouts import (
     update_strategy,
     wanted_pods,
 )
-from bot.domain.workloads import name_of, release_of
+from bot.domain.workloads import name_of
 from bot.ports.cluster import PODS
 from bot.ports.world import World
 from strategies.kubernetes.history import revision_kind

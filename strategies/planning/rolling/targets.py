@@ -7,17 +7,10 @@ from dataclasses import dataclass
 
 from bot.config.targets import RollingTarget
 from bot.domain.plan import Candidate
-from bot.domain.rollouts import kind_of, number_of, template_in
+from bot.domain.releases import image_tag, release_of, same_release
+from bot.domain.rollouts import bare_template, kind_of, number_of, template_in
 from bot.domain.values import Facts
-from bot.domain.workloads import (
-    annotations_of,
-    bare_template,
-    image_tag,
-    labels_of,
-    name_of,
-    release_of,
-    same_release,
-)
+from bot.domain.workloads import annotations_of, labels_of, name_of
 from bot.errors import RefusedError
 from bot.ports.cluster import Manifest
 from strategies.kubernetes.history import others
