@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from bot.domain import events as e
 from bot.domain.assessment import Assessment, Figures, Thresholds, decide
 from bot.domain.detection import HeardAlert
+from bot.domain.freeze import Freeze
 from bot.domain.plan import Plan, StepSpec
 from bot.domain.recovery import Bucket, Judgement, RecoveryVerdict
 from bot.domain.report import Report, build_report
@@ -131,7 +132,14 @@ def _after_the_proof(story: Story) -> None:
     story.tell(e.ExternalDrafted(message=e.ExternalMessage.RESOLVED, text="All is well again."))
     story.tell(e.ExternalSent(message=e.ExternalMessage.RESOLVED, text="Payments work.", by=CARLA))
     story.tell(e.Told(destination="statuspage:public", what="resolved", reference="p31zjtct2jer"))
-    story.tell(e.FreezeSet(marks=("Deployment shop/checkout-green",)))
+    freeze = Freeze(
+        service="checkout",
+        incident_id="INC-2026-001",
+        plan_hash="c647e0862e94",
+        release="v2.1.0",
+        until=NOON + timedelta(days=7),
+    )
+    story.tell(e.FreezeSet(marks=("Deployment shop/checkout-green",), freezes=(freeze,)))
     over = NOTICED.model_copy(update={"ended_at": NOON + timedelta(minutes=4)})
     late = HeardAlert(fingerprint="3", name="NoOrders", started_at=NOON + timedelta(minutes=3))
     story.tell(e.AlertReceived(alerts=(over, late)))

@@ -98,7 +98,9 @@ def ongoing(incident: Incident) -> list[str]:
         if undone:
             left.append(f"Corrective actions to be done: {len(undone)} (4.3).")
     if incident.freeze:
-        left.append("A deploy freeze holds until somebody lifts it (4.3).")
+        ends = [clock_time(freeze.until) for freeze in incident.freeze.freezes[:1]]
+        until = " or until ".join([*ends, "somebody lifts the freeze"])
+        left.append(f"Deploys are frozen until {until} (4.3).")
     left += [
         f"A message to customers waits for a person: {message.value}."
         for message in incident.external_drafts
