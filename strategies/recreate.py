@@ -9,7 +9,8 @@ from bot.config.catalog import ServiceEntry
 from bot.config.targets.recreate import RecreateTarget
 from bot.domain.plan import Plan
 from bot.domain.releases import release_of
-from bot.domain.rollouts import own_pods, same_template
+from bot.domain.revisions import same_template
+from bot.domain.rollouts import own_pods
 from bot.domain.workloads import is_terminating, ready_names, selector_of
 from bot.errors import ConfigurationError, RefusedError
 from bot.ports.cluster import DEPLOYMENTS, PODS, Manifest

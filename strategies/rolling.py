@@ -8,7 +8,8 @@ from bot.config.catalog import ServiceEntry
 from bot.config.targets import RollingTarget
 from bot.domain.plan import Plan
 from bot.domain.releases import release_of
-from bot.domain.rollouts import doomed_reason, number_of, own_pods, template_in, wanted_pods
+from bot.domain.revisions import doomed_reason
+from bot.domain.rollouts import number_of, own_pods, template_in, wanted_pods
 from bot.domain.workloads import is_ready, selector_of
 from bot.errors import ConfigurationError, RefusedError
 from bot.ports.cluster import PODS, Manifest

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from bot.domain.releases import release_of
-from bot.domain.rollouts import doomed_reason
+from bot.domain.revisions import doomed_reason
 from bot.domain.workloads import is_ready, name_of
 from bot.errors import RollbackBotError
 from bot.ports.cluster import EVENTS, Manifest

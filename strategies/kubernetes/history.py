@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from bot.domain.ownership import last_write
-from bot.domain.rollouts import REVISION_HISTORY, kind_of, number_of, same_template, template_in
+from bot.domain.revisions import REVISION_HISTORY, same_template
+from bot.domain.rollouts import kind_of, number_of, template_in
 from bot.domain.workloads import annotations_of, moment, name_of, owner_uid, selector_of
 from bot.errors import RefusedError
 from bot.ports.cluster import CONTROLLER_REVISIONS, REPLICA_SETS, Kind, Manifest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.plan import Step, StepSpec
-from bot.domain.rollouts import bare_template
+from bot.domain.revisions import bare_template
 from bot.domain.values import Facts
 from bot.ports.cluster import Manifest
 from strategies.commands import json_patch, kubectl

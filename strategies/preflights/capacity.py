@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.domain.plan import Preflight
 from bot.domain.releases import release_of
-from bot.domain.rollouts import doomed_reason
+from bot.domain.revisions import doomed_reason
 from bot.domain.workloads import name_of, selector_text, selects
 from strategies.planning.blue_green.colours import Colour
 from strategies.preflights.verdicts import blocked, passed, warned

@@ -6,9 +6,8 @@ from datetime import datetime
 
 from bot.domain.ownership import FIELD_MANAGER, last_write, last_writer
 from bot.domain.plan import Step
+from bot.domain.revisions import deadline_exceeded_at, doomed_reason
 from bot.domain.rollouts import (
-    deadline_exceeded_at,
-    doomed_reason,
     is_ordered,
     is_partitioned_off,
     is_rolled_out,

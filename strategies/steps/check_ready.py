@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.plan import Step
-from bot.domain.rollouts import doomed_reason
+from bot.domain.revisions import doomed_reason
 from bot.domain.values import Value
 from bot.domain.workloads import is_terminating, name_of, ready_names, selector_text
 from bot.errors import PermanentError

@@ -9,7 +9,8 @@ from pydantic import model_validator
 
 from bot.domain.freeze import ANNOTATION
 from bot.domain.ownership import last_writer
-from bot.domain.rollouts import KEPT_ANNOTATIONS, WorkloadKind, same_template
+from bot.domain.revisions import KEPT_ANNOTATIONS, same_template
+from bot.domain.rollouts import WorkloadKind
 from bot.domain.values import Facts, Value
 from bot.domain.workloads import annotations_of, name_of, selector_of
 from bot.errors import WorldMovedError

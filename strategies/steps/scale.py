@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
-from bot.domain.rollouts import doomed_reason, own_pods
+from bot.domain.revisions import doomed_reason
+from bot.domain.rollouts import own_pods
 from bot.domain.values import Facts
 from bot.domain.workloads import is_finished, name_of, ready_names
 from bot.errors import PermanentError, WorldMovedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
-from bot.domain.rollouts import doomed_reason
+from bot.domain.revisions import doomed_reason
 from bot.domain.values import Value
 from bot.domain.workloads import is_finished, is_terminating, name_of, ready_names
 from bot.errors import PermanentError, WorldMovedError

@@ -9,7 +9,7 @@ import pytest
 from bot.domain.ownership import gitops_owner, last_writer
 from bot.domain.references import required_references
 from bot.domain.releases import image_tag, release_of, reports_release
-from bot.domain.rollouts import doomed_reason, is_complete, same_template
+from bot.domain.revisions import doomed_reason, is_complete, same_template
 from bot.domain.workloads import selector_of, selects
 
 

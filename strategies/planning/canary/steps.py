@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Milestone, Step, StepSpec
-from bot.domain.rollouts import bare_template
+from bot.domain.revisions import bare_template
 from bot.domain.values import Value
 from bot.domain.workloads import selector_text
 from strategies.addresses import version_url

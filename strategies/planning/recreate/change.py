@@ -9,7 +9,7 @@ from bot.config.catalog import ServiceEntry
 from bot.config.targets.recreate import RecreateTarget
 from bot.domain.ownership import FIELD_MANAGER
 from bot.domain.plan import Preflight
-from bot.domain.rollouts import bare_template
+from bot.domain.revisions import bare_template
 from bot.domain.values import Facts
 from bot.domain.workloads import ready_names
 from bot.errors import FieldsOwnedError, PermanentError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.plan import Candidate, Plan, Preflight
-from bot.domain.rollouts import is_complete, progress_of
+from bot.domain.revisions import is_complete, progress_of
 from bot.domain.values import spoken
 from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, EVENTS, PODS, REPLICA_SETS, Cluster
 from bot.ports.world import World

@@ -13,7 +13,7 @@ import yaml
 from bot.config.targets.recreate import REVISION, RecreateTarget
 from bot.domain.plan import Candidate
 from bot.domain.releases import release_of
-from bot.domain.rollouts import bare_template, revision_of
+from bot.domain.revisions import bare_template, revision_of
 from bot.domain.workloads import annotations_of, name_of
 from bot.errors import ConfigurationError
 from bot.ports.cluster import Manifest

@@ -6,7 +6,7 @@ import json
 import shlex
 
 from bot.domain.plan import Step, StepSpec
-from bot.domain.rollouts import same_template
+from bot.domain.revisions import same_template
 from strategies.commands import json_patch, kubectl
 from strategies.kubernetes.template_steps import CONTROLLER_SECONDS, revert_step, taken_back
 from strategies.planning.recreate.change import RecreateChange

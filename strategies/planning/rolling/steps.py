@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.domain.plan import Step, StepSpec
-from bot.domain.rollouts import bare_template, is_ordered, wanted_pods
+from bot.domain.revisions import bare_template
+from bot.domain.rollouts import is_ordered, wanted_pods
 from bot.domain.workloads import name_of
 from strategies.commands import kubectl
 from strategies.kubernetes.rollout_steps import await_rollout_step, undone, verify_pods_step

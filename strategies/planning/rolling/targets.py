@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from bot.config.targets import RollingTarget
 from bot.domain.plan import Candidate
 from bot.domain.releases import image_tag, release_of, same_release
-from bot.domain.rollouts import bare_template, kind_of, number_of, template_in
+from bot.domain.revisions import bare_template
+from bot.domain.rollouts import kind_of, number_of, template_in
 from bot.domain.values import Facts
 from bot.domain.workloads import annotations_of, labels_of, name_of
 from bot.errors import RefusedError
