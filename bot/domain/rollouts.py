@@ -10,16 +10,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from bot.domain.workloads import (
-    is_complete,
-    labels_of,
-    name_of,
-    owner_of,
-    owner_uid,
-    progress_of,
-    revision_of,
-    same_template,
-)
+from bot.domain.revisions import is_complete, progress_of, revision_of, same_template
+from bot.domain.workloads import labels_of, name_of, owner_of, owner_uid
 
 Manifest = dict[str, Any]
 WorkloadKind = Literal["Deployment", "StatefulSet", "DaemonSet"]
