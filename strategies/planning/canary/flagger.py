@@ -11,7 +11,7 @@ from bot.domain.plan import Milestone, Plan, Preflight, Step, StepSpec
 from bot.domain.releases import release_of
 from bot.domain.workloads import is_terminating
 from bot.errors import PermanentError, RefusedError, TemporaryError
-from bot.ports.cluster import DEPLOYMENTS, PODS, REPLICA_SETS
+from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, PODS, REPLICA_SETS
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies.kubernetes import evidence
 from strategies.kubernetes.history import current, live_since, revisions
@@ -36,6 +36,7 @@ _RIGHTS = (
     Right(verb="get", kind=CANARIES),
     Right(verb="get", kind=DEPLOYMENTS),
     *to_follow(CANARIES, DEPLOYMENTS, REPLICA_SETS, PODS),
+    Right(verb="list", kind=AUTOSCALERS),
 )
 _INTERVALS = 3
 """So many analyses Flagger may take until it acts; it asks the gate once in each."""
