@@ -11,6 +11,7 @@ from bot.domain.values import Actor
 from bot.errors import RefusedError
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
+from bot.views.labels import REPLAN, UNDO
 
 
 async def rights_of(context: Context, actor: Actor) -> frozenset[Right]:
@@ -178,7 +179,7 @@ def _explained(refusal: Refusal, plan: Plan, incident: Incident, context: Contex
         ),
         Refusal.UNSAFE: (
             f"This plan is not safe. {blocks}",
-            "Mend what blocks it, then press “Other target / plan again”.",
+            f"Mend what blocks it, then press “{UNDO if plan.undoes else REPLAN}”.",
         ),
         Refusal.EXPIRED: (
             "This plan is too old: the live system may have changed since.",

@@ -47,7 +47,10 @@ def _undo() -> ConfirmObject:
 
 
 def for_plan(incident: Incident, plan: Plan) -> list[ButtonElement]:
-    """Approve, reject, other target; no approval is offered for a plan that is not safe."""
+    """Approve, reject, other target; no approval is offered for a plan that is not safe.
+
+    An undo that is not safe can be planned anew, as an undo.
+    """
     if incident.phase is not Phase.AWAITING_APPROVAL:
         return []
     value = f"{incident.id} {plan.hash}"
@@ -65,6 +68,8 @@ def for_plan(incident: Incident, plan: Plan) -> list[ButtonElement]:
         )
     found.append(button(labels.REJECT, ids.OPEN_REJECT, value, style="danger"))
     found.append(button(labels.REPLAN, ids.OPEN_REPLAN, incident.id))
+    if plan.undoes and not plan.is_safe and is_allowed(incident, e.UndoRequested):
+        found.append(button(labels.UNDO, ids.UNDO, incident.id, confirm=_undo()))
     return found
 
 

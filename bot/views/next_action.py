@@ -18,6 +18,7 @@ from bot.views.labels import (
     REPLAN,
     RESOLVE,
     RESUME,
+    UNDO,
     VERIFY_AGAIN,
 )
 from bot.views.markup import inline, moment, people
@@ -40,14 +41,17 @@ def _planning_failed(incident: Incident, frame: Frame) -> str:
     failure = incident.planning_failure
     remedy = inline(failure.remedy, 400, empty="Mend the cause.") if failure else "Mend the cause."
     again = "" if PLAN_AGAIN in remedy else f" Then press “{PLAN_AGAIN}”."
+    if incident.undoing is not None:
+        again = f" “{UNDO}” has the undo planned again, “{PLAN_AGAIN}” an ordinary rollback."
     return f"{called(incident, Role.DEPLOYMENT_LEAD)}: {remedy}{again}"
 
 
 def _awaiting(incident: Incident, frame: Frame) -> str:
     if incident.plan and not incident.plan.is_safe:
+        again = REPLAN if incident.undoing is None else UNDO
         return (
             f"{called(incident, Role.DEPLOYMENT_LEAD)}: mend what blocks the plan (the plan card "
-            f"says what), then press “{REPLAN}”."
+            f"says what), then press “{again}”."
         )
     return f"{who_approves(incident, frame)} {until_when(incident, frame)}"
 
@@ -83,6 +87,12 @@ def until_when(incident: Incident, frame: Frame) -> str:
 
 
 def _rejected(incident: Incident, frame: Frame) -> str:
+    if incident.undoing is not None:
+        return (
+            f"{called(incident, Role.INCIDENT_COMMANDER)}: the rollback stands. Answer the reason "
+            f"for the rejection and press “{UNDO}” to have the undo planned again, or press "
+            f"“{RESOLVE}”."
+        )
     return (
         f"{called(incident, Role.INCIDENT_COMMANDER)}: answer the reason for the rejection, then "
         f"press “{PLAN_AGAIN}”, or “{RESOLVE}” if no rollback is needed."

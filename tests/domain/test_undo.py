@@ -14,7 +14,9 @@ from bot.domain.transitions import advance, is_allowed
 from bot.domain.undo import undo_plan, undo_steps
 from bot.domain.values import Actor
 from bot.errors import RefusedError
+from bot.views.next_action import next_action
 from tests.domain.story import ALICE, BASELINE, BOB, HEALTHY, NOON, PLAN, Story
+from tests.views.examples import frame
 
 
 def _step(name: str, *, changes: bool = True, inverse: bool = True) -> Step:
@@ -123,6 +125,8 @@ def test_an_undo_that_came_to_nothing_can_be_asked_for_again(ending: e.AnyEvent)
         assert not _may_undo(story.incident), "it is being planned again as an undo already"
         story.planned(_undoing(story))
     assert _may_undo(story.incident)
+    if not isinstance(ending, e.PlanExpired):
+        assert "“Undo the rollback”" in next_action(story.incident, frame())
     story.tell(e.UndoRequested(by=ALICE))
     assert (story.incident.phase, story.incident.undoing) == (Phase.PLANNING, ran)
 

@@ -271,6 +271,18 @@ async def test_an_undo_of_what_somebody_changed_since_is_blocked(process: Proces
     assert incident.plan is not None
     assert not incident.plan.is_safe
     assert "kubectl-edit" in incident.plan.blocks[0].sentence
+    [*_, again] = buttons.for_plan(incident, incident.plan)
+    assert again.action_id == ids.UNDO
+    with pytest.raises(RefusedError, match="not safe") as refused:
+        await approved(process, incident, "ben")
+    assert "“Undo the rollback”" in refused.value.remedy
+    # Mended, it is planned anew as an undo.
+    process.company.shop.switches["cache"] = GOOD
+    first = incident.proposed_at
+    await undo.request_undo(process.context, incident.id, actor=ana, request_id="click/2")
+    incident = await process.company.until(incident, lambda i: i.proposed_at != first)
+    assert incident.plan is not None
+    assert (incident.plan.undoes, incident.plan.is_safe) == (True, True)
 
 
 async def test_words_added_just_before_the_end_are_told_by_the_last_post_and_only_there(
