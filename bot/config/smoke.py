@@ -10,7 +10,8 @@ from pydantic import Field, JsonValue, model_validator
 
 from bot.config.durations import Duration
 from bot.config.secrets import SecretName
-from bot.domain.smoke import Capture, Expected, names_in
+from bot.domain.placeholders import names_in
+from bot.domain.smoke import Capture, Expected
 from bot.domain.values import Value
 
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]

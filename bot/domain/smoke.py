@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
-from urllib.parse import quote
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from bot.domain.placeholders import Variables, as_text, filled, filled_json
 from bot.domain.values import Value
 
-_PLACE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _SHOWN = 80
 """So many characters of a wrong value are shown."""
-
-Variables = Mapping[str, JsonValue]
-"""What ``{{name}}`` stands for."""
 
 
 class Answer(Protocol):
@@ -101,47 +97,6 @@ class NotFoundInAnswerError(LookupError):
     """The answer has no such member, header or text; the message says which."""
 
 
-def names_in(value: Any) -> Iterator[str]:
-    """Every ``{{name}}`` in a text, or in all texts of a JSON value."""
-    if isinstance(value, str):
-        yield from _PLACE.findall(value)
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from names_in(key)
-            yield from names_in(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from names_in(inner)
-
-
-def filled(text: str, variables: Variables) -> str:
-    """The text with every ``{{name}}`` replaced by its value."""
-    return _PLACE.sub(lambda found: _as_text(variables[found[1]]), text)
-
-
-def filled_address(text: str, variables: Variables) -> str:
-    """The same for a path or an address: values within it are escaped, a whole one is not."""
-    if _PLACE.fullmatch(text):
-        return filled(text, variables)
-    return _PLACE.sub(lambda found: quote(_as_text(variables[found[1]]), safe=""), text)
-
-
-def filled_json(value: JsonValue, variables: Variables) -> JsonValue:
-    """The same for a JSON value; a text that is nothing but a name keeps the value's type."""
-    if isinstance(value, str):
-        whole = _PLACE.fullmatch(value)
-        return variables[whole[1]] if whole else filled(value, variables)
-    if isinstance(value, dict):
-        return {filled(key, variables): filled_json(item, variables) for key, item in value.items()}
-    if isinstance(value, list):
-        return [filled_json(item, variables) for item in value]
-    return value
-
-
-def _as_text(value: JsonValue) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 def unmet(
     expected: Expected,
     answer: Answer,
@@ -158,7 +113,7 @@ def unmet(
         if hide is None:
             return f"is {word} {_shown(wanted)}"
         # Before it is cut: half a secret is a secret too, and would not be recognised.
-        return f"is {_shown(hide(_as_text(actual)))}, {word} {_shown(wanted)}"
+        return f"is {_shown(hide(as_text(actual)))}, {word} {_shown(wanted)}"
 
     found = []
     if answer.status not in expected.status:
@@ -223,5 +178,5 @@ def member(text: str, path: str) -> JsonValue:
 
 
 def _shown(value: JsonValue) -> str:
-    text = " ".join(_as_text(value).split())
+    text = " ".join(as_text(value).split())
     return f"“{text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'}”"

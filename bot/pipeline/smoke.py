@@ -10,15 +10,8 @@ from pydantic import JsonValue
 from bot.config.catalog import ServiceEntry
 from bot.config.smoke import SmokeRequest, SmokeTest
 from bot.domain import events as e
-from bot.domain.smoke import (
-    NotFoundInAnswerError,
-    Variables,
-    captured,
-    filled,
-    filled_address,
-    filled_json,
-    unmet,
-)
+from bot.domain.placeholders import Variables, filled, filled_address, filled_json
+from bot.domain.smoke import NotFoundInAnswerError, captured, unmet
 from bot.errors import RollbackBotError
 from bot.pipeline.context import Context
 from bot.ports.outside import HttpAnswer

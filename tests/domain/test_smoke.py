@@ -8,16 +8,8 @@ import pytest
 from pydantic import JsonValue, ValidationError
 
 from bot.config.smoke import SmokeTest
-from bot.domain.smoke import (
-    Capture,
-    Expected,
-    NotFoundInAnswerError,
-    captured,
-    filled,
-    filled_address,
-    filled_json,
-    unmet,
-)
+from bot.domain.placeholders import filled, filled_address, filled_json
+from bot.domain.smoke import Capture, Expected, NotFoundInAnswerError, captured, unmet
 from bot.ports.outside import HttpAnswer
 
 JSON = HttpAnswer(
