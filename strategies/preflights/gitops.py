@@ -76,7 +76,7 @@ def _argo(owner: GitOpsOwner, spec: Mapping[str, Any], what: str, harm: Harm) ->
         return blocked(
             NAME,
             f"{owner} heals {what} by itself and within seconds would {harm.may}. "
-            f"{_advice(owner, harm)}",
+            f"{_advice(owner, harm, first='first and plan again')}",
         )
     return warned(
         NAME,
@@ -88,24 +88,24 @@ def _flux(owner: GitOpsOwner, spec: Mapping[str, Any], what: str, harm: Harm) ->
     if spec.get("suspend"):
         return passed(NAME, f"{owner} tracks {what} and is suspended.")
     interval = str(spec.get("interval") or "")
-    sentence = (
-        f"{owner} reconciles {what} every {interval or 'interval'} and then {harm.does}. "
-        f"{_advice(owner, harm)}"
-    )
     seconds = go_seconds(interval)
-    if owner.kind == "Kustomization" and seconds is not None and seconds <= _SOON_SECONDS:
-        return blocked(NAME, sentence)
-    return warned(NAME, sentence)
+    blocks = owner.kind == "Kustomization" and seconds is not None and seconds <= _SOON_SECONDS
+    advice = _advice(owner, harm, first="first and plan again" if blocks else "first")
+    verdict = blocked if blocks else warned
+    return verdict(
+        NAME,
+        f"{owner} reconciles {what} every {interval or 'interval'} and then {harm.does}. {advice}",
+    )
 
 
-def _advice(owner: GitOpsOwner, harm: Harm) -> str:
+def _advice(owner: GitOpsOwner, harm: Harm, *, first: str = "first") -> str:
     if owner.tool == "Argo CD":
         return (
-            f"Switch it off first and plan again: argocd app set {owner.name} --sync-policy none; "
+            f"Switch it off {first}: argocd app set {owner.name} --sync-policy none; "
             f"{harm.afterwards} switching it on again."
         )
     return (
-        f"Suspend it first and plan again: flux suspend {owner.kind.lower()} {owner.name} "
+        f"Suspend it {first}: flux suspend {owner.kind.lower()} {owner.name} "
         f"-n {owner.namespace}; {harm.afterwards} resuming it."
     )
 
