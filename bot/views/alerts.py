@@ -29,7 +29,14 @@ def alert_card(episode: Episode, *, incident: Incident | None, here: bool) -> Me
     elif episode.firing and not here and incident is not None:
         blocks.append(section(_join(incident)))
     elif episode.firing:
-        blocks.append(context("It is part of this incident's picture; nothing else was begun."))
+        blocks.append(
+            context(
+                "It is part of this incident's record, and changes nothing in it. If it speaks of "
+                "something else than this rollback, say so here."
+            )
+        )
+    else:
+        blocks.append(context("Nothing has to be done."))
     return compose(f"{title} {_next(episode, incident)}", blocks)
 
 

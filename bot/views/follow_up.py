@@ -53,7 +53,10 @@ def release_plan_updated(event: ReleasePlanUpdated) -> Message:
     said = "The rollback summary stands in the release plan"
     return compose(
         f"{said}: {inline(event.where, 400)}",
-        [section(f"{said}: {linked(event.where, event.where)}")],
+        [
+            section(f"{said}: {linked(event.where, event.where)}"),
+            context("Nothing has to be done. What it lacks can be added there by hand."),
+        ],
     )
 
 
@@ -64,8 +67,9 @@ def ask_after(incident: Incident, index: int) -> Message:
     action = incident.conclusion.corrective_actions[index]
     state = incident.actions.get(index, ActionState())
     due = f", due {action.due:%Y-%m-%d}" if action.due else ""
-    issue = f"\nIssue: {linked(state.url, state.url)}" if state.url else ""
-    closing = " or close the issue" if state.url else ""
+    url = state.url if state.gone_at is None else ""
+    issue = f"\nIssue: {linked(url, url)}" if url else ""
+    closing = " or close the issue" if url else ""
     value = f"{incident.id} {index} {identity(incident, action)}"
     blocks = [
         section(

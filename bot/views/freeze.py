@@ -37,7 +37,10 @@ def lifted_post(event: FreezeLifted, incident: Incident, *, services: tuple[str,
     who = f"{people((event.by,))} lifted the freeze" if event.by else "The freeze has ended"
     why = f" ({inline(event.why, 200)})" if event.why else ""
     said = f"Deploys of {_names(services or (incident.declared.service,))} may go on"
-    told = f"{who}{why}. The withdrawn release stays marked as bad in the bot."
+    told = (
+        f"{who}{why}. Start what waited again; the withdrawn release stays marked as bad in the "
+        "bot, so give its fix a name of its own."
+    )
     return compose(f"▶️ {said}. {told}", [section(f"*▶️ {said}*\n{told}")])
 
 
@@ -48,7 +51,8 @@ def unfrozen_reply(freeze: Freeze) -> Message:
         f"for {inline(freeze.release, 80)} is lifted."
     )
     small = "Marks on the live system go with it; what cannot be reached now is tried again."
-    return compose(said, [section(said), context(small)])
+    to_do = "Start the deployment again that waited for it."
+    return compose(f"{said} {to_do}", [section(f"{said} {to_do}"), context(small)])
 
 
 def frozen_sentence(freeze: Freeze, *, command: str) -> str:

@@ -79,12 +79,16 @@ def history_reply(
     counted = _counted(statistics) if statistics else []
     if not incidents:
         of = f" of {inline(statistics.service)}" if statistics and statistics.service else ""
-        said = f"There has been no incident{of} yet."
+        said = f"There has been no incident{of} yet. `{ids.COMMAND} SERVICE` assesses a service."
         return compose(said, [section(said), *counted])
     told = [_past(incident, now, (outcomes or {}).get(incident.id)) for incident in incidents]
     said = f"The last {len(incidents)} incidents" if len(incidents) > 1 else "The last incident"
     more = "older ones are in their channels"
-    blocks = [*counted, *listing(said, told, most=3, more=more), context("Reports are there.")]
+    blocks = [
+        *counted,
+        *listing(said, told, most=3, more=more),
+        context("Join a channel to read its report."),
+    ]
     return compose(f"{said}: {_names(incidents)}", blocks)
 
 

@@ -226,7 +226,7 @@ async def test_an_open_incident_hears_of_the_alert_instead(sender: Sender) -> No
     channel = sender.company.incidents[incident.id].channel
     assert channel is not None
     (told,) = [t for t in sender.told(channel.channel_id) if "alert fires" in t]
-    assert "part of this incident" in told
+    assert "part of this incident's record" in told
     assert sender.company.incidents[incident.id].phase is Phase.AWAITING_APPROVAL
 
 

@@ -35,6 +35,27 @@ def assert_message(message: Message) -> None:
     assert_nothing_injected(blocks)
 
 
+_TO_DO = re.compile(
+    r"[Nn]ext:|/rollback|Nothing (has|needs) to be done|You need not|[Jj]oin |[Pp]ress|"
+    r"[Ss]ay so|Lift it|[Ss]tart |[Aa]ssess|ry again|[Aa]sk |\bread |[Rr]eply|is taken away|"
+    r"bring what|add the meeting|hold the post-mortem|Come to|go on in|the recovery card",
+    re.MULTILINE,
+)
+
+
+def assert_says_what_to_do(message: Message) -> None:
+    """A tired reader finds a button, a step, or that nothing has to be done."""
+    said = f"{message.text}\n{shown(message)}"
+    assert buttons(message) or _TO_DO.search(said), f"what is to be done? {said}"
+
+
+def assert_home(view: dict[str, Any]) -> None:
+    """As ``assert_view``, for a home tab."""
+    assert [str(problem) for problem in view_problems(view)] == []
+    check_view(view, kinds=("home",))
+    assert_nothing_injected(view)
+
+
 def assert_view(view: dict[str, Any]) -> None:
     """Slack takes it, and nothing was injected."""
     assert [str(problem) for problem in view_problems(view)] == []

@@ -13,6 +13,7 @@ from bot.errors import RefusedError, TemporaryError
 from bot.views import cards, modals, posts, replies
 from bot.views.frame import Frame
 from bot.views.message import Message
+from tests.views.aftermath import forms_after, messages_after, messages_beside, outside_cards
 
 
 def cards_of(incident: Incident, frame: Frame) -> Iterator[Message]:
@@ -37,6 +38,13 @@ def posts_of(incident: Incident, frame: Frame) -> Iterator[Message]:
     yield posts.resolved_post(incident, frame)
     yield replies.status_reply([incident] * 30, frame.now)
     yield replies.history_reply([incident] * 30, frame.now)
+
+
+def messages_of(incident: Incident, frame: Frame, words: str) -> Iterator[Message]:
+    """The messages of what comes after a verdict and beside the incidents."""
+    yield from messages_after(frame, words)
+    yield from messages_beside(incident, words)
+    yield from outside_cards(incident, words)
 
 
 def other_messages(draft: Draft, words: str) -> Iterator[Message]:
@@ -67,3 +75,4 @@ def views_of(incident: Incident, draft: Draft, words: str) -> Iterator[dict[str,
     yield modals.words_form(incident.id)
     yield modals.replan_form(incident)
     yield modals.message_view(words, words)
+    yield from forms_after(draft, words)
