@@ -14,14 +14,16 @@ from bot.adapters.github_answers import (
     commit,
     issue,
     moment,
+    place_of_issue,
     pull_request,
     told_in_titles,
 )
 from bot.adapters.github_api import PER_PAGE, GitHubApi, as_documented
+from bot.adapters.github_refusals import GoneError
 from bot.config.paperwork import GitHubSettings
 from bot.domain.events import PullRequest
 from bot.errors import NotFoundError, PermanentError, RollbackBotError
-from bot.ports.forge import Comparison, Draft, Issue, ReleaseNotes
+from bot.ports.forge import Comparison, Draft, Issue, IssueState, ReleaseNotes
 from bot.ports.outside import Secrets
 
 log = structlog.get_logger()
@@ -110,11 +112,18 @@ class GitHub:
         return issue(await self._api.send("POST", place, "/issues", body))
 
     @as_documented
-    async def is_closed(self, place: GitHubSettings, url: str) -> bool:
-        """Whether an issue that was filed here is closed."""
-        number = url.rstrip("/").rpartition("/")[2]
-        answer = await self._api.get(place, f"/issues/{quote(number, safe='')}")
-        return bool(answer["state"] == "closed")
+    async def issue_state(self, place: GitHubSettings, url: str) -> IssueState:
+        """How an issue stands, looked for where it was filed; GitHub leads on to where it is.
+
+        The catalog may name another repository by now, whose issue of that number is another.
+        """
+        repository, number = place_of_issue(url)
+        there = place.model_copy(update={"repository": repository})
+        try:
+            answer = await self._api.get(there, f"/issues/{number}")
+        except GoneError:
+            return IssueState.DELETED
+        return IssueState.CLOSED if answer["state"] == "closed" else IssueState.OPEN
 
     async def _may_own(self, place: GitHubSettings, login: str) -> bool:
         """Whether this login can be assigned: one that cannot would refuse the whole issue."""

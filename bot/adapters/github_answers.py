@@ -8,13 +8,26 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain.events import Commit, PullRequest
+from bot.errors import PermanentError
 from bot.ports.forge import Issue
 
 Json = dict[str, Any]
 
 _SQUASHED = re.compile(r"(.*)\(#(\d+)\)\s*$")
 """GitHub's default title of a squashed pull request."""
+_ISSUE = re.compile(r"/([\w.-]+/[\w.-]+)/issues/(\d+)/?$")
 _MERGED = re.compile(r"Merge pull request #(\d+) from (\S+)")
+
+
+def place_of_issue(url: str) -> tuple[str, int]:
+    """Repository and number of an issue, by the address that people know it by.
+
+    Raises PermanentError for an address of something else.
+    """
+    found = _ISSUE.search(url)
+    if found is None:
+        raise PermanentError(f"{url} is no address of an issue.", "Look after it by hand.")
+    return found[1], int(found[2])
 
 
 def moment(text: str) -> datetime:

@@ -18,6 +18,10 @@ from bot.errors import (
 )
 
 
+class GoneError(PermanentError):
+    """What was there is there no more, or the repository has switched it off (HTTP 410)."""
+
+
 def refusal(
     method: str, place: GitHubSettings, status: int, headers: Mapping[str, str], text: str
 ) -> RollbackBotError:
@@ -47,7 +51,8 @@ def refusal(
             f"GitHub has no such thing in {about}, or hides it from {token}: {said}.",
             "Check repository and tag in rollback.yml, and what the token may see.",
         )
-    return PermanentError(f"GitHub refuses this in {about} with HTTP {status}: {said}.")
+    kind = GoneError if status == 410 else PermanentError
+    return kind(f"GitHub refuses this in {about} with HTTP {status}: {said}.")
 
 
 def unanswered(method: str, why: str) -> TemporaryError:
@@ -80,7 +85,7 @@ def _message(text: str) -> str:
         return "no reason given"
     if not isinstance(body, dict):
         return "no reason given"
-    errors = body.get("errors") or ()
+    errors = body.get("errors") or []
     details = [_detail(one) for one in (errors if isinstance(errors, list) else [errors])]
     told = "; ".join([str(body.get("message") or "no reason given"), *filter(None, details)])
     return " ".join(told.split())[:300].rstrip(".")

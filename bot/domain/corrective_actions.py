@@ -103,11 +103,11 @@ def identity(incident: Incident, action: CorrectiveAction) -> str:
 
 
 def open_actions(incident: Incident) -> Iterator[tuple[int, CorrectiveAction, ActionState]]:
-    """The actions that are not done, with their places."""
+    """The actions that are not done nor taken for dropped, with their places."""
     actions = incident.conclusion.corrective_actions if incident.conclusion else ()
     for index, action in enumerate(actions):
         state = incident.actions.get(index, ActionState())
-        if state.done_at is None:
+        if state.done_at is None and not state.dropped:
             yield index, action, state
 
 

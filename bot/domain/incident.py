@@ -104,6 +104,10 @@ class ActionState(Value):
     """Its issue; empty when none was filed."""
     asked_at: Instant | None = None
     done_at: Instant | None = None
+    gone_at: Instant | None = None
+    """Since then its issue is not shown any more."""
+    dropped: bool = False
+    """Somebody deleted the issue: nobody is asked any more, and it may still be done."""
 
 
 class Undoing(Value):

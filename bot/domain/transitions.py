@@ -79,6 +79,7 @@ ALLOWED: dict[type[e.Event], frozenset[Phase]] = {
     e.ActionFiled: frozenset({Phase.RESOLVED}),
     e.ActionAsked: frozenset({Phase.RESOLVED}),
     e.ActionDone: frozenset({Phase.RESOLVED}),
+    e.IssueGone: frozenset({Phase.RESOLVED}),
     e.ReleasePlanUpdated: frozenset({Phase.RESOLVED}),
     e.FreezeSet: frozenset({Phase.RECOVERED, Phase.RESOLVED}),
     e.FreezeLifted: _ALL,

@@ -13,12 +13,11 @@ import structlog
 
 from bot.domain import events as e
 from bot.domain.corrective_actions import identity, next_ask, open_actions
-from bot.domain.incident import Incident, Phase
+from bot.domain.incident import ActionState, Incident, Phase
 from bot.domain.post_mortem import reminder_due
 from bot.domain.values import Actor
 from bot.errors import RefusedError, RollbackBotError
 from bot.pipeline import follow_up_state
-from bot.pipeline.comparison import place_of
 from bot.pipeline.context import Context
 from bot.pipeline.follow_up_state import (
     FIRST_PAUSE,
@@ -28,7 +27,8 @@ from bot.pipeline.follow_up_state import (
     FollowUpState,
     put,
 )
-from bot.pipeline.journal import Decide, Decision
+from bot.pipeline.issues_seen import see_issues
+from bot.pipeline.journal import Decision
 from bot.pipeline.paperwork import STAGES, do_round, owed_papers
 from bot.pipeline.patience import within
 from bot.pipeline.rounds import each
@@ -67,7 +67,7 @@ async def done(
                 "This action is not among the incident's actions any more.",
                 "The incident was opened again since; look at its newest messages.",
             )
-        if index not in {place for place, _, _ in open_actions(incident)}:
+        if incident.actions.get(index, ActionState()).done_at is not None:
             return None
         return Decision(events=(e.ActionDone(index=index, by=actor),))
 
@@ -124,10 +124,13 @@ async def _follow_up(context: Context, incident: Incident, state: FollowUpState)
         pause = min(FIRST_PAUSE * 2 ** min(state.tries, 10), LONGEST_PAUSE)
         state = state.model_copy(update={"tries": state.tries + 1, "try_at": now + pause})
     if now >= state.issues_at:
-        asked = await within(ISSUES_PATIENCE, _see_closed(context, incident), "GitHub")
-        if isinstance(asked, RollbackBotError):
-            log.warning("issues not read", incident=incident.id, error=str(asked))
-        state = state.model_copy(update={"issues_at": now + ISSUES_EVERY})
+        unseen = await within(
+            ISSUES_PATIENCE, see_issues(context, incident, state.unseen), "GitHub"
+        )
+        if isinstance(unseen, RollbackBotError):
+            log.warning("issues not read", incident=incident.id, error=str(unseen))
+            unseen = state.unseen
+        state = state.model_copy(update={"issues_at": now + ISSUES_EVERY, "unseen": unseen})
     incident = await context.journal.record(
         incident.id, lambda incident: _due(context, incident, context.clock.now())
     )
@@ -135,31 +138,6 @@ async def _follow_up(context: Context, incident: Incident, state: FollowUpState)
         await context.store.delete(KIND, incident.id)
     elif state != before:
         await put(context, state)
-
-
-async def _see_closed(context: Context, incident: Incident) -> None:
-    """A closed issue is a done action; what cannot be asked now is asked later."""
-    place = place_of(context, incident)
-    if place is None:
-        return
-    for index, _, state in open_actions(incident):
-        if not state.url:
-            continue
-        try:
-            closed = await context.forge.is_closed(place, state.url)
-        except RollbackBotError as error:
-            log.warning("issue not read", incident=incident.id, url=state.url, error=str(error))
-            continue
-        if closed:
-            await context.journal.record(incident.id, _closes(index))
-
-
-def _closes(index: int) -> Decide:
-    def decide(incident: Incident) -> Decision | None:
-        still_open = index in {place for place, _, _ in open_actions(incident)}
-        return Decision(events=(e.ActionDone(index=index),)) if still_open else None
-
-    return decide
 
 
 def _due(context: Context, incident: Incident, now: datetime) -> Decision | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from pydantic import Field
+
 from bot.domain.incident import Incident
 from bot.domain.values import Instant, Value
 from bot.pipeline.context import Context
@@ -26,6 +28,9 @@ class FollowUpState(Value):
     until: Instant
     """After this, paperwork that still fails is left to people."""
     issues_at: Instant
+    unseen: dict[int, Instant] = Field(default_factory=dict)
+    """Actions whose issue GitHub does not show, and since when; a lost right is often given back
+    within the week."""
 
 
 async def set_up(context: Context, incident: Incident) -> None:

@@ -17,6 +17,7 @@ from bot.views import follow_up, post_mortem, posts
 from bot.views.calendar import file_name
 from bot.views.external import status_message
 from bot.views.freeze import frozen_post, lifted_post
+from bot.views.lost_issue import issue_gone
 from bot.views.mails import customer_mail
 from bot.views.relapse import relapse_post
 
@@ -166,6 +167,10 @@ def _action_asked(event: e.ActionAsked, to: Speaker) -> Iterator[Delivery]:
     yield from to.post("action", follow_up.ask_after(to.incident, event.index))
 
 
+def _issue_gone(event: e.IssueGone, to: Speaker) -> Iterator[Delivery]:
+    yield from to.post("issue-gone", issue_gone(to.incident, event))
+
+
 def _release_plan(event: e.ReleasePlanUpdated, to: Speaker) -> Iterator[Delivery]:
     yield from to.post("release-plan", follow_up.release_plan_updated(event))
 
@@ -185,6 +190,7 @@ _HANDLERS: dict[type[e.Event], Callable[[Any, Speaker], Iterator[Delivery]]] = {
     e.PostMortemScheduled: _post_mortem,
     e.PostMortemReminded: _post_mortem_reminded,
     e.ActionAsked: _action_asked,
+    e.IssueGone: _issue_gone,
     e.ReleasePlanUpdated: _release_plan,
     e.FreezeSet: _frozen,
     e.FreezeLifted: _unfrozen,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from bot.config.paperwork import GitHubSettings
@@ -34,6 +35,15 @@ class Issue(Value):
     url: str
     body: str
     is_open: bool
+
+
+class IssueState(StrEnum):
+    """How an issue stands."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    DELETED = "deleted"
+    """Somebody deleted it, says the host."""
 
 
 class Draft(Value):
@@ -71,5 +81,8 @@ class Forge(Protocol):
     async def file(self, place: GitHubSettings, draft: Draft) -> Issue:
         """Create an issue. Never safe to repeat without looking first."""
 
-    async def is_closed(self, place: GitHubSettings, url: str) -> bool:
-        """Whether an issue that was filed here is closed."""
+    async def issue_state(self, place: GitHubSettings, url: str) -> IssueState:
+        """How an issue stands that was filed with these settings, wherever it was moved since.
+
+        Raises NotFoundError for one that is hidden, or was moved or deleted out of sight.
+        """

@@ -20,7 +20,7 @@ from bot.errors import (
     PermanentError,
     TemporaryError,
 )
-from bot.ports.forge import Draft, ReleaseNotes
+from bot.ports.forge import Draft, IssueState, ReleaseNotes
 from sandbox.github import Fault, GitHubServer, Issue, Release, Repository, Token
 from sandbox.github.faults import rate_limited, slowed_down
 from tests.pipeline.forge import TOKEN, KnownSecrets
@@ -128,9 +128,37 @@ async def test_an_issue_is_filed_for_those_who_can_own_it_and_seen_closed(
     (issue,) = github.repositories[SHOP].issues
     assert (issue.assignees, issue.labels) == (["anna"], ["post-mortem"])
     assert filed.url == "https://github.com/acme/shop/issues/1"
-    assert not await FORGE.is_closed(place(github), filed.url)
+    assert await FORGE.issue_state(place(github), filed.url) is IssueState.OPEN
     issue.state = "closed"
-    assert await FORGE.is_closed(place(github), filed.url)
+    assert await FORGE.issue_state(place(github), filed.url) is IssueState.CLOSED
+
+
+async def test_what_became_of_an_issue_is_told_apart(github: GitHubServer) -> None:
+    filed = await FORGE.file(place(github), Draft(title="Test it", body="mark"))
+    github.faults.order(Fault(status=410, message="This issue was deleted", path="/issues/1"))
+    assert await FORGE.issue_state(place(github), filed.url) is IssueState.DELETED
+    github.faults.order(Fault(status=404, message="Not Found", path="/issues/1"))
+    with pytest.raises(NotFoundError):
+        await FORGE.issue_state(place(github), filed.url)
+    with pytest.raises(PermanentError, match="no address of an issue"):
+        await FORGE.issue_state(place(github), "https://github.com/acme/shop/pull/1")
+
+
+async def test_an_issue_is_followed_to_where_it_was_moved(github: GitHubServer) -> None:
+    filed = await FORGE.file(place(github), Draft(title="Test it", body="mark"))
+    other = github.repositories["acme/tools"] = Repository(name="acme/tools")
+    github.tokens[TOKEN] = Token(
+        value=TOKEN, repositories=frozenset({SHOP, "acme/tools"}), writes=RIGHTS
+    )
+    moved = await FORGE.file(place(github, repository="acme/tools"), Draft(title="It", body="m"))
+    other.issues[0].state = "closed"
+    there = f"{github.url}/repos/acme/tools/issues/1"
+    github.faults.order(Fault(status=301, path="/shop/issues/1", headers={"Location": there}))
+    assert await FORGE.issue_state(place(github), filed.url) is IssueState.CLOSED
+    # The catalog names another repository by now, whose first issue is another one.
+    now_elsewhere = place(github, repository="acme/tools")
+    assert await FORGE.issue_state(now_elsewhere, filed.url) is IssueState.OPEN
+    assert moved.url.endswith("/acme/tools/issues/1")
 
 
 async def test_issues_are_listed_back_to_a_moment_without_pull_requests(
@@ -195,7 +223,7 @@ async def test_refusals_say_what_to_do_and_never_the_token(github: GitHubServer)
     with pytest.raises(PermanentError, match=r"HTTP 422: Validation Failed; is too long"):
         await FORGE.file(place(github), Draft(title="x" * 300, body=""))
     shop.has_issues = False
-    with pytest.raises(PermanentError, match=r"HTTP 410: Issues are disabled"):
+    with pytest.raises(PermanentError, match=r"HTTP 410: Issues are disabled for this repo\.$"):
         await FORGE.file(place(github), draft)
     with pytest.raises(NotFoundError, match=r"requests without a token"):
         await FORGE.release(place(github, token=None), "v1")

@@ -136,6 +136,7 @@ EVENTS: tuple[e.AnyEvent, ...] = (
     e.ActionFiled(index=0, url="https://git.example.com/issues/1"),
     e.ActionAsked(index=0),
     e.ActionDone(index=0, by=BOB),
+    e.IssueGone(index=0, url="https://git.example.com/issues/1", deleted=True),
     e.ReleasePlanUpdated(where="docs/releases/v2.1.0.md"),
     e.FreezeSet(marks=("Deployment shop/checkout",)),
     e.FreezeLifted(by=BOB),

@@ -19,7 +19,7 @@ from bot.pipeline import follow_up, post_mortem
 from bot.pipeline.follow_up_state import KIND
 from bot.pipeline.journal import Decision
 from bot.ports.store import Lease
-from sandbox.github import GitHubServer
+from sandbox.github import Fault, GitHubServer
 from tests.pipeline.deeds import history
 from tests.pipeline.harness import Company, Process
 from tests.pipeline.office import ACTIONS, SHOP, abandoned, catalog_with, resolve, stock, told
@@ -102,6 +102,50 @@ async def test_a_closed_issue_is_a_done_action(company: Company, github: GitHubS
     await finish(process, incident, 1)
     await follow_up.look(process.context)
     assert await process.store.documents(KIND) == ()
+
+
+async def test_the_action_of_a_deleted_issue_is_dropped_and_that_is_said_once(
+    company: Company, github: GitHubServer
+) -> None:
+    process = await company.process(catalog=catalog_with(github))
+    incident = await resolve(process, await abandoned(process), *ACTIONS)
+    gone = Fault(status=410, message="This issue was deleted", path="/issues/", times=None)
+    github.faults.order(gone)
+    process = await later(process, at(3, 9, 1))
+    assert len(told(process, incident, "Somebody deleted the issue")) == len(ACTIONS)
+    asked = github.calls("GET /repos/acme/shop/issues/")
+    process = await later(process, at(16, 9, 1))
+    assert github.calls("GET /repos/acme/shop/issues/") == asked
+    assert told(process, incident, ASKED) == []
+    assert await process.store.documents(KIND) == ()
+    incident = await finish(process, incident, 0)
+    assert incident.actions[0].done_at is not None
+
+
+async def test_an_issue_out_of_sight_is_looked_for_a_week_and_people_are_asked_on(
+    company: Company, github: GitHubServer
+) -> None:
+    process = await company.process(catalog=catalog_with(github))
+    incident = await resolve(process, await abandoned(process), ACTIONS[0])
+    hidden = Fault(status=404, message="Not Found", path="/issues/", times=None)
+    github.faults.order(hidden)
+    process = await later(process, at(3, 9, 1))
+    github.faults.clear()
+    process = await later(process, at(4, 9, 1))
+    github.faults.order(hidden)
+    for day in (5, 11):
+        process = await later(process, at(day, 10))
+    lost = "is not to be seen any more"
+    assert told(process, incident, lost) == []
+    process = await later(process, at(12, 10, 1))
+    (said,) = told(process, incident, lost)
+    assert "/issues/1" in said
+    seen = github.calls("GET /repos/acme/shop/issues/")
+    questions = len(told(process, incident, ASKED))
+    process = await later(process, at(23, 9, 1))
+    assert github.calls("GET /repos/acme/shop/issues/") == seen
+    assert len(told(process, incident, ASKED)) == questions + 1
+    assert "or close the issue" not in told(process, incident, ASKED)[-1]
 
 
 async def test_two_processes_ask_once(company: Company) -> None:

@@ -36,6 +36,7 @@ CHANGES: Table = {
     e.ActionFiled: lambda i, ev, at: _action(i, ev.index, url=ev.url),
     e.ActionAsked: lambda i, ev, at: _action(i, ev.index, asked_at=at),
     e.ActionDone: lambda i, ev, at: _action(i, ev.index, done_at=at),
+    e.IssueGone: lambda i, ev, at: _action(i, ev.index, gone_at=at, dropped=ev.deleted),
     e.ReleasePlanUpdated: lambda i, ev, at: {"release_plan": ev},
     e.FreezeSet: lambda i, ev, at: {"freeze": ev, "frozen_for": ev.plan_hash},
     e.FreezeLifted: lambda i, ev, at: {"freeze": None},

@@ -34,6 +34,7 @@ from bot.domain.events.conclusion import (
     FollowUp,
     FreezeLifted,
     FreezeSet,
+    IssueGone,
     PostMortemReminded,
     PostMortemScheduled,
     PullRequest,
@@ -143,6 +144,7 @@ AnyEvent = Annotated[
     | ActionFiled
     | ActionAsked
     | ActionDone
+    | IssueGone
     | ReleasePlanUpdated
     | FreezeSet
     | FreezeLifted
@@ -201,6 +203,7 @@ __all__ = [
     "FreezeSet",
     "InstanceCheck",
     "InstancesChecked",
+    "IssueGone",
     "Judged",
     "Noted",
     "PauseRequested",

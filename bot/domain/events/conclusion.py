@@ -159,6 +159,17 @@ class ActionDone(Event):
     """None when the issue was closed."""
 
 
+class IssueGone(Event):
+    """The host of a corrective action's issue does not show it any more; it is not asked again."""
+
+    kind: Literal["issue_gone"] = "issue_gone"
+    index: int
+    url: str
+    deleted: bool
+    """The host says that somebody deleted it: the action is taken for dropped. False for an issue
+    that is hidden or was moved out of sight: people are still asked how the action stands."""
+
+
 class ReleasePlanUpdated(Event):
     """The rollback summary stands in the release plan."""
 

@@ -94,6 +94,10 @@ AFTERMATH: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
     e.ActionFiled: lambda ev, plan: f"Corrective action {ev.index + 1} filed: {ev.url}",
     e.ActionAsked: lambda ev, plan: f"Asked how corrective action {ev.index + 1} stands",
     e.ActionDone: lambda ev, plan: f"Corrective action {ev.index + 1} is done",
+    e.IssueGone: lambda ev, plan: (
+        f"Corrective action {ev.index + 1}: its issue {ev.url} "
+        + ("was deleted; it is taken for dropped" if ev.deleted else "is not to be seen any more")
+    ),
     e.ReleasePlanUpdated: lambda ev, plan: f"Rollback summary written to {ev.where}",
     e.FreezeSet: _frozen,
     e.FreezeLifted: lambda ev, plan: "Deploy freeze lifted",
