@@ -23,9 +23,9 @@ from bot.pipeline import releases
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
 from bot.pipeline.measuring import counted
+from bot.pipeline.notices import notices
 from bot.pipeline.relapse_watch import KIND, Watch, Watched, document_of, watch_of
 from bot.pipeline.rounds import each
-from bot.ports.deliveries import Action, Delivery
 from bot.views.relapse import relapsed_elsewhere
 
 __all__ = ["KIND", "Watch", "document_of", "look", "watch_of"]
@@ -185,17 +185,9 @@ async def _tell(
     message = relapsed_elsewhere(
         taken, watch.incident_id, other.id if other else "", event, why=why
     )
-    deliveries = [
-        Delivery(
-            # The watch's own identity: said once, even if the next line fails.
-            id=f"{watch.incident_id}/relapse/{watch.since.timestamp():.6f}/{channel}",
-            destination=f"slack:{channel}",
-            action=Action.POST,
-            payload=message.payload(),
-        )
-        for channel in dict.fromkeys(channels)
-    ]
-    await context.store.enqueue(deliveries, now=context.clock.now())
+    identity = f"{watch.incident_id}/relapse/{watch.since.timestamp():.6f}"
+    owed = notices(identity, message, dict.fromkeys(channels))
+    await context.store.enqueue(owed, now=context.clock.now())
 
 
 async def _clear_up(context: Context, watch: Watch, event: e.Relapsed) -> None:

@@ -15,9 +15,9 @@ from bot.domain.releases import same_release
 from bot.domain.values import Instant, Value
 from bot.errors import RollbackBotError
 from bot.pipeline.context import Context
+from bot.pipeline.notices import notices
 from bot.pipeline.patience import within
 from bot.pipeline.rounds import each
-from bot.ports.deliveries import Action, Delivery
 from bot.ports.store import Document
 from bot.views import posts
 
@@ -104,18 +104,8 @@ async def _look_at(context: Context, wire: Tripwire) -> None:
         return
     log.warning("the withdrawn release is back", service=wire.service, release=wire.release)
     message = posts.came_back(wire.service, wire.release, wire.incident_id, seen=observed.summary)
-    # The ids are the wire's: said once, even if the next line fails or another process looks too.
-    wire_id = f"{wire.incident_id}/came-back/{wire.service}/{wire.until.timestamp():.6f}"
-    deliveries = [
-        Delivery(
-            id=f"{wire_id}/{channel}",
-            destination=f"slack:{channel}",
-            action=Action.POST,
-            payload=message.payload(),
-        )
-        for channel in wire.channels
-    ]
-    await context.store.enqueue(deliveries, now=now)
+    identity = f"{wire.incident_id}/came-back/{wire.service}/{wire.until.timestamp():.6f}"
+    await context.store.enqueue(notices(identity, message, wire.channels), now=now)
     await context.store.delete(KIND, wire.id)
 
 
