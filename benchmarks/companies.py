@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 from benchmarks.processes import needed
+from sandbox.catalog import Pace
 from sandbox.cluster.node.timings import QUICK, KubeletTimings
-from sandbox.company import ROOT, Company, Pace
+from sandbox.company import ROOT, Company
 from sandbox.journey import Journey
 
 QUIET = Pace(requests_per_second=0, scrape=15, watch_every=15)

@@ -16,8 +16,8 @@ from typing import Any, Literal, Self
 import yaml
 
 from sandbox.bot_process import BotProcess, free_port
+from sandbox.catalog import SERVICES, Pace, everybodys, service_entry
 from sandbox.cluster.cluster import ADMIN, Cluster
-from sandbox.cluster.node.timings import QUICK, KubeletTimings
 from sandbox.cluster.rbac import User
 from sandbox.cluster.rbac_manifests import rules_from_manifests
 from sandbox.neighbours import Neighbour, Neighbours
@@ -27,34 +27,7 @@ from sandbox.shop.server import push_releases
 from sandbox.slack import SlackServer
 
 ROOT = Path(__file__).resolve().parent.parent
-SERVICES: dict[delivery.Layout, str] = {"blue-green": "checkout", "rolling": "payments"}
-
 Transport = Literal["socket", "http"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pace:
-    """How fast things go; the catalog's intervals in seconds. Only these differ from production."""
-
-    nodes: KubeletTimings = QUICK
-    requests_per_second: float = 60.0
-    scrape: float = 0.25
-    live_window: float = 1.5
-    baseline_window: float = 30.0
-    bucket: float = 0.5
-    checkpoints: tuple[float, ...] = (1.0, 2.0, 3.0)
-    margin: float = 0.005
-    """The judge's tolerance; seconds of traffic can only prove a coarse one."""
-    minimum_traffic: float = 0.5
-    """So much of normal traffic proves something."""
-    updates: float = 600.0
-    drain: float = 5.0
-    watch_every: float = 0.5
-    watch_for: float = 60.0
-    watch_after: float | None = None
-    """How long a recovery is looked after; None: not at all."""
-    escalate: float = 300.0
-    expire: float = 1800.0
 
 
 @dataclass(kw_only=True)
@@ -201,90 +174,12 @@ class Company:
 
     def catalog(self) -> dict[str, Any]:
         """The catalog of this company, with the intervals of its pace."""
-        pace, people = self.pace, self.slack.workspace
-        ana, ben = people.user("ana").id, people.user("ben").id
+        entry = service_entry(self.layout, self.pace, url=self.url, around=self.around)
         return {
-            "services": {self.service: {**self._service(), **self.service_changes}},
+            "services": {self.service: {**entry, **self.service_changes}},
             **self.around.catalog(),
-            "people": {
-                "roles": {
-                    "Incident Commander": [ana],
-                    "Deployment Lead": [ben],
-                    "Database Administrator": ["carla@example.com"],
-                    "Monitoring Observer": [people.user("dan").id],
-                    "Communication Coordinator": [people.user("carla").id],
-                },
-                "release_managers": [ana, ben],
-                "on_call_leads": [people.user("carla").id],
-            },
-            "approval": {
-                "escalate_after_seconds": pace.escalate,
-                "expires_after_seconds": pace.expire,
-            },
-            "updates": {"every": pace.updates, "channels": ["status"]},
-            "assessment": {
-                "live_window": pace.live_window,
-                "watch_every": pace.watch_every,
-                "watch_for": pace.watch_for,
-            },
-            "verification": {
-                "checkpoints": list(pace.checkpoints),
-                "baseline_window": pace.baseline_window,
-                "watch_after": pace.watch_after,
-                "judge": {
-                    "bucket_seconds": pace.bucket,
-                    "margin": pace.margin,
-                    "minimum_traffic": pace.minimum_traffic,
-                },
-            },
+            **everybodys(self.pace, self.slack.workspace),
         }
-
-    def _service(self) -> dict[str, Any]:
-        targets: dict[delivery.Layout, dict[str, Any]] = {
-            "blue-green": {
-                "strategy": "blue-green",
-                "namespace": "shop",
-                "service": "checkout",
-                "deployments": {"blue": "checkout-blue", "green": "checkout-green"},
-                "drain_timeout": self.pace.drain,
-            },
-            "rolling": {"strategy": "rolling", "namespace": "shop", "deployment": "payments"},
-        }
-        return {
-            "description": f"The shop's {self.service}",
-            "url": self.url,
-            "rollback": [targets[self.layout]],
-            "instance_port": 8080,
-            "metrics": self.around.metrics(self.service)
-            or {
-                "namespace": "shop",
-                "selector": f"app={self.service}",
-                "port": 8080,
-                "every": self.pace.scrape,
-                "where": {"path": "/checkout"},
-            },
-            **self.around.service(),
-        }
-
-
-LOG_IN = {
-    "name": "log in and see the basket",
-    "secrets": {"password": "SMOKE_PASSWORD"},
-    "requests": [
-        {
-            "method": "POST",
-            "path": "/login",
-            "json": {"user": accounts.USER, "password": "{{password}}"},
-            "capture": {"token": {"json": "access.token"}},
-        },
-        {
-            "path": "/basket",
-            "headers": {"Authorization": "Bearer {{token}}"},
-            "expect": {"json": {"owner": accounts.USER}},
-        },
-    ],
-}
-"""A smoke test of a user's task, as the catalog has it."""
 
 
 def manifest() -> dict[str, Any]:

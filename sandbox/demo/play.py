@@ -8,8 +8,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sandbox.catalog import LOG_IN, Pace
 from sandbox.cluster.node.timings import DEMO
-from sandbox.company import LOG_IN, ROOT, Company, Pace
+from sandbox.company import ROOT, Company
 from sandbox.demo.figures import Moments, summary
 from sandbox.demo.files import documents, save_files
 from sandbox.demo.outside import Readers

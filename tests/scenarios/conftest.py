@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.company import Company, Pace, Transport
+from sandbox.catalog import Pace
+from sandbox.company import Company, Transport
 from sandbox.journey import Journey
 
 StartCompany = Callable[..., Awaitable[Journey]]

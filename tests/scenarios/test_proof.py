@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.journey import Journey, has_button
+from sandbox.journey import Journey
+from sandbox.witness import has_button
 from tests.scenarios.conftest import BAD_REQUESTS, NORMAL_REQUESTS, StartCompany
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.company import Company, Pace
+from sandbox.catalog import Pace
+from sandbox.company import Company
 
 StartCompany = Callable[..., Awaitable[Company]]
 

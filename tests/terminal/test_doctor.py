@@ -20,7 +20,8 @@ from bot.config.secrets import variables_of
 from bot.domain.findings import Finding, Health
 from bot.terminal.checkup import Check, examine
 from sandbox.bot_process import free_port
-from sandbox.company import LOG_IN, Company, manifest
+from sandbox.catalog import LOG_IN
+from sandbox.company import Company, manifest
 from sandbox.datadog import DatadogServer
 from sandbox.neighbours import EVERYBODY, FORGE_TOKEN
 from sandbox.slack import SlackServer

@@ -11,8 +11,8 @@ import pytest
 
 from sandbox.company import Company
 from sandbox.github import Fault
-from sandbox.journey import buttons, has_button
 from sandbox.neighbours import ALERTS_TOKEN, EVERYBODY, REPOSITORY
+from sandbox.witness import buttons, has_button
 from tests.scenarios.checks import said_once
 from tests.scenarios.conftest import BAD_REQUESTS, StartCompany
 

@@ -11,8 +11,9 @@ import pytest
 from icalendar import Calendar
 from jsonschema import Draft202012Validator
 
+from sandbox.catalog import LOG_IN
 from sandbox.cluster.resources import DEPLOYMENTS
-from sandbox.company import LOG_IN, ROOT, Company
+from sandbox.company import ROOT, Company
 from sandbox.journey import Journey
 from sandbox.neighbours import BOARD, CUSTOMERS, EVERYBODY, REPOSITORY
 from tests.scenarios.checks import nothing_was_refused, said_once, valid_by_slacks_own_models

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sandbox.company import LOG_IN
-from sandbox.journey import buttons, has_button
+from sandbox.catalog import LOG_IN
+from sandbox.witness import buttons, has_button
 from tests.scenarios.checks import said_once
 from tests.scenarios.conftest import BAD_REQUESTS, PACE, StartCompany
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sandbox.cluster.resources import SERVICES
-from sandbox.journey import Journey, has_button
+from sandbox.journey import Journey
+from sandbox.witness import has_button
 from tests.scenarios.checks import said_once
 from tests.scenarios.conftest import BAD_REQUESTS, PACE, StartCompany
 
