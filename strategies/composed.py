@@ -4,38 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from bot.config.catalog import ServiceEntry
-from bot.config.targets.composed import ComposedPart, ComposedTarget
 from bot.domain.composition import joined, ordered
-from bot.domain.plan import BESIDE, Plan, Preflight, PreflightVerdict
+from bot.domain.plan import Plan, Preflight, PreflightVerdict
 from bot.errors import ConfigurationError, RefusedError
 from bot.ports.world import Evidence, Instance, Observation, Peer, Strategy, World
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Piece:
-    """A part with everything that planning it takes."""
-
-    part: ComposedPart
-    service: str
-    own: bool
-    strategy: Strategy
-    peer: Peer
-
-    @property
-    def strategy_name(self) -> str:
-        return self.part.strategy
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return self.peer.needs
-
-    @property
-    def moves(self) -> bool:
-        """Whether it decides which release users reach."""
-        return self.part.strategy not in BESIDE
+from strategies.planning.composed.pieces import (
+    Piece,
+    check_described,
+    chosen,
+    composed_target,
+    main_of,
+)
 
 
 class Composed:
@@ -60,7 +41,7 @@ class Composed:
 
     def others(self, service: ServiceEntry) -> tuple[str, ...]:
         """The other services that a plan is about."""
-        return _target(service).others
+        return composed_target(service).others
 
     def among(self, peers: Mapping[str, Peer], *, only: Sequence[str] = ()) -> Composed:
         """The same with what is known about every service, itself included, by name.
@@ -91,8 +72,8 @@ class Composed:
         any other reason.
         """
         own = Peer(entry=service, marked_bad=marked_bad, known_good=tuple(known_good))
-        pieces = self._chosen(name, self._pieces(name, service, own))
-        main = _main_of(pieces)
+        pieces = chosen(name, self._pieces(name, service, own), self._only)
+        main = main_of(pieces)
         plans, left_out = [], []
         for piece in pieces:
             try:
@@ -139,15 +120,15 @@ class Composed:
 
     def _main(self, service: ServiceEntry) -> Strategy:
         """The first own part that moves users to another release; the first if none does."""
-        return _main_of([one for one in self._pieces("", service) if one.own]).strategy
+        return main_of([one for one in self._pieces("", service) if one.own]).strategy
 
-    def _pieces(self, name: str, service: ServiceEntry, own: Peer | None = None) -> list[_Piece]:
+    def _pieces(self, name: str, service: ServiceEntry, own: Peer | None = None) -> list[Piece]:
         """In the order in which they run; those of other services only with ``own`` given."""
-        target = _target(service)
+        target = composed_target(service)
         known = self._peers.get(name)
         here = (own or Peer(entry=service)).with_needs(known.needs if known else frozenset())
         pieces = [
-            _Piece(
+            Piece(
                 part=part,
                 service=part.service or name,
                 own=part.service is None,
@@ -159,7 +140,7 @@ class Composed:
         ]
         in_order = pieces if target.order == "listed" else ordered(pieces)
         for piece in in_order:
-            _check_described(piece)
+            check_described(piece)
         return in_order
 
     def _peer(self, service: str) -> Peer:
@@ -169,48 +150,6 @@ class Composed:
                 "Name a service of the catalog.",
             )
         return self._peers[service]
-
-    def _chosen(self, name: str, pieces: list[_Piece]) -> list[_Piece]:
-        """Those that were asked for; raises RefusedError for one that is not a part."""
-        names = {_key(piece): {_key(piece), piece.service, str(piece.part)} for piece in pieces}
-        for wanted in self._only:
-            if not any(wanted in known for known in names.values()):
-                known_parts = ", ".join(str(piece.part) for piece in pieces)
-                raise RefusedError(
-                    f"The composed rollback of {name} has no part “{wanted}”.",
-                    f"Its parts: {known_parts}. A service's name stands for all of its parts.",
-                )
-        if not self._only:
-            return pieces
-        return [piece for piece in pieces if names[_key(piece)] & set(self._only)]
-
-
-def _target(service: ServiceEntry) -> ComposedTarget:
-    for target in service.rollback:
-        if isinstance(target, ComposedTarget):
-            return target
-    raise ConfigurationError(
-        "The service has no composed rollback.", "Add one to services.<name>.rollback."
-    )
-
-
-def _key(piece: _Piece) -> str:
-    return f"{piece.service}/{piece.part.strategy}"
-
-
-def _main_of(pieces: Sequence[_Piece]) -> _Piece:
-    return min(pieces, key=lambda piece: (not piece.own, not piece.moves))
-
-
-def _check_described(piece: _Piece) -> None:
-    beside = {target.strategy for target in piece.peer.entry.rollback}
-    if piece.part.strategy not in beside:
-        whose = f"{piece.service}'s" if not piece.own else "the service's"
-        raise ConfigurationError(
-            f"The composed rollback names the part “{piece.part}”, which {whose} rollback "
-            "does not describe.",
-            f"Describe it beside “composed” in the catalog; there are: {sorted(beside)}.",
-        )
 
 
 def _left_out(part: str, refused: RefusedError) -> Preflight:

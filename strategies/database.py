@@ -12,11 +12,12 @@ from bot.domain.plan import Plan
 from bot.errors import ConfigurationError, RollbackBotError
 from bot.ports.world import Evidence, Instance, Observation, SchemaFit, World
 from strategies.planning.database.alembic import AlembicSource
-from strategies.planning.database.downs import observe_downs, plan_downs, service_line
+from strategies.planning.database.downs import plan_downs
 from strategies.planning.database.evidence import database_evidence
 from strategies.planning.database.fit import schema_fits
 from strategies.planning.database.restore import newest, plan_restore, read
 from strategies.planning.database.sql import SqlSource
+from strategies.planning.database.way_down import observe_downs, service_line
 from strategies.planning.rds.evidence import rds_evidence, rds_instances
 from strategies.planning.rds.plan import observe_rds, plan_rds
 from strategies.postgres.client import Session

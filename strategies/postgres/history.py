@@ -10,6 +10,7 @@ from bot.domain.plan import StepSpec
 from bot.domain.values import Value
 from bot.ports.world import World
 from strategies.postgres.client import Session
+from strategies.postgres.compatibility import Compatibility, compatibility
 from strategies.postgres.migrations import ScriptFile
 from strategies.postgres.versions import Applied, digest
 
@@ -31,6 +32,13 @@ class Link(Value):
     def release(self) -> str:
         """The schema as a release."""
         return f"schema {self.version}"
+
+    @property
+    def compatibility(self) -> Compatibility:
+        """What its way up meant for the application before it."""
+        if self.up is None:
+            return Compatibility(unknown=("it has no up script to judge by",))
+        return compatibility(self.up.text)
 
 
 class History(Value):

@@ -9,6 +9,13 @@ from bot.domain.plan import Step
 from bot.domain.values import Facts, Value, spoken
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.world import Observed, StepState, World
+from strategies.planning.rds.differences import (
+    differences,
+    missing_roles,
+    modifiable,
+    modify_arguments,
+    needs_reboot,
+)
 from strategies.planning.rds.instances import (
     RESTORED_TAG,
     Description,
@@ -18,13 +25,6 @@ from strategies.planning.rds.instances import (
     name_of,
     own_tags,
     tags_of,
-)
-from strategies.planning.rds.settings import (
-    differences,
-    missing_roles,
-    modifiable,
-    modify_arguments,
-    needs_reboot,
 )
 
 

@@ -10,6 +10,7 @@ from bot.domain.plan import Milestone, Step, StepSpec
 from bot.domain.values import Value
 from bot.errors import PermanentError
 from bot.ports.cluster import Manifest
+from strategies.addresses import version_url
 from strategies.commands import json_patch
 from strategies.kubernetes.drains import drain_step
 from strategies.kubernetes.gitops import GitOpsGuard
@@ -76,7 +77,7 @@ class BlueGreenChange:
             old=self.colours.selector,
             new=self.colour.selector,
             release=self.colour.release,
-            url=self._version_url(),
+            url=version_url(self.service),
             patience_seconds=_ARRIVAL_SECONDS,
         )
         inverse = params.model_copy(
@@ -114,10 +115,6 @@ class BlueGreenChange:
             timeout=self.target.drain_timeout.total_seconds(),
             expects={"selector": dict(self.colour.selector)},
         )
-
-    def _version_url(self) -> str:
-        url, path = self.service.url, self.service.version_path
-        return f"{str(url).rstrip('/')}/{path.lstrip('/')}" if url and path else ""
 
 
 def _spec(kind: str, params: Value) -> StepSpec:

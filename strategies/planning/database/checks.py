@@ -11,9 +11,9 @@ from bot.config.targets.postgres import VersionTable
 from bot.domain.plan import Preflight
 from bot.ports.world import World
 from strategies.postgres.client import Session, listed, literal, qualified
+from strategies.postgres.counting import Counted
 from strategies.postgres.history import History, Link
 from strategies.postgres.locks import lock_holders
-from strategies.postgres.losses import Counted
 from strategies.preflights.verdicts import blocked, passed, warned
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
-from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Candidate, Plan, Preflight
 from bot.errors import RefusedError
 from bot.ports.world import World
@@ -18,32 +16,11 @@ from strategies.planning.database.checks import (
     check_server,
 )
 from strategies.planning.database.steps import DownSteps
-from strategies.postgres.compatibility import Compatibility, compatibility
-from strategies.postgres.history import History, Link, Source, moves
-from strategies.postgres.locks import connected, lock_key
-from strategies.postgres.losses import Counted, counted, losses
-from strategies.postgres.migrations import plain
-from strategies.postgres.questions import Answers, ask
-from strategies.preflights.writers import RecordedWriter, check_writers, record_writers
-from strategies.targets import Option, choose, rated
-
-
-@dataclass(frozen=True, kw_only=True)
-class Downs:
-    """What is known about a way down before it is a plan."""
-
-    source: Source
-    history: History
-    reverted: tuple[Link, ...]
-    answers: Answers
-    lost: tuple[Counted, ...]
-    writers: tuple[RecordedWriter, ...]
-    lock: int
-
-    @property
-    def complete(self) -> bool:
-        """Whether every migration can be taken back."""
-        return not any(link.problem for link in self.reverted)
+from strategies.planning.database.way_down import Downs, as_schemas, downs_options, known, needs_of
+from strategies.postgres.history import Source, moves
+from strategies.postgres.locks import connected
+from strategies.preflights.writers import check_writers
+from strategies.targets import choose, rated
 
 
 async def plan_downs(
@@ -67,7 +44,7 @@ async def plan_downs(
         known_good=good,
     )
     place = options.index(choice.option) + 1
-    downs = await _known(source, history, place, world)
+    downs = await known(source, history, place, world)
     if target is None and downs.answers.avoidable:
         raise RefusedError(
             f"Nothing to do: database {source.session.database} can stay at "
@@ -82,65 +59,6 @@ async def plan_downs(
         candidates=rated(candidates, marked_bad=marked_bad, known_good=good),
         observed_at=world.clock.now(),
     )
-
-
-def downs_options(source: Source, history: History) -> list[Option]:
-    """Every applied migration below the newest, the newest first."""
-    by_schema: dict[str, set[str]] = {}
-    for release, version in source.target.releases.items():
-        by_schema.setdefault(plain(version), set()).add(release)
-    return [
-        Option(
-            candidate=Candidate(
-                release=link.release, detail=f"{link.name or 'no name'}, by {place} down migrations"
-            ),
-            aliases=frozenset(
-                {link.version, plain(link.version), *by_schema.get(plain(link.version), ())}
-            ),
-        )
-        for place, link in enumerate(history.links[1:], start=1)
-    ]
-
-
-def as_schemas(releases: dict[str, str], known_good: Sequence[str]) -> tuple[str, ...]:
-    """Good releases of the application mean good versions of the schema."""
-    return tuple(f"schema {releases[one]}" if one in releases else one for one in known_good)
-
-
-def needs_of(entry: Source, version: str) -> tuple[str, ...]:
-    """What the application of a schema version cannot do without."""
-    needs = {plain(key): value for key, value in entry.target.needs.items()}
-    return needs.get(plain(version), ())
-
-
-async def _known(source: Source, history: History, place: int, world: World) -> Downs:
-    target, session = source.target, source.session
-    reverted = await source.read(world, history.links[:place])
-    answers = await ask(
-        session,
-        world,
-        ups=[(one.version, _judged(one)) for one in reverted],
-        needs=needs_of(source, history.links[place].version),
-        checks=target.checks,
-    )
-    found = [
-        loss for one in reverted if one.down and not one.problem for loss in losses(one.down.script)
-    ]
-    return Downs(
-        source=source,
-        history=history,
-        reverted=reverted,
-        answers=answers,
-        lost=await counted(session, world, found),
-        writers=await record_writers(world, target.writers),
-        lock=lock_key(session.database, target.advisory_lock),
-    )
-
-
-def _judged(link: Link) -> Compatibility:
-    if link.up is None:
-        return Compatibility(unknown=("it has no up script to judge by",))
-    return compatibility(link.up.text)
 
 
 async def _preflights(downs: Downs, world: World) -> tuple[Preflight, ...]:
@@ -215,19 +133,4 @@ def _not_reversible(downs: Downs, loses: bool) -> tuple[str, ...]:
     lost = ("the data that the down migrations destroy: running them up again brings back none",)
     return (lost if loses else ()) + tuple(
         f"migration {link.version}: it has no up script" for link in downs.reverted if not link.up
-    )
-
-
-async def observe_downs(source: Source, world: World) -> tuple[History, list[Option]]:
-    """What is applied and where one could go."""
-    history = await source.history(world)
-    return history, downs_options(source, history)
-
-
-def service_line(entry: ServiceEntry, history: History) -> str:
-    """What is live, in a sentence."""
-    about = f" of {entry.description}" if entry.description else ""
-    return (
-        f"The database{about} is at {history.links[0].release} "
-        f"({len(history.applied.rows)} rows in its version table)."
     )

@@ -7,11 +7,10 @@ from bot.config.targets.database import AlembicTarget, RestoreTarget, SqlMigrati
 from bot.domain.releases import same_release
 from bot.ports.world import SchemaFit, World
 from strategies.planning.database.alembic import AlembicSource
-from strategies.planning.database.downs import needs_of
 from strategies.planning.database.sql import SqlSource
+from strategies.planning.database.way_down import needs_of
 from strategies.postgres.client import Session
-from strategies.postgres.compatibility import Compatibility, compatibility
-from strategies.postgres.history import History, Link, Source
+from strategies.postgres.history import History, Source
 from strategies.postgres.migrations import plain
 from strategies.postgres.questions import ask, missing_needs, run_checks
 
@@ -49,7 +48,7 @@ async def _by_migrations(source: Source, world: World, release: str, written_for
     answers = await ask(
         source.session,
         world,
-        ups=[(link.version, _judged(link)) for link in newer],
+        ups=[(link.version, link.compatibility) for link in newer],
         needs=needs_of(source, written_for),
         checks=source.target.checks,
     )
@@ -73,12 +72,6 @@ def _not_in_line(history: History, name: str, release: str, written_for: str) ->
         f"schema {written_for}, for which {release} was written."
     )
     return SchemaFit(fits=None, evidence=(why,))
-
-
-def _judged(link: Link) -> Compatibility:
-    if link.up is None:
-        return Compatibility(unknown=("it has no up script to judge by",))
-    return compatibility(link.up.text)
 
 
 async def _by_needs(target: RestoreTarget, world: World, written_for: str) -> SchemaFit:

@@ -12,8 +12,8 @@ from bot.config.targets.postgres import SqlCheck
 from bot.domain.plan import Milestone, Step, StepSpec
 from strategies.planning.database.writer_steps import downtime, start_steps, stop_steps
 from strategies.postgres.client import Session, qualified
+from strategies.postgres.counting import Counted
 from strategies.postgres.history import Link, Move, Source
-from strategies.postgres.losses import Counted
 from strategies.postgres.questions import Answers
 from strategies.postgres.versions import Applied
 from strategies.preflights.writers import RecordedWriter

@@ -6,11 +6,11 @@ from bot.config.targets.postgres import DatabaseConnection, SqlCheck, VersionTab
 from bot.domain.values import Facts, Value
 from bot.errors import PermanentError, TemporaryError
 from bot.ports.world import World
+from strategies.planning.rds.differences import differences
 from strategies.planning.rds.instances import Description, name_of
-from strategies.planning.rds.settings import differences
-from strategies.postgres.client import Session, listed
+from strategies.postgres.client import Session
 from strategies.postgres.questions import require_all, run_checks
-from strategies.steps.compare_restored import row_counts
+from strategies.postgres.rows import RowComparison, row_counts
 
 
 class SqlComparison(Value):
@@ -60,24 +60,7 @@ async def same_rows(sql: SqlComparison, live: Description, new: Description, wor
             f"The databases cannot be compared. {error.what}",
             "Let the bot reach both endpoints, or leave sql out of the catalog.",
         ) from error
-    few = [
-        f"{table}: {after[table]} of {rows}"
-        for table, rows in sorted(before.items())
-        if table in after and after[table] < rows * sql.minimum_share
-    ]
-    if few:
-        raise PermanentError(
-            f"Far fewer rows would come back than there are now: {listed(few)}.",
-            "Nothing was swapped. Choose another point, or lower minimum_share knowingly.",
-        )
+    rows = RowComparison(now=before, then=after)
+    rows.require(sql.minimum_share, "Choose another point")
     said = require_all(checked, f"The data in {name_of(new)} are not sound")
-    changed = [
-        f"{table} {rows} → {after[table]}"
-        for table, rows in sorted(before.items())
-        if after.get(table, rows) != rows
-    ]
-    missing = sorted(set(before) - set(after))
-    return (
-        f"{len(after)} tables; rows now → restored: {listed(changed, 10) or 'the same'}; tables "
-        f"that it does not have: {listed(missing) or 'none'}; {said}"
-    )
+    return f"{rows.tables}; {rows.sentence}; {said}"

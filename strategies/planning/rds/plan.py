@@ -20,7 +20,8 @@ from strategies.planning.rds.instances import (
 )
 from strategies.planning.rds.points import read_points, shown
 from strategies.planning.rds.restore import RdsChange, live_release
-from strategies.planning.rds.steps import RENAME_SECONDS, rds_steps
+from strategies.planning.rds.steps import rds_steps
+from strategies.planning.rds.swap_steps import RENAME_SECONDS
 from strategies.preflights.verdicts import passed
 from strategies.preflights.writers import record_writers
 from strategies.targets import NAME as TARGET

@@ -7,8 +7,10 @@ from typing import Any, cast
 
 from bot.domain.values import Facts
 from strategies.planning.rds.checks import wanted
+from strategies.planning.rds.commands import wait_command
+from strategies.planning.rds.differences import modify_arguments
 from strategies.planning.rds.restore import RdsChange, beside
-from strategies.planning.rds.settings import modify_arguments, restore_arguments, settings_of
+from strategies.planning.rds.settings import restore_arguments, settings_of
 
 DESCRIBED: dict[str, Any] = {
     "AllocatedStorage": 100,
@@ -21,6 +23,14 @@ DESCRIBED: dict[str, Any] = {
     "StorageThroughput": 125,
     "StorageType": "gp3",
 }
+
+
+def test_by_hand_one_waits_as_long_as_the_bot_although_a_waiter_gives_up_after_half_an_hour() -> (
+    None
+):
+    wait = "aws --region eu-central-1 rds wait db-instance-available --db-instance-identifier shop"
+    assert wait_command("eu-central-1", "shop", 1800) == wait
+    assert wait_command("eu-central-1", "shop", 5400) == f"for n in 1 2 3; do {wait} && break; done"
 
 
 def test_performance_is_passed_on_only_where_rds_lets_one_say_it() -> None:
