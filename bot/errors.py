@@ -67,6 +67,10 @@ class FieldsOwnedError(WorldMovedError):
         self.managers = managers
 
 
+class DryRunUnknownError(PermanentError):
+    """Something that has a say in the change cannot be asked without making it."""
+
+
 class RefusedError(RollbackBotError):
     """A request by a person is denied; the message tells that person why and what to do."""
 

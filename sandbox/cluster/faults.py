@@ -10,8 +10,9 @@ from sandbox.cluster.errors import ApiError
 from sandbox.cluster.requests import RequestInfo
 
 _WORDS = {
+    400: ("BadRequest", "the server does not understand the request"),
     401: ("Unauthorized", "Unauthorized"),
-    403: ("Forbidden", "an administrator does not want that"),
+    403: ("Forbidden", "forbidden"),
     410: ("Expired", "too old resource version: 1 (2)"),
     429: (
         "TooManyRequests",
@@ -70,16 +71,20 @@ class Faults:
         times: int = 1,
         retry_after_seconds: int | None = None,
         after_effect: bool = False,
+        message: str = "",
         **match: str,
     ) -> None:
-        """The next matching requests get this HTTP status with Kubernetes' own words for it."""
-        reason, message = _WORDS[status]
+        """The next matching requests get this HTTP status with Kubernetes' own words for it.
+
+        `message` stands in the place of the usual one, as a webhook's does.
+        """
+        reason, usual = _WORDS[status]
         headers: dict[str, str] = {}
         details: dict[str, Any] = {}
         if retry_after_seconds is not None:
             headers["Retry-After"] = str(retry_after_seconds)
             details["retryAfterSeconds"] = retry_after_seconds
-        error = ApiError(status, reason, message, details, headers=headers)
+        error = ApiError(status, reason, message or usual, details, headers=headers)
         self._plan(match, times=times, error=error, after_effect=after_effect)
 
     def delay(self, seconds: float, *, times: int = 1, **match: str) -> None:

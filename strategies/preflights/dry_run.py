@@ -9,9 +9,15 @@ from typing import Any, Literal
 
 from bot.domain.plan import Preflight
 from bot.domain.values import Value
-from bot.errors import NotFoundError, PermanentError, WorldMovedError
+from bot.errors import (
+    DryRunUnknownError,
+    NotFoundError,
+    PermanentError,
+    TemporaryError,
+    WorldMovedError,
+)
 from bot.ports.cluster import Cluster, Kind, Manifest
-from strategies.preflights.verdicts import blocked, passed
+from strategies.preflights.verdicts import blocked, passed, warned
 
 NAME = "Dry run"
 
@@ -54,23 +60,33 @@ def scaling(kind: Kind, namespace: str, name: str, *numbers: int) -> tuple[Write
 async def check_writes(
     cluster: Cluster, writes: Sequence[Write | Deletion], *, name: str = NAME
 ) -> Preflight:
-    """Sends each with ``dryRun=All``: admission runs, nothing is stored."""
-    refused = [one for one in await asyncio.gather(*(_refusal(cluster, w) for w in writes)) if one]
+    """Sends each with ``dryRun=All``: admission runs, nothing is stored.
+
+    Blocks too where the API server cannot tell: a step would get stuck.
+    """
+    found = await asyncio.gather(*(_refusal(cluster, write) for write in writes))
+    refused = dict.fromkeys(one.what for one in found if one)
+    if refused and all(isinstance(one, DryRunUnknownError) for one in found if one):
+        return warned(name, f"Not checked. {' '.join(refused)}")
     if refused:
-        return blocked(name, f"The API server would refuse the change. {' '.join(refused)}")
+        remedies = dict.fromkeys(one.remedy for one in found if one and one.remedy)
+        said = " ".join([*refused, *remedies])
+        return blocked(name, f"The API server would refuse the change. {said}")
     what = "the change" if len(writes) == 1 else f"all {len(writes)} changes"
     return passed(name, f"The API server accepts {what}.")
 
 
-async def _refusal(cluster: Cluster, write: Write | Deletion) -> str:
+async def _refusal(
+    cluster: Cluster, write: Write | Deletion
+) -> PermanentError | TemporaryError | None:
     try:
         if isinstance(write, Deletion):
             await _try_deletion(cluster, write)
         else:
             await _try_patch(cluster, write)
-    except PermanentError as error:
-        return str(error)
-    return ""
+    except (PermanentError, TemporaryError) as error:
+        return error
+    return None
 
 
 async def _try_patch(cluster: Cluster, write: Write) -> None:

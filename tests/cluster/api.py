@@ -11,7 +11,7 @@ from kubernetes.aio.config import load_kube_config
 
 from bot.adapters.kubernetes import KubernetesCluster
 from bot.adapters.kubernetes.api import Api, Query
-from bot.adapters.kubernetes.refusals import Call
+from bot.adapters.kubernetes.calls import Call
 from bot.ports.cluster import Kind, Manifest
 
 NAMESPACES = Kind(api_version="v1", plural="namespaces")

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bot.adapters.kubernetes.api import Query
-from bot.adapters.kubernetes.refusals import Call
+from bot.adapters.kubernetes.calls import Call
 from bot.errors import PermanentError
 from bot.ports.cluster import Kind, Manifest
 

@@ -10,7 +10,8 @@ import aiohttp
 from kubernetes.aio.client import ApiClient
 from kubernetes.aio.config import ConfigException
 
-from bot.adapters.kubernetes.refusals import Call, lost, refusal, status_of
+from bot.adapters.kubernetes.calls import Call
+from bot.adapters.kubernetes.refusals import lost, refusal, status_of
 from bot.adapters.kubernetes.sessions import Sessions, SignIn
 from bot.domain.values import Value
 from bot.errors import ConfigurationError, TemporaryError

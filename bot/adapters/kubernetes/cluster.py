@@ -14,7 +14,8 @@ from bot.adapters.kubernetes.addresses import (
     typed_items,
 )
 from bot.adapters.kubernetes.api import Api, Query
-from bot.adapters.kubernetes.refusals import Call, refusal, status_of
+from bot.adapters.kubernetes.calls import Call
+from bot.adapters.kubernetes.refusals import refusal, status_of
 from bot.adapters.kubernetes.retries import retried
 from bot.adapters.kubernetes.watch import Listing, Watch
 from bot.domain.ownership import FIELD_MANAGER

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bot.domain.values import Value
+from bot.adapters.kubernetes.admission import admission_refusal
+from bot.adapters.kubernetes.calls import Call
 from bot.errors import (
     FieldsOwnedError,
     ForbiddenError,
@@ -32,23 +33,6 @@ _CONFLICT = re.compile(r'conflict with "([^"]+)"')
 
 class ExpiredError(PermanentError):
     """The resource version is older than what the API server remembers: list again."""
-
-
-class Call(Value):
-    """What was asked of the API server, in the words of a right."""
-
-    verb: str
-    resource: str
-    """``deployments.apps``, ``pods/proxy``."""
-    namespace: str
-    name: str = ""
-    writes: bool = False
-    """The call changes what is stored, so that a lost answer leaves its outcome open."""
-
-    def __str__(self) -> str:
-        named = f" {self.name}" if self.name else ""
-        where = f" in namespace {self.namespace}" if self.namespace else ""
-        return f"{self.verb} {self.resource}{named}{where}"
 
 
 def lost(call: Call, why: str) -> TemporaryError:
@@ -79,6 +63,8 @@ def refusal(call: Call, code: int, headers: Mapping[str, str], body: str) -> Rol
     """The error for an answer of 400 and above."""
     status = status_of(body) or {}
     message = str(status.get("message") or body.strip()[:300] or f"HTTP {code}")
+    if against := admission_refusal(call, code, message):
+        return against
     if code in {408, 429} or code >= 500:
         return _overloaded(call, code, message, retry_after(headers, status))
     if call.verb == "patch" and (owners := _other_managers(status)):
@@ -92,6 +78,10 @@ def refusal(call: Call, code: int, headers: Mapping[str, str], body: str) -> Rol
         return WorldMovedError(
             f"The object is no longer as it was decided upon: {message} ({call})."
         )
+    return _final(call, code, message, status)
+
+
+def _final(call: Call, code: int, message: str, status: Mapping[str, Any]) -> PermanentError:
     match code:
         case 401:
             return PermanentError(

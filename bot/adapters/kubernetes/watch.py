@@ -9,7 +9,8 @@ from contextlib import aclosing
 from typing import Any
 
 from bot.adapters.kubernetes.api import Api, Query
-from bot.adapters.kubernetes.refusals import Call, ExpiredError, refusal
+from bot.adapters.kubernetes.calls import Call
+from bot.adapters.kubernetes.refusals import ExpiredError, refusal
 from bot.domain.values import Value
 from bot.errors import TemporaryError
 from bot.ports.cluster import Change, Manifest
