@@ -78,16 +78,16 @@ def gone_step(
         action=StepSpec(kind=AwaitNoPods.name, params=params.model_dump(mode="json")),
         expects={"replicas": 0},
         inverse=None,
-        command=gone_command(pods.namespace, labels, grace),
+        command=gone_command(pods.namespace, labels, end_patience(grace)),
         estimate_seconds=min(grace, _USUAL_END_SECONDS),
         changes=False,
         milestone=milestone,
     )
 
 
-def gone_command(namespace: str, labels: str, grace: float) -> str:
+def gone_command(namespace: str, labels: str, patience: float) -> str:
     """``kubectl wait`` fails where no pod matches from the beginning, which is well too."""
-    timeout = f"--timeout={end_patience(grace):.0f}s"
+    timeout = f"--timeout={patience:.0f}s"
     wait = kubectl(namespace, "wait", "--for=delete", "pod", "-l", labels, timeout)
     left = kubectl(namespace, "get", "pods", "-l", labels, "-o", "name")
     return f'{wait} || test -z "$({left})"'

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bot.domain.plan import Milestone, Step, StepSpec
 from bot.domain.values import spoken
 from strategies.commands import json_patch, kubectl
+from strategies.kubernetes.pod_steps import gone_command
 from strategies.kubernetes.scaler_steps import pause_step, resume_step
 from strategies.kubernetes.scalers import Scaler
 from strategies.preflights.writers import RecordedWriter
@@ -90,13 +91,14 @@ def _spec(writer: RecordedWriter, patience: float, *, start: bool) -> StepSpec:
     scale = json_patch(
         writer.namespace, "deployment", writer.deployment, scale_operations(before, after)
     )
+    name, timeout = f"deployment/{writer.deployment}", f"--timeout={patience:.0f}s"
     wait = (
-        ["rollout", "status", f"deployment/{writer.deployment}", f"--timeout={patience:.0f}s"]
+        kubectl(writer.namespace, "rollout", "status", name, timeout)
         if start
-        else ["wait", "--for=delete", "pod", "-l", writer.selector, f"--timeout={patience:.0f}s"]
+        else gone_command(writer.namespace, writer.selector, patience)
     )
     return StepSpec(
         kind=ScaleWriters.name,
         params=params.model_dump(mode="json"),
-        command=f"{scale}\n{kubectl(writer.namespace, *wait)}",
+        command=f"{scale}\n{wait}",
     )

@@ -50,7 +50,7 @@ class ScalingSteps:
         minimum = change.scalers.minimum
         why = f", its autoscaler's minimum, since there were {change.recorded}"
         labels, namespace = selector_of(change.deployment), change.target.namespace
-        gone = gone_command(namespace, labels, end_seconds(change))
+        gone = gone_command(namespace, labels, end_patience(end_seconds(change)))
         return Step(
             title=f"Scale Deployment {name} up to {change.restored}"
             + (why if minimum > change.recorded else ""),
