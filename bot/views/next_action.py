@@ -21,7 +21,7 @@ from bot.views.labels import (
     UNDO,
     VERIFY_AGAIN,
 )
-from bot.views.markup import inline, moment, people
+from bot.views.markup import day, inline, moment, people
 from bot.views.team import called
 
 
@@ -167,9 +167,14 @@ def _resolved(incident: Incident, frame: Frame) -> str:
     if incident.report is None:
         return "The bot writes the report; it follows in a moment."
     follow_up = incident.conclusion.follow_up.value if incident.conclusion else "Follow-up"
+    meeting = (
+        f"come to the post-mortem at {day(incident.post_mortem.start)}"
+        if incident.post_mortem
+        else "hold the post-mortem within 24 to 48 hours"
+    )
     return (
-        f"{called(incident, Role.INCIDENT_COMMANDER)}: hold the post-mortem within 24 to 48 hours "
-        f"with everybody involved. Next for the withdrawn release: {follow_up}."
+        f"{called(incident, Role.INCIDENT_COMMANDER)}: {meeting} with everybody involved. Next for "
+        f"the withdrawn release: {follow_up}."
     )
 
 

@@ -73,6 +73,14 @@ def test_an_unsafe_plan_is_not_said_to_wait_for_approval() -> None:
     assert "mend what blocks the plan" in next_action(incident, frame())
 
 
+def test_a_post_mortem_that_has_its_slot_is_named_with_it() -> None:
+    meeting = e.PostMortemScheduled(start=T0, minutes=60, zone="Europe/Berlin", people=())
+    resolved = incident_in(Phase.RESOLVED).model_copy(update={"post_mortem": meeting})
+    action = next_action(resolved, frame())
+    assert "come to the post-mortem at <!date^1773498000^" in action
+    assert "24 to 48 hours" not in action
+
+
 def test_a_pause_is_said_with_the_way_out() -> None:
     incident = incident_in(Phase.EXECUTING, extra=(e.PauseRequested(by=BEN),))
     assert headline(incident) == f"⏸️ Paused after step 1 of 3: {WAY}"
