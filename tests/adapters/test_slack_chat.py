@@ -159,6 +159,15 @@ async def test_a_slack_that_does_not_answer_is_no_empty_group(office: Office) ->
         await office.chat.resolve([group.id])
 
 
+async def test_a_rollback_does_not_wait_for_names(office: Office) -> None:
+    office.slack.faults.server_error("users.info")
+    found = await office.chat.resolve(["U0ANA000001", "ben@example.com"])
+    assert [person.name for person in found.people] == ["U0ANA000001", "ben"]
+    # Asked again at once, and from then on known.
+    (ana,) = (await office.chat.resolve(["U0ANA000001"])).people
+    assert ana.name == "ana"
+
+
 async def test_without_the_right_to_read_names_an_id_is_enough() -> None:
     server = SlackServer(manifest=without("users:read", "users:read.email", "usergroups:read"))
     await server.start()

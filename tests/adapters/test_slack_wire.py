@@ -14,10 +14,11 @@ from aiohttp.test_utils import TestServer
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.adapters.clock import SystemClock
+from bot.adapters.slack.app import Identity, make_app
 from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.client import call, make_client
 from bot.adapters.slack.courier import SlackCourier
-from bot.adapters.slack.history import public_channels
+from bot.adapters.slack.history import channel_id_of, public_channels
 from bot.errors import (
     FeatureUnavailableError,
     OutcomeUnknownError,
@@ -216,3 +217,20 @@ async def test_a_token_of_its_own_goes_in_the_header(slack: AnotherSlack) -> Non
     slack.known["apps.connections.open"] = {"url": "wss://127.0.0.1/"}
     await call(slack.client.apps_connections_open, subject="opening", app_token="xapp-1")
     assert slack.asked("apps.connections.open") == [{}]
+
+
+async def test_a_channels_id_is_taken_as_it_is_however_it_is_written(slack: AnotherSlack) -> None:
+    assert await channel_id_of(slack.client, "C0abc-9") == "C0abc-9"
+    assert slack.given == []
+
+
+def test_the_log_does_not_say_at_every_start_that_the_token_is_ignored(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def nobody() -> Identity:
+        raise AssertionError("nobody asks")
+
+    client = make_client("xoxb-1", "http://127.0.0.1:9/api/")
+    app = make_app(client, nobody, signing_secret="secret")
+    assert caplog.messages == []
+    assert (app.client.token, client.token) == (None, "xoxb-1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -56,8 +57,12 @@ def make_app(
             bot_token=client.token,
         )
 
+    # With a token of its own Bolt says at every start that the token is ignored, which would
+    # frighten whoever reads the log; each request gets the token from its authorization.
+    tokenless = copy.copy(client)
+    tokenless.token = None
     return AsyncApp(
-        client=client,
+        client=tokenless,
         authorize=authorize,
         signing_secret=signing_secret,
         request_verification_enabled=signing_secret is not None,

@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.adapters.slack.client import SlackRefusedError, call
 from bot.adapters.slack.history import find_channel
 from bot.domain.values import Actor
-from bot.errors import FeatureUnavailableError, PermanentError
+from bot.errors import FeatureUnavailableError, PermanentError, TemporaryError
 from bot.ports.chat import Resolution, Room
 from bot.ports.clock import Clock
 
@@ -102,7 +102,13 @@ class SlackChat:
         kept = self._names.get(reference)
         if kept and self._clock.now() - kept[0] < NAMES_KEPT:
             return kept[1]
-        actor = await self._look_up(reference)
+        try:
+            actor = await self._look_up(reference)
+        except TemporaryError:
+            if "@" in reference:
+                raise
+            # A rollback must not wait for names; the next time Slack may know it.
+            return Actor(id=reference, name=kept[1].name if kept else reference)
         self._names[reference] = (self._clock.now(), actor)
         return actor
 

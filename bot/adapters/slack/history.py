@@ -61,7 +61,8 @@ async def channel_id_of(client: AsyncWebClient, channel: str) -> str:
 
     Raises FeatureUnavailableError when channels cannot be listed or none has the name.
     """
-    if channel[:1] in {"C", "G", "D"} and channel.isupper():
+    if channel[:1] in {"C", "G", "D"}:
+        # Names are in lower case.
         return channel
     found = await find_channel(client, channel)
     if found is None:
