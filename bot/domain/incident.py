@@ -43,6 +43,8 @@ class StepRecord(Value):
     summary: str = ""
     failure: str = ""
     remedy: str = ""
+    touched: bool = True
+    """False where it failed before it ever acted, so that there is nothing to take back."""
 
 
 class Sample(Value):

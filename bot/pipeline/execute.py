@@ -33,6 +33,14 @@ LONGEST_BACKOFF_SECONDS = 15.0
 Wish = e.PauseRequested | e.ResumeRequested | e.AbortRequested
 
 
+@dataclass(kw_only=True)
+class _Trial:
+    """What is known about a step that is being tried, however it ends."""
+
+    touched: bool
+    """Whether it may have changed something by now."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Reached:
     outcome: e.StepOutcome
@@ -102,16 +110,13 @@ async def _run_step(context: Context, incident: Incident, index: int, lease: Lea
     step = incident.plan.steps[index] if incident.plan else None
     if step is None:
         raise RefusedError(f"{incident.id} has no plan.", "Press “Plan again”.")
+    # What was interrupted may have acted before.
+    trial = _Trial(touched=incident.steps[index].started_at is not None)
     await context.journal.add(incident.id, e.StepStarted(index=index), lease=lease)
     try:
-        reached = await _reach(context, step)
-    except WorldMovedError as error:
-        await _fail(
-            context, incident, index, error, outcome=e.ExecutionOutcome.CONFLICT, lease=lease
-        )
-        return False
+        reached = await _reach(context, step, trial)
     except (PermanentError, TemporaryError) as error:
-        await _fail(context, incident, index, error, outcome=e.ExecutionOutcome.FAILED, lease=lease)
+        await _fail(context, incident, index, error, trial=trial, lease=lease)
         return False
     finished = e.StepFinished(
         index=index,
@@ -124,7 +129,7 @@ async def _run_step(context: Context, incident: Incident, index: int, lease: Lea
     return True
 
 
-async def _reach(context: Context, step: Step) -> _Reached:
+async def _reach(context: Context, step: Step, trial: _Trial) -> _Reached:
     """Bring a step to its end state, waiting out a dependency that does not answer.
 
     After every failed attempt the live system is observed again, so that an attempt whose
@@ -134,7 +139,7 @@ async def _reach(context: Context, step: Step) -> _Reached:
     pause = FIRST_BACKOFF_SECONDS
     while True:
         try:
-            return await _attempt(context, step)
+            return await _attempt(context, step, trial)
         except TemporaryError as error:
             if context.clock.now() >= deadline:
                 raise
@@ -143,7 +148,7 @@ async def _reach(context: Context, step: Step) -> _Reached:
             pause = min(pause * 2, LONGEST_BACKOFF_SECONDS)
 
 
-async def _attempt(context: Context, step: Step) -> _Reached:
+async def _attempt(context: Context, step: Step, trial: _Trial) -> _Reached:
     kind = context.step_kind(step.action.kind)
     observed = await kind.observe(step, context.world)
     if observed.state is StepState.OTHER:
@@ -152,6 +157,7 @@ async def _attempt(context: Context, step: Step) -> _Reached:
             f"The live system is not what was approved: {observed.summary}{by}",
             "Nothing was done. Press “Plan again” for a plan that fits what is there now.",
         )
+    trial.touched = True
     outcome = e.StepOutcome.ALREADY
     if not step.changes:
         outcome = e.StepOutcome.CHECKED
@@ -168,11 +174,13 @@ async def _fail(
     index: int,
     error: PermanentError | TemporaryError,
     *,
-    outcome: e.ExecutionOutcome,
+    trial: _Trial,
     lease: Lease,
 ) -> None:
+    moved = isinstance(error, WorldMovedError)
+    outcome = e.ExecutionOutcome.CONFLICT if moved else e.ExecutionOutcome.FAILED
     remedy = error.remedy or "Mend the cause, then press “Plan again”."
-    failed = e.StepFailed(index=index, what=error.what, remedy=remedy)
+    failed = e.StepFailed(index=index, what=error.what, remedy=remedy, touched=trial.touched)
     finished = e.ExecutionFinished(outcome=outcome, what=error.what, remedy=remedy)
     # What a step has done before it failed stands all the same.
     left = reminders.of_step(context, incident, index)

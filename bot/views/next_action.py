@@ -41,9 +41,14 @@ def _planning_failed(incident: Incident, frame: Frame) -> str:
     failure = incident.planning_failure
     remedy = inline(failure.remedy, 400, empty="Mend the cause.") if failure else "Mend the cause."
     again = "" if PLAN_AGAIN in remedy else f" Then press “{PLAN_AGAIN}”."
-    if incident.undoing is not None:
-        again = f" “{UNDO}” has the undo planned again, “{PLAN_AGAIN}” an ordinary rollback."
-    return f"{called(incident, Role.DEPLOYMENT_LEAD)}: {remedy}{again}"
+    return f"{called(incident, Role.DEPLOYMENT_LEAD)}: {remedy}{_or_undo(incident) or again}"
+
+
+def _or_undo(incident: Incident) -> str:
+    """That an undo which came to nothing can be planned again; empty where there is none."""
+    if incident.undoing is None or incident.undoing != incident.ran:
+        return ""
+    return f" “{UNDO}” has the undo planned again, “{PLAN_AGAIN}” an ordinary rollback."
 
 
 def _awaiting(incident: Incident, frame: Frame) -> str:
@@ -126,7 +131,7 @@ def _stopped(incident: Incident, frame: Frame) -> str:
     remedy = incident.execution.remedy if incident.execution else ""
     said = inline(remedy, 400, empty=default)
     again = "" if PLAN_AGAIN in said else f" Then press “{PLAN_AGAIN}”."
-    return f"{called(incident, Role.DEPLOYMENT_LEAD)}: {said}{again}"
+    return f"{called(incident, Role.DEPLOYMENT_LEAD)}: {said}{_or_undo(incident) or again}"
 
 
 def _verifying(incident: Incident, frame: Frame) -> str:

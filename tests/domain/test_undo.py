@@ -152,6 +152,19 @@ def test_a_run_that_changed_nothing_leaves_the_one_before_to_be_taken_back() -> 
     assert story.incident.undoing.plan == PLAN
 
 
+def test_a_step_that_never_acted_is_not_taken_back() -> None:
+    story = _ran().tell(e.UndoRequested(by=ALICE))
+    undo = _undoing(story)
+    story.planned(undo).approved(undo).tell(e.ExecutionStarted(plan_hash=undo.hash))
+    story.tell(e.StepStarted(index=0))
+    story.tell(e.StepFailed(index=0, what="It moved.", remedy="Look.", touched=False))
+    story.tell(e.ExecutionFinished(outcome=e.ExecutionOutcome.CONFLICT))
+    assert "“Undo the rollback” has the undo planned again" in next_action(story.incident, frame())
+    story.tell(e.UndoRequested(by=ALICE))
+    assert story.incident.undoing is not None
+    assert story.incident.undoing.plan == PLAN, "the rollback still stands, whole"
+
+
 def test_after_an_undo_that_ran_the_undo_is_what_is_taken_back() -> None:
     story = _ran().tell(e.UndoRequested(by=ALICE))
     undo = _undoing(story)

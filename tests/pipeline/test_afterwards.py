@@ -261,6 +261,27 @@ async def test_whoever_only_repeats_the_wish_may_approve(process: Process) -> No
     await approved(process, incident, "ben")
 
 
+async def test_an_undo_that_found_the_world_moved_can_be_asked_for_again(
+    process: Process,
+) -> None:
+    incident = await _recovered(process)
+    ana = process.company.actor("ana")
+    await undo.request_undo(process.context, incident.id, actor=ana, request_id="click/1")
+    await process.company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+    # Between the plan and its approval somebody changes what its first step is about.
+    process.company.shop.switches["cache"] = "v1.9.9"
+    await approved(process, incident)
+    await process.company.until(incident, lambda i: i.phase is Phase.STOPPED)
+    process.company.shop.switches["cache"] = GOOD
+    await undo.request_undo(process.context, incident.id, actor=ana, request_id="click/2")
+    state = await process.company.until(incident, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+    assert state.plan is not None
+    assert (state.plan.is_safe, state.plan.from_release, state.plan.to_release) == (True, GOOD, BAD)
+    await approved(process, incident)
+    await process.company.until(incident, lambda i: i.execution is not None)
+    assert process.company.shop.switches == {"switch": BAD, "cache": BAD}
+
+
 async def test_an_undo_of_what_somebody_changed_since_is_blocked(process: Process) -> None:
     incident = await _recovered(process)
     process.company.shop.switches["cache"] = "v1.9.9"

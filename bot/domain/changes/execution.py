@@ -38,6 +38,7 @@ def _step_started(incident: Incident, event: e.StepStarted, at: datetime) -> Cha
         resumed=before is not None,
         failure="",
         remedy="",
+        touched=True,
     )
 
 
@@ -67,11 +68,11 @@ def _ran(incident: Incident) -> Undoing | None:
     """What can be taken back from now on: a run that changed nothing leaves the one before."""
     plan = incident.plan
     steps = plan.steps if plan else ()
-    # A step that was started may have changed something, also where it failed.
+    # A step that acted may have changed something, also where it failed.
     done = tuple(
         index
         for index, (step, record) in enumerate(zip(steps, incident.steps, strict=False))
-        if step.changes and record.started_at
+        if step.changes and record.started_at and record.touched
     )
     if plan is None or not done:
         return incident.ran
@@ -88,7 +89,9 @@ CHANGES: Table = {
     e.ExecutionStarted: _executing,
     e.StepStarted: _step_started,
     e.StepFinished: _step_finished,
-    e.StepFailed: lambda i, ev, at: _step(i, ev.index, failure=ev.what, remedy=ev.remedy),
+    e.StepFailed: lambda i, ev, at: _step(
+        i, ev.index, failure=ev.what, remedy=ev.remedy, touched=ev.touched
+    ),
     e.PauseRequested: lambda i, ev, at: {"paused_by": ev.by},
     e.ResumeRequested: lambda i, ev, at: {"paused_by": None},
     e.AbortRequested: lambda i, ev, at: {"abort_by": ev.by, "paused_by": None},

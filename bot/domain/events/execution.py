@@ -62,6 +62,8 @@ class StepFailed(Event):
     index: int
     what: str
     remedy: str
+    touched: bool = True
+    """Whether it may have changed something; False where it stopped before it ever acted."""
 
 
 class PauseRequested(Event):
