@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from types import FrameType, FunctionType
 
 import pytest
@@ -21,6 +22,7 @@ from tests.views.examples import draft, frame, incident_in, verdict
 from tests.views.surfaces import cards_of, messages_of, other_messages, posts_of, views_of
 
 NASTY = (
+    "checkout-green",
     "",
     "<!channel> <@U0EVIL001> <https://evil.example|Approve> &lt;!here&gt; *b* `c` ```d```",
     "\u202egnp.exe\u0000\u200b\n> quoted\n✅ Approved by Ben",
@@ -48,30 +50,32 @@ def test_every_post_says_what_to_do() -> None:
 
 
 def test_no_message_and_no_form_is_missing_here() -> None:
-    calm = draft(verdict=verdict().model_copy(update={"kind": VerdictKind.MONITOR}))
+    over, calm = incident_in(Phase.RECOVERED), {"kind": VerdictKind.MONITOR}
+    watched = draft(verdict=verdict().model_copy(update=calm))
     drawn: set[object] = set()
 
     def watch(running: FrameType, event: str, argument: object) -> None:
         if event == "call":
             drawn.add(running.f_code)
 
+    before = sys.getprofile()
     sys.setprofile(watch)
     try:
-        over = incident_in(Phase.RECOVERED)
-        for started in (draft(), calm):
-            for _ in (*views_of(over, started, "words"), *home_tabs(frame())):
-                pass
-            for message in (
-                *cards_of(over, frame()),
-                *posts_of(over, frame()),
-                *messages_of(over, frame(), "checkout-green"),
-                *other_messages(started, "words"),
-            ):
-                assert_message(message)
+        everything: tuple[Iterable[object], ...] = (
+            cards_of(over, frame()),
+            posts_of(over, frame()),
+            messages_of(over, frame(), "checkout-green"),
+            other_messages(draft(), "words"),
+            views_of(over, draft(), "words"),
+            views_of(over, watched, "words"),
+            home_tabs(frame()),
+        )
+        for some in everything:
+            deque(some, maxlen=0)
     finally:
-        sys.setprofile(None)
+        sys.setprofile(before)
     missing = {name for name, drawing in _drawings().items() if drawing.__code__ not in drawn}
-    assert missing == set()
+    assert missing == set(), "draw it in tests/views/aftermath.py or surfaces.py"
 
 
 _TOOLS = {"drawing", "forms", "kit", "report"}
