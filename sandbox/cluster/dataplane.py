@@ -5,19 +5,14 @@ their pod, whatever becomes of selectors and endpoints. Without endpoints a conn
 """
 
 import asyncio
-import contextlib
-import socket
-import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sandbox.cluster.controllers.endpointslice import SERVICE_NAME
-from sandbox.cluster.node.listening import stop_accepting
+from sandbox.cluster.frontend import Backend, Frontend
+from sandbox.cluster.relay import copy, reset
 from sandbox.cluster.resources import ENDPOINT_SLICES, SERVICES
 from sandbox.cluster.runtime import PodRuntimeRegistry
 from sandbox.cluster.store import ObjectStore
-
-_CHUNK = 65_536
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -29,55 +24,12 @@ class ServicePort:
     port: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Backend:
-    """A pod and its container port."""
-
-    pod_uid: str
-    port: int
-
-
-def _bound_socket(port: int = 0) -> socket.socket:
-    """A loopback socket that shares its port with the reservation of the same process."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    sock.setblocking(False)
-    sock.bind(("127.0.0.1", port))
-    return sock
-
-
-@dataclass(kw_only=True)
-class _Frontend:
-    """The loopback port of a Service port.
-
-    The reservation is bound but never listens: it keeps the number ours while there are no
-    endpoints and connections are refused.
-    """
-
-    reservation: socket.socket = field(default_factory=_bound_socket)
-    server: asyncio.Server | None = None
-    listener: socket.socket | None = None
-    backends: list[Backend] = field(default_factory=list)
-    turn: int = 0
-
-    @property
-    def number(self) -> int:
-        return int(self.reservation.getsockname()[1])
-
-    def next_backend(self) -> Backend | None:
-        if not self.backends:
-            return None
-        self.turn += 1
-        return self.backends[self.turn % len(self.backends)]
-
-
 class DataPlane:
     """Follows Services and EndpointSlices while it runs."""
 
     def __init__(self, store: ObjectStore, runtime: PodRuntimeRegistry) -> None:
         self._store, self._runtime = store, runtime
-        self._frontends: dict[ServicePort, _Frontend] = {}
+        self._frontends: dict[ServicePort, Frontend] = {}
         self._connections: set[asyncio.Task[None]] = set()
 
     def address(self, namespace: str, service: str, port: int | None = None) -> tuple[str, int]:
@@ -94,9 +46,9 @@ class DataPlane:
         key = ServicePort(namespace=namespace, service=service, port=wanted)
         return "127.0.0.1", self._frontend(key).number
 
-    def _frontend(self, key: ServicePort) -> _Frontend:
+    def _frontend(self, key: ServicePort) -> Frontend:
         if key not in self._frontends:
-            self._frontends[key] = _Frontend()
+            self._frontends[key] = Frontend()
         return self._frontends[key]
 
     async def run(self) -> None:
@@ -127,15 +79,14 @@ class DataPlane:
         for key in [k for k in self._frontends if (k.namespace, k.service) == (namespace, name)]:
             if key not in wanted:
                 frontend = self._frontends.pop(key)
-                await self._silence(frontend)
-                frontend.reservation.close()
+                await frontend.close()
         for key, port in wanted.items():
             frontend = self._frontend(key)
             frontend.backends = self._backends(namespace, name, port.get("name", ""))
             if not frontend.backends:
-                await self._silence(frontend)
+                await frontend.silence()
             elif frontend.server is None:
-                frontend.server = await self._listen(frontend)
+                await self._listen(frontend)
 
     def _backends(self, namespace: str, service: str, port_name: str) -> list[Backend]:
         """Ready endpoints; without any, those that still serve while they terminate.
@@ -159,28 +110,16 @@ class DataPlane:
                         terminating.append(backend)
         return ready or terminating
 
-    async def _listen(self, frontend: _Frontend) -> asyncio.Server:
+    async def _listen(self, frontend: Frontend) -> None:
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.create_task(self._serve(frontend, reader, writer))
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
 
-        frontend.listener = _bound_socket(frontend.number)
-        return await asyncio.start_server(connected, sock=frontend.listener, backlog=512)
-
-    @staticmethod
-    async def _silence(frontend: _Frontend) -> None:
-        """Refuses new connections; established ones go on."""
-        server, frontend.server = frontend.server, None
-        if frontend.listener is not None:
-            await stop_accepting(frontend.listener)
-        if server is not None:
-            server.close()
-        if frontend.listener is not None:
-            frontend.listener.close()
+        await frontend.listen(connected)
 
     async def _serve(
-        self, frontend: _Frontend, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, frontend: Frontend, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         backend = frontend.next_backend()
         target = self._runtime.address(backend.pod_uid, backend.port) if backend else None
@@ -190,43 +129,22 @@ class DataPlane:
             pod_reader, pod_writer = await asyncio.open_connection(*target)
         except OSError:
             # On a real node the client itself would have been refused.
-            _reset(writer)
+            reset(writer)
             return
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_copy(reader, pod_writer))
-                group.create_task(_copy(pod_reader, writer))
+                group.create_task(copy(reader, pod_writer))
+                group.create_task(copy(pod_reader, writer))
         finally:
             pod_writer.close()
             writer.close()
 
     async def _close(self) -> None:
         for frontend in self._frontends.values():
-            await self._silence(frontend)
-            frontend.reservation.close()
+            await frontend.close()
         self._frontends.clear()
         connections = set(self._connections)
         for task in connections:
             task.cancel()
         if connections:
             await asyncio.wait(connections)
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copies one direction until its end, then tells the other side that it has ended."""
-    try:
-        while chunk := await reader.read(_CHUNK):
-            writer.write(chunk)
-            await writer.drain()
-        writer.write_eof()
-    except OSError:
-        _reset(writer)
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    """Closes with RST instead of FIN."""
-    sock = writer.get_extra_info("socket")
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-    writer.transport.abort()

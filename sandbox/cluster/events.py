@@ -6,17 +6,19 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from sandbox.cluster.errors import gone
 from sandbox.cluster.types import GVR, Manifest
+
+Change: TypeAlias = Literal["ADDED", "MODIFIED", "DELETED"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
     """One change. `object` and `previous` are shared between readers: clone before changing."""
 
-    type: Literal["ADDED", "MODIFIED", "DELETED"]
+    type: Change
     gvr: GVR
     object: Manifest
     previous: Manifest | None

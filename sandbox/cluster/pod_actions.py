@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sandbox.cluster.calls import Call, Reply
+from sandbox.cluster.deletions import delete_options
 from sandbox.cluster.errors import ApiError, bad_request
 from sandbox.cluster.resources import PDBS, PODS
-from sandbox.cluster.rest import delete_options
 from sandbox.cluster.selectors import matches_label_selector
 from sandbox.cluster.store import ObjectStore
 from sandbox.cluster.types import Manifest, clone

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from typing import Any
-
 from sandbox.cluster import conversion
 from sandbox.cluster.calls import Call, Reply
+from sandbox.cluster.deletions import delete_options
 from sandbox.cluster.errors import (
     ApiError,
     Cause,
-    bad_request,
-    gone,
     invalid,
     method_not_allowed,
     no_such_resource,
 )
 from sandbox.cluster.fieldvalidation import validate_fields
-from sandbox.cluster.garbage import Propagation
+from sandbox.cluster.lists import list_of, page_of
 from sandbox.cluster.patching import patch_object
-from sandbox.cluster.requests import flag, number
 from sandbox.cluster.resources import CRDS, LEASES, PDBS
 from sandbox.cluster.scale import scale_call
 from sandbox.cluster.store import ObjectStore
 from sandbox.cluster.types import Manifest
 
 _CONDITIONAL = {CRDS, LEASES, PDBS}
-_PROPAGATIONS: tuple[Propagation, ...] = ("Background", "Foreground", "Orphan")
 
 
 class RestApi:
@@ -80,7 +73,7 @@ class RestApi:
             fields=call.query.get("fieldSelector", ""),
         )
         metadata: Manifest = {"resourceVersion": str(self._store.resource_version)}
-        items = _page(items, call, metadata)
+        items = page_of(items, call, metadata)
         return Reply(body=list_of(call, items, metadata))
 
     def _check_resource_version(self, wanted: str) -> None:
@@ -183,72 +176,3 @@ def _name(call: Call) -> str:
     if not call.info.name:
         raise method_not_allowed(call.resource.gvr, call.info.verb)
     return call.info.name
-
-
-def list_of(call: Call, items: list[Manifest], metadata: Manifest) -> Manifest:
-    """The list object; items of built-in kinds go without their type, as typed lists do."""
-    served = [conversion.to_served(call.resource, item) for item in items]
-    if not call.resource.custom:
-        for item in served:
-            item.pop("apiVersion", None)
-            item.pop("kind", None)
-    return {
-        "kind": f"{call.resource.kind}List",
-        "apiVersion": call.resource.gvr.api_version,
-        "metadata": metadata,
-        "items": served,
-    }
-
-
-def _page(items: list[Manifest], call: Call, metadata: Manifest) -> list[Manifest]:
-    """The page that `limit` and `continue` ask for; notes in the metadata how to go on."""
-    token = call.query.get("continue", "")
-    if token:
-        after = _read_token(token)
-        items = [item for item in items if _key(item) > after]
-    limit = number(call.query, "limit") or 0
-    if 0 < limit < len(items):
-        metadata["continue"] = _write_token(items[limit - 1])
-        if not call.query.get("labelSelector") and not call.query.get("fieldSelector"):
-            metadata["remainingItemCount"] = len(items) - limit
-        return items[:limit]
-    return items
-
-
-def _key(obj: Manifest) -> tuple[str, str]:
-    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
-
-
-def _write_token(last: Manifest) -> str:
-    return base64.urlsafe_b64encode(json.dumps(_key(last)).encode()).decode()
-
-
-def _read_token(token: str) -> tuple[str, str]:
-    try:
-        namespace, name = json.loads(base64.urlsafe_b64decode(token))
-    except ValueError as error:
-        raise gone("The provided continue parameter is too old or invalid") from error
-    return namespace, name
-
-
-def delete_options(call: Call) -> dict[str, Any]:
-    """What `ObjectStore.delete` is to do, from the DeleteOptions in the body and the query."""
-    options: Manifest = call.json() if call.body else {}
-    propagation = options.get("propagationPolicy") or call.query.get("propagationPolicy")
-    orphan = options.get("orphanDependents", flag(call.query, "orphanDependents") or None)
-    grace = options.get("gracePeriodSeconds")
-    chosen: Propagation = "Orphan" if call.resource.orphan_by_default else "Background"
-    if orphan is not None:
-        chosen = "Orphan" if orphan else "Background"
-    if propagation:
-        if propagation not in _PROPAGATIONS:
-            raise bad_request(f'invalid propagationPolicy: "{propagation}"')
-        chosen = _PROPAGATIONS[_PROPAGATIONS.index(propagation)]
-    return {
-        "propagation": chosen,
-        "preconditions": options.get("preconditions"),
-        "grace_period_seconds": (
-            grace if grace is not None else number(call.query, "gracePeriodSeconds")
-        ),
-        "dry_run": call.dry_run or "All" in (options.get("dryRun") or []),
-    }

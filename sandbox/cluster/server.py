@@ -10,14 +10,15 @@ from pathlib import Path
 
 from aiohttp import ClientSession, web
 
-from sandbox.cluster import kubeconfig, pod_actions, reviews
+from sandbox.cluster import pod_actions, reviews
 from sandbox.cluster.calls import Call, media_type
 from sandbox.cluster.documents import Documents
+from sandbox.cluster.entrances import Entrances
 from sandbox.cluster.errors import ApiError, no_such_resource
 from sandbox.cluster.faults import Fault, Faults
 from sandbox.cluster.podlogs import PodLog
 from sandbox.cluster.proxying import forward, proxied_name, proxy_target
-from sandbox.cluster.rbac import ANONYMOUS, Attributes, User, forbidden, unauthorized
+from sandbox.cluster.rbac import Attributes, User, forbidden
 from sandbox.cluster.rendering import error_response, log_stream, rendered, watch_stream
 from sandbox.cluster.requests import (
     RecordedRequest,
@@ -49,14 +50,13 @@ class ClusterServer:
         self.refusals: list[str] = []
         """What was refused. Not finding something is an answer, and no refusal."""
         self._store = store
-        self._users = dict(users)
+        self._entrances = Entrances(users)
         self._registry = registry or PodRuntimeRegistry()
         self._now = clock or store.now
         self._rest = RestApi(store)
         self._documents = Documents(store)
         self._runner: web.AppRunner | None = None
         self._session: ClientSession | None = None
-        self._ports: dict[str, int] = {}
 
     # --- running it ------------------------------------------------------------------------
 
@@ -69,11 +69,7 @@ class ClusterServer:
             application, access_log=None, handler_cancellation=True, shutdown_timeout=1.0
         )
         await self._runner.setup()
-        for name in (ANONYMOUS.name, *(user.name for user in self._users.values())):
-            # A port is kept: a restarted server is found where clients knew it.
-            site = web.TCPSite(self._runner, "127.0.0.1", self._ports.get(name, 0))
-            await site.start()
-            self._ports[name] = self._runner.addresses[-1][1]
+        await self._entrances.open(self._runner)
 
     async def stop(self) -> None:
         """Ends every open watch and stops to serve; `start` may follow."""
@@ -88,30 +84,13 @@ class ClusterServer:
     @property
     def url(self) -> str:
         """Where a bearer token says who asks; RuntimeError before the first start."""
-        return self._address(ANONYMOUS.name)
-
-    def _address(self, user: str) -> str:
-        if user not in self._ports:
-            raise RuntimeError("the server has not been started")
-        return f"http://127.0.0.1:{self._ports[user]}"
+        return self._entrances.address()
 
     def write_kubeconfig(
         self, path: Path, *, user: str | None = None, namespace: str = "default"
     ) -> Path:
-        """Writes a kubeconfig for the user of that name (the first one without); KeyError.
-
-        client-go keeps tokens to itself over plain HTTP. So each user also has an address of its
-        own where no token is needed, as `kubectl proxy` would give it.
-        """
-        tokens = {each.name: token for token, each in self._users.items()}
-        name = user if user is not None else next(iter(tokens))
-        return kubeconfig.write_kubeconfig(
-            path,
-            server=self._address(name),
-            user=name,
-            token=tokens[name],
-            namespace=namespace,
-        )
+        """Writes a kubeconfig for the user of that name (the first one without); KeyError."""
+        return self._entrances.write_kubeconfig(path, user=user, namespace=namespace)
 
     # --- one request -----------------------------------------------------------------------
 
@@ -124,7 +103,7 @@ class ClusterServer:
             return error_response(error)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        user = self._authenticate(request)
+        user = self._entrances.authenticate(request)
         fixed = self._documents.find(request, user)
         if fixed is not None:
             return fixed
@@ -138,22 +117,6 @@ class ClusterServer:
         if fault is not None and fault.after_effect:
             await self._go_wrong(fault, request)
         return response
-
-    def _authenticate(self, request: web.Request) -> User:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if not scheme:
-            return self._user_of_address(request)
-        user = self._users.get(token.strip()) if scheme.lower() == "bearer" else None
-        if user is None:
-            raise unauthorized()
-        return user
-
-    def _user_of_address(self, request: web.Request) -> User:
-        local = request.get_extra_info("sockname")
-        for user in self._users.values():
-            if local and self._ports.get(user.name) == local[1]:
-                return user
-        return ANONYMOUS
 
     async def _go_wrong(self, fault: Fault, request: web.Request) -> None:
         if fault.delay_seconds:

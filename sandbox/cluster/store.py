@@ -16,14 +16,15 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 
 from sandbox.cluster import garbage, writes
 from sandbox.cluster.errors import already_exists, bad_request, conflict, not_found
-from sandbox.cluster.events import Event, EventLog, Subscription
+from sandbox.cluster.events import Change, Event, Subscription
 from sandbox.cluster.garbage import Propagation
-from sandbox.cluster.resources import NAMESPACES, ResourceCatalog, ResourceType
+from sandbox.cluster.kept import KeptObjects
+from sandbox.cluster.resources import NAMESPACES, ResourceType
 from sandbox.cluster.selectors import parse_fields, parse_labels
 from sandbox.cluster.types import GVR, Manifest, Manifests, clone, rfc3339
 
@@ -33,29 +34,16 @@ SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _NAME_SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 
 
-class ObjectStore:
+class ObjectStore(KeptObjects):
     """Keeps manifests by resource, namespace and name; every method raises ApiError."""
 
     def __init__(self, *, clock: Callable[[], datetime]) -> None:
-        self.catalog = ResourceCatalog()
-        self._clock = clock
-        self._objects: dict[GVR, dict[tuple[str, str], Manifest]] = {}
-        self._log = EventLog()
-        self._revision = 0
+        super().__init__(clock=clock)
         self._random = random.Random()
         for name in SYSTEM_NAMESPACES:
             self.create(NAMESPACES, {"metadata": {"name": name}}, manager="kube-apiserver")
 
     # --- reading ---------------------------------------------------------------------------
-
-    @property
-    def resource_version(self) -> int:
-        """The version of the whole store: that of its last write."""
-        return self._revision
-
-    def now(self) -> datetime:
-        """The cluster's time."""
-        return self._clock()
 
     def get(self, gvr: GVR, namespace: str | None, name: str) -> Manifest:
         """A copy of the object; 404 NotFound."""
@@ -79,14 +67,6 @@ class ObjectStore:
             and all(holds(obj["metadata"].get("labels") or {}) for holds in requirements)
             and all(holds(obj) for holds in field_requirements)
         ]
-
-    def subscribe(self, *, after: int | None = None) -> Subscription:
-        """Every change from now on, or later than resourceVersion `after` (410 when too old)."""
-        return self._log.subscribe(after=after)
-
-    def compact(self) -> None:
-        """Forgets past events: a watch from before now gets 410 Gone."""
-        self._log.compact()
 
     # --- writing ---------------------------------------------------------------------------
 
@@ -207,29 +187,7 @@ class ObjectStore:
         if self.peek(gvr, namespace, name) is not None:
             self.delete(gvr, namespace, name, grace_period_seconds=0)
 
-    # --- for garbage collection and admission: live objects, never to be changed -----------
-
-    def peek(self, gvr: GVR, namespace: str | None, name: str) -> Manifest | None:
-        """The stored object itself, or None."""
-        return self._objects.get(gvr, {}).get((namespace or "", name))
-
-    def stored(self, gvr: GVR, obj: Manifest) -> Manifest | None:
-        """The stored object with this one's uid, or None when it is gone."""
-        metadata = obj["metadata"]
-        found = self.peek(gvr, metadata.get("namespace"), metadata["name"])
-        return found if found and found["metadata"]["uid"] == metadata["uid"] else None
-
-    def everything(self) -> Iterator[tuple[GVR, Manifest]]:
-        """Every stored object with its resource."""
-        for gvr, objects in self._objects.items():
-            for obj in objects.values():
-                yield gvr, obj
-
-    def find_uid(self, uid: str) -> tuple[GVR, Manifest] | None:
-        """The object with this uid."""
-        return next(
-            (found for found in self.everything() if found[1]["metadata"]["uid"] == uid), None
-        )
+    # --- for the machinery's own changes ----------------------------------------------------
 
     def replace(self, gvr: GVR, old: Manifest, new: Manifest) -> Manifest:
         """Writes without admission, for the machinery's own changes of metadata."""
@@ -248,28 +206,11 @@ class ObjectStore:
     # --- inside ----------------------------------------------------------------------------
 
     def _commit(
-        self, event: str, resource: ResourceType, new: Manifest, old: Manifest | None
+        self, event: Change, resource: ResourceType, new: Manifest, old: Manifest | None
     ) -> Manifest:
-        self._revision += 1
-        metadata = new["metadata"]
-        metadata["resourceVersion"] = str(self._revision)
-        objects = self._objects.setdefault(resource.gvr, {})
-        key = (metadata.get("namespace", ""), metadata["name"])
-        if event == "DELETED":
-            objects.pop(key, None)
-        else:
-            objects[key] = new
+        stored = self.commit(event, resource, new, old)
         writes.committed(self, resource, new, deleted=event == "DELETED")
-        self._log.publish(
-            Event(
-                type=event,  # type: ignore[arg-type] # one of the three literals
-                gvr=resource.gvr,
-                object=new,
-                previous=old,
-                resource_version=self._revision,
-            )
-        )
-        return clone(new)
+        return stored
 
     def _require_namespace(self, gvr: GVR, metadata: Manifest) -> None:
         name = metadata.get("namespace")
