@@ -13,8 +13,8 @@ from bot.domain import events as e
 from bot.domain.incident import Incident
 from bot.domain.values import Actor
 from bot.pipeline import approve, conclude, execute, several, undo
+from bot.pipeline.frames import stakeholder_channels
 from bot.pipeline.team import check_team
-from bot.pipeline.words import stakeholder_channels
 from bot.views import ids, modals
 from handlers import external, follow_up
 from handlers.commands import open_assessment

@@ -10,12 +10,11 @@ import structlog
 from slack_bolt.async_app import AsyncApp
 
 from bot.domain.assessment import VerdictKind
-from bot.domain.incident import Incident
 from bot.errors import DuplicateRequestError, RollbackBotError
-from bot.pipeline import approve, assess, conclude, declare, several, watch
+from bot.pipeline import approve, assess, conclude, several, watch
 from bot.pipeline.team import check_team
 from bot.views import ids, modals
-from handlers import external, follow_up, forms
+from handlers import declaring, external, follow_up, forms
 from handlers.desk import Ack, Body, Desk, actor_of, submission_id_of
 
 log = structlog.get_logger()
@@ -27,8 +26,6 @@ SUBMIT_SECONDS = 2.5
 """Slack waits three for the answer to a submission, and shows an error after that."""
 ANSWER_SHOWN_SECONDS = 0.5
 """Until Slack shows the answer to a submission: what overtakes it is covered by it again."""
-CHANNEL_SECONDS = 30.0
-"""How long a declaration's modal waits for the channel to name it."""
 
 
 def register(app: AsyncApp, desk: Desk) -> None:
@@ -95,46 +92,6 @@ async def _watch(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]
         "gets worse, and one when the watch ends. Nothing was declared."
     )
     return _shows(modals.message_view("Watching", text))
-
-
-async def _decision(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
-    incident = await declare.declare(
-        desk.context,
-        draft_id=view["private_metadata"],
-        decision=forms.decision(view),
-        actor=actor_of(body),
-        target_release=forms.field(view, ids.TARGET) or None,
-        request_id=submission_id_of(view),
-    )
-    desk.later(_name_channel(desk, incident, view["id"]), subject=f"name {incident.id}")
-    text = f"*{incident.id}* is declared. Its channel is being opened…"
-    return _shows(modals.message_view("Incident declared", text))
-
-
-async def _name_channel(desk: Desk, incident: Incident, view_id: str) -> None:
-    """Show the person where it goes on, in the modal that is still open."""
-    await desk.context.clock.sleep(ANSWER_SHOWN_SECONDS)
-    present = await desk.context.journal.load(incident.id)
-    try:
-        opened = await desk.changes.wait(
-            present, lambda now: now.channel is not None, seconds=CHANNEL_SECONDS
-        )
-    except TimeoutError:
-        text = f"*{incident.id}* is declared. Slack is slow to open its channel; it will come."
-    else:
-        text = _where(opened)
-    await desk.show(view_id, modals.message_view("Incident declared", text))
-
-
-def _where(incident: Incident) -> str:
-    channel = incident.channel
-    if channel is None:
-        return f"*{incident.id}* is declared."
-    note = f"\n\n{channel.note}" if channel.note else ""
-    return (
-        f"*{incident.id}* is declared. It goes on in <#{channel.channel_id}>: a plan appears "
-        f"there, and somebody else has to approve it.{note}"
-    )
 
 
 async def _reject(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
@@ -209,7 +166,7 @@ async def _resolve(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, An
 
 SUBMISSIONS: dict[str, tuple[Submit, str]] = {
     ids.ASSESSMENT: (_assessment, ids.DESCRIPTION),
-    ids.DECISION: (_decision, ids.REASON),
+    ids.DECISION: (declaring.declare_incident, ids.REASON),
     ids.WATCH: (_watch, ""),
     ids.CONFIRM: (_confirm, ids.TEXT),
     ids.REJECT: (_reject, ids.REASON),

@@ -19,7 +19,7 @@ from bot.errors import TemporaryError
 from bot.pipeline import assess, episodes
 from bot.pipeline.alertmanager import Notification, parse
 from bot.pipeline.context import Context
-from bot.pipeline.words import stakeholder_channels
+from bot.pipeline.frames import stakeholder_channels
 from bot.ports.deliveries import Action, Delivery
 from bot.ports.store import Document
 from bot.views import alerts as views

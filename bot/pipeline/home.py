@@ -14,9 +14,9 @@ from bot.domain.statistics import Statistics
 from bot.domain.values import Instant, Value
 from bot.errors import RollbackBotError, TemporaryError
 from bot.pipeline.context import Context
+from bot.pipeline.frames import frame_of
 from bot.pipeline.lookout import Lookout
 from bot.pipeline.records import Records
-from bot.pipeline.words import frame_of
 from bot.ports.store import Document
 from bot.views.home import Home, OpenIncident, PastIncident, home_view
 

@@ -9,10 +9,10 @@ from bot.domain.plan import Step
 from bot.domain.values import Instant, Value
 from bot.errors import NotFoundError, RollbackBotError
 from bot.pipeline.context import Context
+from bot.pipeline.frames import stakeholder_channels
 from bot.pipeline.notices import notices
 from bot.pipeline.patience import within
 from bot.pipeline.rounds import each
-from bot.pipeline.words import stakeholder_channels
 from bot.ports.store import Document
 from bot.ports.world import StepState
 from bot.views.reminder import left_behind

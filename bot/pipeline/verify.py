@@ -14,9 +14,9 @@ from bot.domain.values import Value
 from bot.errors import RefusedError
 from bot.pipeline import involved, probes, relapse, releases, smoke, tripwire
 from bot.pipeline.context import Context
+from bot.pipeline.frames import stakeholder_channels
 from bot.pipeline.measuring import counted
 from bot.pipeline.replicas import check_instances
-from bot.pipeline.words import stakeholder_channels
 from bot.ports.store import Document, Lease
 
 

@@ -6,15 +6,15 @@ a card is owed whenever it looks different after the events than before them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from bot.config.catalog import Catalog
-from bot.config.destinations import serves_customers
 from bot.domain import events as e
 from bot.domain.external import due, waiting
 from bot.domain.incident import Incident, OutsideState
 from bot.domain.values import BOT
+from bot.pipeline.frames import frame_of
+from bot.pipeline.furniture import furniture
 from bot.pipeline.readers import Readers, readers_of
 from bot.pipeline.said import said
 from bot.pipeline.speaker import Speaker
@@ -30,27 +30,6 @@ STATUS_CARD = "status"
 _ASIDE = frozenset({e.Told, e.Noted, e.UpdatePosted, e.WordsAdded})
 """What no card but the status card shows. They are most of a long incident's events, and drawing
 a card takes a few milliseconds."""
-
-
-def frame_of(catalog: Catalog, service: str, now: datetime) -> Frame:
-    """What views need to know beside the incident."""
-    verification = catalog.verification_of(service)
-    return Frame(
-        now=now,
-        update_every=catalog.updates.every,
-        approval=catalog.approval_of(service),
-        judge=verification.judge,
-        checkpoints=verification.checkpoints,
-        stakeholder_channels=stakeholder_channels(catalog, service),
-        tells_customers=any(serves_customers(one) for one in catalog.destinations.values()),
-    )
-
-
-def stakeholder_channels(catalog: Catalog, service: str) -> tuple[str, ...]:
-    """Everywhere updates go beside the incident's own channel, each once."""
-    entry = catalog.services.get(service)
-    own = entry.stakeholder_channels if entry else ()
-    return tuple(dict.fromkeys((*catalog.updates.channels, *own)))
 
 
 def _unusable(message: e.ExternalMessage, problem: str) -> e.Noted:
@@ -162,7 +141,7 @@ class Words:
             for name, message in wanted.items()
             if shown.get(name) != message
         ]
-        furniture = list(self._furniture(after)) if opened else []
+        furniture = list(furniture(self._catalog, after)) if opened else []
         return (*messages, *drawn, *furniture)
 
     def _wanted(
@@ -189,26 +168,3 @@ class Words:
             return drawn
         frame = frame_of(self._catalog, incident.declared.service, incident.changed_at)
         return _cards(incident, frame, readers_of(self._catalog, incident))
-
-    def _furniture(self, incident: Incident) -> Iterator[Delivery]:
-        """The comforts of a channel of its own; each may be missing."""
-        channel = incident.channel
-        if channel is None:
-            return
-        declared = incident.declared
-        common = {
-            "incident_id": incident.id,
-            "destination": f"slack:{channel.channel_id}",
-            "optional": True,
-        }
-        if channel.dedicated:
-            topic = f"{incident.id}: rollback of {declared.service} {declared.bad_release}"
-            yield Delivery(
-                id=f"{incident.id}/topic", action=Action.TOPIC, payload={"topic": topic}, **common
-            )
-        entry = self._catalog.services.get(declared.service)
-        if entry and entry.url:
-            link = {"title": f"{declared.service} (live)", "link": str(entry.url)}
-            yield Delivery(
-                id=f"{incident.id}/bookmark", action=Action.BOOKMARK, payload=link, **common
-            )

@@ -1,0 +1,30 @@
+"""What views need to know beside the incident."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.config.catalog import Catalog
+from bot.config.destinations import serves_customers
+from bot.views.frame import Frame
+
+
+def frame_of(catalog: Catalog, service: str, now: datetime) -> Frame:
+    """What views need to know beside the incident."""
+    verification = catalog.verification_of(service)
+    return Frame(
+        now=now,
+        update_every=catalog.updates.every,
+        approval=catalog.approval_of(service),
+        judge=verification.judge,
+        checkpoints=verification.checkpoints,
+        stakeholder_channels=stakeholder_channels(catalog, service),
+        tells_customers=any(serves_customers(one) for one in catalog.destinations.values()),
+    )
+
+
+def stakeholder_channels(catalog: Catalog, service: str) -> tuple[str, ...]:
+    """Everywhere updates go beside the incident's own channel, each once."""
+    entry = catalog.services.get(service)
+    own = entry.stakeholder_channels if entry else ()
+    return tuple(dict.fromkeys((*catalog.updates.channels, *own)))
