@@ -107,6 +107,23 @@ def advance(incident: Incident, events: tuple[e.AnyEvent, ...], now: datetime) -
     return incident
 
 
+_STATES = {
+    Phase.PLANNING: "being planned",
+    Phase.PLANNING_FAILED: "without a plan",
+    Phase.AWAITING_APPROVAL: "waiting for approval",
+    Phase.REJECTED: "waiting for another plan",
+    Phase.APPROVED: "about to be rolled back",
+    Phase.EXECUTING: "being rolled back",
+    Phase.STOPPED: "stopped before its last step",
+    Phase.VERIFYING: "being measured",
+    Phase.RECOVERED: "recovered",
+    Phase.NOT_RECOVERED: "not recovered",
+    Phase.INCONCLUSIVE: "rolled back, but not proven to be recovered",
+    Phase.RESOLVED: "resolved",
+}
+"""As people say it."""
+
+
 def _refused(incident: Incident, event: e.AnyEvent) -> RefusedError:
     """Why the event is not allowed: it is not the moment, or there is nothing to take back."""
     if isinstance(event, e.UndoRequested) and incident.phase in ALLOWED[e.UndoRequested]:
@@ -114,6 +131,7 @@ def _refused(incident: Incident, event: e.AnyEvent) -> RefusedError:
         if refusal is not None:
             return refusal
     return RefusedError(
-        f"{incident.id} is in phase “{incident.phase.value}”, which does not allow “{event.kind}”.",
+        f"{incident.id} is {_STATES[incident.phase]}: “{event.kind.replace('_', ' ')}” is not "
+        "possible now.",
         "Look at the status card: somebody may have been faster.",
     )

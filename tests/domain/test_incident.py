@@ -167,7 +167,7 @@ def test_every_event_in_every_phase_is_applied_or_refused(event: e.AnyEvent, pha
         assert (after.seq, after.changed_at) == (incident.seq + 1, now)
         assert after != incident
     else:
-        with pytest.raises(RefusedError, match=f"{phase.value}|nothing to undo"):
+        with pytest.raises(RefusedError, match="is not possible now|nothing to undo"):
             advance(incident, (event,), now)
 
 
@@ -185,7 +185,7 @@ def test_a_refused_event_leaves_nothing_behind_even_in_a_batch() -> None:
     incident = Story().declared().planned().incident
     approval = e.ApprovalGiven(approval=Approval(plan_hash=PLAN.hash, by=BOB, at=NOON))
     batch = (approval, e.ExecutionStarted(plan_hash=PLAN.hash))
-    with pytest.raises(RefusedError, match="execution_started"):
+    with pytest.raises(RefusedError, match="execution started"):
         advance(incident, batch, NOON)
     assert incident.approvals == ()
 
