@@ -35,6 +35,8 @@ class Pending(Value):
 
     A pod that is ready now and not ready then comes back to what was seen: that is no progress.
     """
+    patience_seconds: float | None = None
+    """At most so long without progress while it is like this; None leaves it to the wait."""
 
 
 Objects: TypeAlias = Sequence[tuple[Manifest, ...]]
@@ -67,11 +69,10 @@ async def wait_until(
             if verdict.progress not in seen:
                 seen.add(verdict.progress)
                 since = now
-            left = patience_seconds - (now - since).total_seconds()
+            patience = min(patience_seconds, verdict.patience_seconds or patience_seconds)
+            left = patience - (now - since).total_seconds()
             if left <= 0:
-                raise PermanentError(
-                    f"No progress for {spoken(patience_seconds)}: {verdict.summary}."
-                )
+                raise PermanentError(f"No progress for {spoken(patience)}: {verdict.summary}.")
             await _woken(wake, world.clock, min(left, _RESYNC_SECONDS))
             for watcher in watchers:
                 if watcher.done():

@@ -33,6 +33,10 @@ from strategies.steps.rollout import (
 )
 from strategies.waiting import Objects, Pending, wait_until
 
+_REFUSED_SECONDS = 60.0
+"""Pods that may not be made: a quota or a policy does not give way by itself, but an old pod that
+ends may make room, and a webhook may come back."""
+
 
 class AwaitRolloutParams(RolloutParams):
     """How long nothing may happen before the wait is given up."""
@@ -106,10 +110,15 @@ def _check(
         )
     summary = f"{params.workload}: {progress_in(workload)}"
     failure = condition(workload, "ReplicaFailure")
-    if failure.get("status") == "True":
+    refused = failure.get("status") == "True"
+    if refused:
         summary += f"; {failure.get('message')}"
     # The controller's count of available pods lags behind readiness by minReadySeconds.
-    return Pending(summary=summary, progress=f"{summary} {len(ready)} {len(pods)}")
+    return Pending(
+        summary=summary,
+        progress=f"{progress_in(workload)} {len(ready)} {len(pods)}",
+        patience_seconds=_REFUSED_SECONDS if refused else None,
+    )
 
 
 def _paused(params: AwaitRolloutParams, *, by: str = "") -> WorldMovedError:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from itertools import count
+from typing import Any, cast
+
 import pytest
 
 from bot.adapters.kubernetes import retries
-from bot.domain.plan import PreflightVerdict
+from bot.domain.plan import PreflightVerdict, Step, StepSpec
+from bot.errors import PermanentError
+from bot.ports.cluster import DEPLOYMENTS, Change, Cluster, Kind, Manifest
+from bot.ports.world import World
 from strategies.kubernetes import evidence
 from strategies.registry import strategy
+from strategies.steps.await_rollout import AwaitRollout, AwaitRolloutParams
+from tests.strategies.elbv2_aws import HastyClock
 from tests.strategies.support import Shop, preflight
 
 
@@ -71,3 +82,57 @@ async def test_a_webhook_that_is_away_blocks_with_what_to_do_and_costs_no_plan(
     assert tried.verdict is PreflightVerdict.BLOCK
     assert "does not answer" in tried.sentence
     assert "Mend the webhook" in tried.sentence
+
+
+class Full:
+    """A namespace whose quota lets no new pod in; every attempt has a name of its own."""
+
+    def __init__(self) -> None:
+        self._looks = count()
+
+    def _deployment(self) -> Manifest:
+        refused = f'pods "payments-{next(self._looks)}" is forbidden: exceeded quota: small'
+        failure = {"type": "ReplicaFailure", "status": "True", "message": refused}
+        status = {"replicas": 2, "observedGeneration": 1, "conditions": [failure]}
+        return {
+            "kind": "Deployment",
+            "metadata": {"name": "payments", "namespace": "shop", "uid": "u", "generation": 1},
+            "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "p"}}, "template": {}},
+            "status": status,
+        }
+
+    async def get(self, *args: Any, **options: Any) -> Manifest:
+        return self._deployment()
+
+    async def list(self, kind: Kind, *args: Any, **options: Any) -> tuple[Manifest, ...]:
+        return (self._deployment(),) if kind == DEPLOYMENTS else ()
+
+    async def watch(self, *args: Any, **options: Any) -> AsyncIterator[Change]:
+        await asyncio.Event().wait()
+        yield Change(type="ADDED", manifest={})
+
+
+async def test_pods_that_no_quota_lets_in_are_told_after_a_minute_and_not_after_the_deadline(
+    aws_world: World, hasty_clock: HastyClock
+) -> None:
+    params = AwaitRolloutParams(
+        namespace="shop",
+        kind="Deployment",
+        workload="payments",
+        release="v2.0.0",
+        template={},
+        patience_seconds=600,
+    )
+    step = Step(
+        title="Wait",
+        action=StepSpec(kind=AwaitRollout.name, params=params.model_dump(mode="json")),
+        expects={},
+        inverse=None,
+        command="",
+        estimate_seconds=1,
+        changes=False,
+    )
+    world, begun = replace(aws_world, cluster=cast(Cluster, Full())), hasty_clock.now()
+    with pytest.raises(PermanentError, match=r"No progress for 1 min: .*exceeded quota: small"):
+        await AwaitRollout().confirm(step, world)
+    assert (hasty_clock.now() - begun).total_seconds() < 90
