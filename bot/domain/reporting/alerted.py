@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from bot.domain import events as e
 from bot.domain.detection import HeardAlert
 from bot.domain.plan import Plan
@@ -21,16 +19,14 @@ def received(event: e.AlertReceived, plan: Plan | None) -> str:
     return " ".join([*told, *([f"And {more} more."] if more > 0 else [])])
 
 
-def before_the_declaration(
-    declared: e.Declared, released_at: Instant | None
-) -> Iterator[tuple[Instant, str]]:
-    """The alerts that fired when the assessment was opened, at the time at which they began."""
+def at_the_declaration(declared: e.Declared, released_at: Instant | None) -> str:
+    """The alerts that fired when the assessment was opened, the one that detected it first."""
     first = declared.noticed_by(released_at)
-    for alert in sorted(declared.alerts, key=lambda one: one.started_at):
-        detected = "Detected: " if alert == first else ""
-        # The clock of another process may be ahead.
-        began = min(alert.started_at, declared.assessed_at)
-        yield began, f"{detected}{_fires(alert)}"
+    others = [alert for alert in declared.alerts if alert != first]
+    detected = [sentence(f"Detected by monitoring: {_received(first)}")] if first else []
+    fired = [sentence(_received(alert)) for alert in others[:_NAMED]]
+    more = len(others) - _NAMED
+    return " ".join([*detected, *fired, *([f"And {more} more fired."] if more > 0 else [])])
 
 
 def called(alert: HeardAlert) -> str:
@@ -40,15 +36,16 @@ def called(alert: HeardAlert) -> str:
 
 def _received(alert: HeardAlert) -> str:
     if alert.ended_at is None:
-        return _fires(alert, since=f" since {clock_time(alert.started_at)}")
+        return _fires(alert)
     lasted = spoken((alert.ended_at - alert.started_at).total_seconds())
     return f"alert {called(alert)} ended at {clock_time(alert.ended_at)}, after {lasted}"
 
 
-def _fires(alert: HeardAlert, since: str = "") -> str:
+def _fires(alert: HeardAlert) -> str:
+    since = clock_time(alert.started_at)
     severity = f" ({alert.severity})" if alert.severity else ""
     said = f": {alert.summary}" if alert.summary else ""
     values = f" [{alert.values}]" if alert.values else ""
     origin = ", ".join(part for part in (alert.source, alert.link) if part)
     where = f" ({origin})" if origin else ""
-    return f"alert {called(alert)}{severity} fires{since}{said}{values}{where}"
+    return f"alert {called(alert)}{severity} fires since {since}{said}{values}{where}"

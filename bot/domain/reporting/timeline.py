@@ -9,7 +9,7 @@ from bot.domain import events as e
 from bot.domain.assessment import percent
 from bot.domain.plan import Plan
 from bot.domain.reporting.aftermath import AFTERMATH
-from bot.domain.reporting.alerted import before_the_declaration, received
+from bot.domain.reporting.alerted import at_the_declaration, received
 from bot.domain.reporting.document import sentence
 from bot.domain.values import Instant, Value, spoken
 
@@ -24,18 +24,17 @@ class Moment(Value):
 
 
 def timeline(recorded: Sequence[e.Recorded]) -> tuple[Moment, ...]:
-    """All events in order; steps are called by their titles in the plan of their time.
-
-    Alerts that fired when the assessment was opened stand before it, where they began.
+    """All events in order, one moment each; steps are called by their titles in the plan of
+    their time, and the declaration names the alerts that fired before it.
     """
     moments, plan = [], None
     for item in recorded:
-        if isinstance(item.event, e.Declared):
-            earlier = before_the_declaration(item.event, _released_at(recorded))
-            moments += [Moment(at=at, who="", text=sentence(text)) for at, text in earlier]
         if isinstance(item.event, e.PlanProposed):
             plan = item.event.plan
         text = told(item.event, plan)
+        if isinstance(item.event, e.Declared) and item.event.alerts:
+            alerted = at_the_declaration(item.event, _released_at(recorded))
+            text = f"{sentence(text)} {alerted}"
         moments.append(Moment(at=item.at, who=actor_of(item.event), text=sentence(text)))
     return tuple(moments)
 
