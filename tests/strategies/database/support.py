@@ -12,10 +12,10 @@ import psycopg
 from bot.adapters.commands import LocalCommands
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Plan, Preflight, Step
-from bot.errors import WorldMovedError
 from bot.ports.outside import Finished
-from bot.ports.world import StepState, World
-from strategies.registry import step_kind, strategy
+from bot.ports.world import World
+from strategies.registry import strategy
+from tests.strategies.running import run_step
 
 MIGRATIONS = {
     "0040_create_users.up.sql": (
@@ -119,13 +119,7 @@ class Shop:
 
     async def run(self, step: Step) -> str:
         """What the pipeline does with one step."""
-        kind = step_kind(step.action.kind)
-        observed = await kind.observe(step, self.world)
-        if observed.state is StepState.OTHER:
-            raise WorldMovedError(f"{observed.summary} Changed by {observed.changed_by}.")
-        if observed.state is StepState.BEFORE:
-            await kind.act(step, self.world)
-        return await kind.confirm(step, self.world)
+        return await run_step(step, self.world)
 
     async def run_all(self, plan: Plan) -> list[str]:
         return [await self.run(step) for step in plan.steps]

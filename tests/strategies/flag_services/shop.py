@@ -15,11 +15,11 @@ from bot.adapters.commands import EnvironmentSecrets, LocalCommands
 from bot.adapters.http import HttpClient
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Plan, Step, StepSpec
-from bot.errors import WorldMovedError
 from bot.ports.cluster import Cluster
-from bot.ports.world import StepState, World
-from strategies.registry import step_kind, strategy
+from bot.ports.world import World
+from strategies.registry import strategy
 from tests.strategies.flag_services.server import FlagServer
+from tests.strategies.running import run_step
 
 REFRESH_SECONDS = 0.05
 PROBE: dict[str, Any] = {
@@ -92,13 +92,7 @@ class FlagShop:
 
     async def run(self, step: Step) -> str:
         """What the pipeline does with one step."""
-        kind = step_kind(step.action.kind)
-        observed = await kind.observe(step, self.world)
-        if observed.state is StepState.OTHER:
-            raise WorldMovedError(f"{observed.summary} Changed by {observed.changed_by}.")
-        if step.changes and observed.state is StepState.BEFORE:
-            await kind.act(step, self.world)
-        return await kind.confirm(step, self.world)
+        return await run_step(step, self.world)
 
     async def run_all(self, plan: Plan) -> list[str]:
         return [await self.run(step) for step in plan.steps]
