@@ -118,7 +118,12 @@ async def slack() -> AsyncIterator[AnotherSlack]:
 def owed(action: Action, **payload: Any) -> Delivery:
     content = {"text": "hello", "blocks": [], **payload}
     return Delivery(
-        id="INC-2026-001/1", destination="slack:C7", action=action, payload=content, card="status"
+        id="INC-2026-001/1",
+        incident_id="INC-2026-001",
+        destination="slack:C7",
+        action=action,
+        payload=content,
+        card="status",
     )
 
 
@@ -167,9 +172,12 @@ async def test_a_slack_without_a_feature_loses_the_feature_alone(slack: AnotherS
     found = await slack.chat.resolve(["U7", "S9"])
     assert [person.id for person in found.people] == ["U7"]
     assert ["S9" in problem for problem in found.problems] == [True]
-    for action, payload in ((Action.CANVAS, {"title": "Report", "file": "report.md"}),):
-        with pytest.raises(PermanentError, match="making the canvas"):
-            await slack.courier.send(owed(action, **payload), None)
+    with pytest.raises(PermanentError, match="making the canvas"):
+        await slack.courier.send(owed(Action.CANVAS, title="Report", file="report.md"), None)
+    del slack.known["files.getUploadURLExternal"]
+    with pytest.raises(FeatureUnavailableError) as failed:
+        await slack.courier.send(owed(Action.UPLOAD, files=["report.md"]), None)
+    assert "rollback-bot report INC-2026-001" in failed.value.remedy
 
 
 async def test_where_not_even_messages_can_be_posted_there_is_no_slack(slack: AnotherSlack) -> None:

@@ -26,9 +26,10 @@ ends at that very moment nobody could say whether it arrived."""
 # Slack's own words: "It's possible some aspect of the operation succeeded before the error".
 _OUTCOME_UNKNOWN = {"internal_error", "fatal_error", "request_timeout"}
 _TEMPORARY = {"ratelimited", "rate_limited", "service_unavailable", "team_added_to_org"}
+NOTHING_TO_DO = "This Slack does not have the feature; nothing needs to be done."
 _UNAVAILABLE = {
     "missing_scope": "Add the scope to the app as in manifest.yml, and reinstall the app.",
-    "unknown_method": "This Slack does not have the feature; nothing needs to be done.",
+    "unknown_method": NOTHING_TO_DO,
     "method_deprecated": "Update the bot.",
     "not_allowed_token_type": "Install the app as in manifest.yml.",
     "restricted_action": "Ask a workspace admin to allow it for the bot.",
@@ -152,7 +153,7 @@ def _not_there(error: SlackApiError, status: int, subject: str) -> RollbackBotEr
     what = f"Nothing answers as Slack does there (HTTP {status}, {subject})."
     if _method(error) in _EVERYWHERE:
         return TemporaryError(what, "Check SLACK_API_URL, and the proxy on the way to Slack.")
-    return FeatureUnavailableError(what, _UNAVAILABLE["unknown_method"])
+    return FeatureUnavailableError(what, NOTHING_TO_DO)
 
 
 def _method(error: SlackApiError) -> str:

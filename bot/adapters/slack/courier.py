@@ -8,10 +8,10 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.adapters.slack.canvas import create_canvas
-from bot.adapters.slack.client import SlackRefusedError, call
+from bot.adapters.slack.client import NOTHING_TO_DO, SlackRefusedError, call
 from bot.adapters.slack.history import find_file, find_message
 from bot.adapters.slack.invite import invite
-from bot.errors import PermanentError
+from bot.errors import FeatureUnavailableError, PermanentError
 from bot.ports.deliveries import Action, Delivery, Receipt
 from bot.ports.store import Attachment
 
@@ -132,13 +132,19 @@ class SlackCourier:
                 {"content": attachment.content, "filename": attachment.name, "title": name}
                 | ({"alt_txt": str(delivery.payload["alt_text"])} if _is_image(attachment) else {})
             )
-        answer = await call(
-            self._client.files_upload_v2,
-            subject=f"uploading to {channel}",
-            channel=channel,
-            initial_comment=str(delivery.payload.get("comment", "")) or None,
-            file_uploads=uploads,
-        )
+        try:
+            answer = await call(
+                self._client.files_upload_v2,
+                subject=f"uploading to {channel}",
+                channel=channel,
+                initial_comment=str(delivery.payload.get("comment", "")) or None,
+                file_uploads=uploads,
+            )
+        except FeatureUnavailableError as error:
+            remedy = f"“rollback-bot report {delivery.incident_id}” writes the files to a folder."
+            if error.remedy != NOTHING_TO_DO:
+                remedy = f"{error.remedy} Until then {remedy}"
+            raise FeatureUnavailableError(error.what, remedy) from error
         files = answer.get("files") or [{}]
         return Receipt(reference=str(files[0].get("id", "")), channel_id=channel)
 

@@ -14,7 +14,12 @@ from bot.adapters.slack.history import public_channels
 from bot.adapters.slack.scopes import OPTIONAL, REQUIRED
 from bot.config.settings import Settings
 from bot.domain.findings import Finding, failed, passed, warned
-from bot.errors import ConfigurationError, PermanentError, RollbackBotError
+from bot.errors import (
+    ConfigurationError,
+    FeatureUnavailableError,
+    PermanentError,
+    RollbackBotError,
+)
 
 _TOKEN, _SCOPES, _TRANSPORT = "Slack token", "Slack scopes", "Slack requests"
 _CHANNELS, _PEOPLE = "Slack channels", "Slack people"
@@ -43,8 +48,11 @@ async def inspect_channels(settings: Settings, channels: Collection[str]) -> lis
         return []
     client = make_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
     known: dict[str, dict[str, Any]] = {}
-    async for channel in public_channels(client):
-        known |= {str(channel["id"]): channel, str(channel["name"]): channel}
+    try:
+        async for channel in public_channels(client):
+            known |= {str(channel["id"]): channel, str(channel["name"]): channel}
+    except FeatureUnavailableError as error:
+        return [warned(_CHANNELS, f"They cannot be looked for: {error.what}", error.remedy)]
     found = [_channel(name, known.get(name)) for name in sorted(channels)]
     wrong = [finding for finding in found if finding is not None]
     return wrong or [passed(_CHANNELS, f"The bot is in all {len(found)} that the catalog names.")]
@@ -61,7 +69,7 @@ async def inspect_people(settings: Settings, references: Collection[str]) -> lis
 
     chat = SlackChat(client, bot_user_id=nobody, clock=SystemClock())
     found = await chat.resolve(sorted(references))
-    remedy = "Correct them under people in rollback.yml."
+    remedy = "Correct them under people in rollback.yml, or let the app look as in manifest.yml."
     wrong = [failed(_PEOPLE, PermanentError(problem, remedy)) for problem in found.problems]
     return wrong or [passed(_PEOPLE, f"Slack knows all {len(found.people)} that are named.")]
 
