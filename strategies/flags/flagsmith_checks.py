@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.domain.plan import Preflight
 from bot.errors import NotFoundError, RollbackBotError
+from strategies.flags.answers import RejectedError
 from strategies.flags.api import Api
 from strategies.preflights.verdicts import blocked, passed, warned
 
@@ -40,18 +41,17 @@ class FlagsmithChecks:
     async def _overrides(self) -> Preflight:
         environment, feature = self.environment["id"], self.feature
         try:
-            states, names, identities = await asyncio.gather(
+            states, names, identities, edge = await asyncio.gather(
                 pages(
                     self.api,
                     f"/api/v1/features/featurestates/?environment={environment}&feature={feature}",
                 ),
                 self._segment_names(environment, feature),
                 pages(self.api, f"{self.path}/featurestates/?anyIdentity=1&feature={feature}"),
+                self._at_the_edge(feature),
             )
         except RollbackBotError as error:
             return warned(_OVERRIDES, f"Not checked. {error}")
-        # Answers 400 where identities are not kept at the edge.
-        edge = await self.api.maybe(f"{self.path}/edge-identity-overrides?feature={feature}")
         kept = [
             f"segment {names.get(one['feature_segment'], one['feature_segment'])}"
             for one in states
@@ -60,7 +60,7 @@ class FlagsmithChecks:
         kept += [f"identity {_identifier(one)}" for one in identities if one["enabled"]]
         kept += [
             f"identity {one['identifier']}"
-            for one in ((edge or {}).get("results") or [])
+            for one in edge
             if (one.get("feature_state") or {}).get("enabled")
         ]
         if not kept:
@@ -71,6 +71,16 @@ class FlagsmithChecks:
             f"The feature stays on for {', '.join(kept[:_MOST_NAMES])}{more}: overrides are not "
             "touched. Switch them off by hand if they matter.",
         )
+
+    async def _at_the_edge(self, feature: int) -> list[dict[str, Any]]:
+        """Overrides of identities; it answers 400 where these are not kept at the edge."""
+        path = f"{self.path}/edge-identity-overrides?feature={feature}"
+        try:
+            found = await self.api.record(path, "results")
+        except (RejectedError, NotFoundError):
+            return []
+        results: list[dict[str, Any]] = found["results"]
+        return results
 
     async def _segment_names(self, environment: int, feature: int) -> dict[int, str]:
         found = await pages(

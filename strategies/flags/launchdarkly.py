@@ -23,6 +23,7 @@ _CONTENT_TYPE = {"Content-Type": "application/json; domain-model=launchdarkly.se
 _VERSION = {"LD-API-Version": "20240415"}
 """Else the API is as old as the token says; every token may be told another version."""
 _RULES = ("targets", "contextTargets", "rules", "fallthrough", "offVariation", "prerequisites")
+_WAITING = {"pending", "scheduled"}
 _OFF, _APPROVALS, _RIGHTS = "Off variation", "Approvals and schedules", "Rights"
 
 
@@ -117,9 +118,8 @@ class LaunchDarkly:
     async def _author(self) -> str:
         target = self._target
         resource = f"proj/{target.project}:env/{target.environment}:flag/{target.flag}"
-        log = await self._api.maybe(f"/api/v2/auditlog?limit=1&spec={segment(resource)}")
-        items = log.get("items") or [] if isinstance(log, dict) else []
-        newest = items[0] if items else {}
+        log = await self._items(f"/api/v2/auditlog?limit=1&spec={segment(resource)}")
+        newest = log[0] if log else {}
         member, token = newest.get("member") or {}, newest.get("token") or {}
         return str(member.get("email") or token.get("name") or "")
 
@@ -143,26 +143,27 @@ class LaunchDarkly:
         )
 
     async def _pending(self) -> Preflight:
-        approvals, changes = await asyncio.gather(
-            self._api.maybe(f"{self._environment_path}/approval-requests"),
-            self._api.maybe(f"{self._environment_path}/scheduled-changes"),
+        approvals, planned = await asyncio.gather(
+            self._items(f"{self._environment_path}/approval-requests"),
+            self._items(f"{self._environment_path}/scheduled-changes"),
         )
-        if approvals is None and changes is None:
-            return warned(_APPROVALS, "Not checked: the token may not list them.")
-        waiting = [
-            one
-            for one in (approvals or {}).get("items") or []
-            if one.get("status") in {"pending", "scheduled"}
-        ]
-        planned = (changes or {}).get("items") or []
+        waiting = [one for one in approvals or [] if one.get("status") in _WAITING]
         if waiting or planned:
             return warned(
                 _APPROVALS,
-                f"{len(waiting)} approval requests and {len(planned)} scheduled changes wait for "
-                "this flag. LaunchDarkly refuses a change that would break them, and a schedule "
-                "may turn the flag on again: withdraw them.",
+                f"{len(waiting)} approval requests and {len(planned or [])} scheduled changes wait "
+                "for this flag. LaunchDarkly refuses a change that would break them, and a "
+                "schedule may turn the flag on again: withdraw them.",
             )
+        if approvals is None or planned is None:
+            return warned(_APPROVALS, "Not checked: LaunchDarkly does not list all of them.")
         return passed(_APPROVALS, "Nothing is pending or scheduled for this flag.")
+
+    async def _items(self, path: str) -> list[dict[str, Any]] | None:
+        """A listing; None where it cannot be had, which is not the same as an empty one."""
+        found = await self._api.maybe(path)
+        items = found.get("items") if isinstance(found, dict) else None
+        return items if isinstance(items, list) else None
 
     async def _required(self, flag: Flag) -> Preflight:
         name = "Required approvals"

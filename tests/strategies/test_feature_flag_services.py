@@ -363,6 +363,17 @@ async def test_launchdarkly_schedules_and_approvals_that_wait_are_counted(
     assert "2 approval requests and 1 scheduled changes" in check.sentence
 
 
+async def test_launchdarkly_that_lists_only_half_of_what_waits_is_not_called_clear(
+    launchdarkly: tuple[LaunchDarklyServer, FlagShop],
+) -> None:
+    flags, shop = launchdarkly
+    place = "/api/v2/projects/web/flags/oauth_auth/environments/production"
+    flags.fault("GET", 403, path=f"{place}/scheduled-changes", body={"message": "no"})
+    check = found(await shop.plan(), "Approvals and schedules")
+    assert check.verdict is WARN
+    assert "Not checked" in check.sentence
+
+
 async def test_launchdarkly_answers_400_to_a_conflict_with_a_schedule_and_nothing_is_changed(
     launchdarkly: tuple[LaunchDarklyServer, FlagShop],
 ) -> None:
@@ -416,6 +427,18 @@ async def test_flagsmith_overrides_that_stay_on_are_named(
     assert check.verdict is WARN
     assert "stays on for segment beta, identity alice, identity bob:" in check.sentence
     assert "staff" not in check.sentence
+
+
+async def test_flagsmith_overrides_at_the_edge_that_cannot_be_read_are_not_called_none(
+    flagsmith: tuple[FlagsmithServer, FlagShop],
+) -> None:
+    flags, shop = flagsmith
+    flags.edge = [("bob", True)]
+    path = f"/api/v1/environments/{flags.environment['api_key']}/edge-identity-overrides"
+    flags.fault("GET", 403, path=path, body={"detail": "no"})
+    check = found(await shop.plan(), "Overrides")
+    assert check.verdict is WARN
+    assert "Not checked" in check.sentence
 
 
 async def test_flagsmith_with_feature_versioning_is_changed_by_a_new_version(
