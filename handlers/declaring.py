@@ -15,6 +15,8 @@ from handlers.desk import Body, Desk, actor_of, submission_id_of
 log = structlog.get_logger()
 
 DECLARED = "Incident declared"
+ANSWER_SHOWN_SECONDS = 0.5
+"""Until Slack shows the answer to a submission: what overtakes it is covered by it again."""
 CHANNEL_SECONDS = 30.0
 """How long a declaration's modal waits for the channel to name it."""
 

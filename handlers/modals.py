@@ -24,8 +24,6 @@ Submit = Callable[[Desk, Body, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 SUBMIT_SECONDS = 2.5
 """Slack waits three for the answer to a submission, and shows an error after that."""
-ANSWER_SHOWN_SECONDS = 0.5
-"""Until Slack shows the answer to a submission: what overtakes it is covered by it again."""
 
 
 def register(app: AsyncApp, desk: Desk) -> None:

@@ -141,8 +141,8 @@ class Words:
             for name, message in wanted.items()
             if shown.get(name) != message
         ]
-        furniture = list(furniture(self._catalog, after)) if opened else []
-        return (*messages, *drawn, *furniture)
+        comforts = list(furniture(self._catalog, after)) if opened else []
+        return (*messages, *drawn, *comforts)
 
     def _wanted(
         self,
