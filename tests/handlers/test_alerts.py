@@ -24,6 +24,7 @@ from bot.views import ids
 from sandbox.slack import Message
 from tests.handlers.alerts_support import TOKEN, Answer, alert, grafana, notification, post
 from tests.handlers.conftest import Front
+from tests.handlers.test_conversation import DECISION
 from tests.pipeline.deeds import planned
 from tests.pipeline.harness import Company, Process, catalog_of
 from tests.pipeline.shop import HANG
@@ -152,6 +153,23 @@ async def test_an_alert_becomes_a_suggestion_whose_button_opens_a_filled_assessm
     form = await sender.front.modal("ana")
     assert "HighErrorRate (critical): Every <!channel> fails [0.2]" in form
     assert company.incidents == {}
+
+
+async def test_an_incident_that_began_with_an_alerts_button_knows_what_detected_it(
+    sender: Sender,
+) -> None:
+    company, ana = sender.company, sender.front.person("ana")
+    start = company.clock.now() - timedelta(minutes=2)
+    await sender.send(alert(start=start))
+    await ana.press(sender.card, ids.ASSESS)
+    await sender.front.modal("ana")
+    assert (await ana.submit()).ok
+    assert (await ana.fill_and_submit(DECISION)).ok
+    declared = company.incidents["INC-2026-001"].declared
+    noticed = declared.noticed_by(None)
+    assert noticed is not None
+    assert (noticed.name, noticed.started_at) == ("HighErrorRate", start)
+    assert start < declared.assessed_at
 
 
 async def test_repeats_of_all_members_update_one_message_until_it_is_over(sender: Sender) -> None:
