@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
 from bot.domain.rollouts import mark_on, own_pods, target_marks
-from bot.domain.values import Facts, spoken
+from bot.domain.values import Facts
 from bot.domain.workloads import is_finished, is_ready, name_of
 from bot.errors import WorldMovedError
 from bot.ports.cluster import Manifest
@@ -56,16 +56,13 @@ class AwaitNoPods:
     async def confirm(self, step: Step, world: World) -> str:
         """Raises PermanentError naming the pods that do not end in time."""
         params = AwaitNoPodsParams.model_validate(step.action.params)
-        start = world.clock.now()
         deployment = await read(params, world)
-        said = await wait_until(
+        return await wait_until(
             world,
             selections(params, deployment),
             lambda objects: _check(params, objects),
             patience_seconds=params.patience_seconds,
         )
-        waited = (world.clock.now() - start).total_seconds()
-        return f"{said} The wait took {spoken(waited)}."
 
 
 def _is_known(params: AwaitNoPodsParams, deployment: Manifest) -> bool:
