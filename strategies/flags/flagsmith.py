@@ -126,8 +126,8 @@ class Flagsmith:
 
 def _options(values: list[dict[str, Any]]) -> str:
     """Who gets which option; their own ids are others in every version of the feature."""
-    shares = [(one["multivariate_feature_option"], one["percentage_allocation"]) for one in values]
-    return digest(sorted(shares))
+    names = ("multivariate_feature_option", "percentage_allocation")
+    return digest(sorted([str(one.get(name)) for name in names] for one in values))
 
 
 def _typed(value: Any) -> dict[str, str]:
