@@ -7,7 +7,7 @@ the team's template, the incident report and the release plan's summary of the p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from bot.domain.assessment import Severity
@@ -76,12 +76,14 @@ def build_report(
     *,
     counted: Sequence[Bucket] = (),
     logs: LogPatterns | None = None,
+    only: Collection[DocumentName] = tuple(DocumentName),
 ) -> Report:
     """Fill every section from an incident and all its events.
 
     ``counted`` are request counts over the whole incident, oldest first, for the chart and for
     the failed requests before and during the rollback; without them, both show only what the
-    assessment and the judge were given. ``logs`` are the saved logs, grouped.
+    assessment and the judge were given. ``logs`` are the saved logs, grouped. Of the documents
+    ``only`` these are written.
     """
     history = history_of(incident, counted)
     edition = _edition(incident, recorded)
@@ -95,10 +97,21 @@ def build_report(
     numbers = numbers_of(incident, counted, released_at=released_at)
     severity = incident.declared.verdict.severity
     files = [name for name in (chart.file if chart else None, script_file) if name]
-    sections = (
-        *_chapters(incident, recorded, numbers, chart),
-        *appendix(incident, recorded, moments=moments, logs=logs, files=files),
-    )
+
+    def whole() -> Document:
+        sections = (
+            *_chapters(incident, recorded, numbers, chart),
+            *appendix(incident, recorded, moments=moments, logs=logs, files=files),
+        )
+        return _rollback_report(incident, history.title, sections)
+
+    writing: dict[DocumentName, Callable[[], Document]] = {
+        DocumentName.ROLLBACK_REPORT: whole,
+        DocumentName.INCIDENT_REPORT: lambda: incident_report(
+            incident, recorded, numbers, released_at=released_at, chart=chart
+        ),
+        DocumentName.RELEASE_PLAN_SUMMARY: lambda: plan_summary(incident, numbers),
+    }
     return Report(
         incident_id=incident.id,
         title=history.title,
@@ -112,11 +125,7 @@ def build_report(
         phase=incident.phase,
         outcome=outcome_of(incident),
         numbers=numbers,
-        documents=(
-            _rollback_report(incident, history.title, sections),
-            incident_report(incident, recorded, numbers, released_at=released_at, chart=chart),
-            plan_summary(incident, numbers),
-        ),
+        documents=tuple(write() for name, write in writing.items() if name in only),
         timeline=moments,
         history=history,
         log_patterns=logs,

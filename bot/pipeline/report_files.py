@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -88,10 +90,7 @@ def draw(
     chart = attempts.made(_CHART, lambda: draw_chart(built)) if built.chart_file else None
     shown = built if chart or built.chart_file is None else _without_chart(built)
     files = tuple(_files(shown, chart, incident, attempts))
-    page = attempts.made(
-        _CANVAS, lambda: render_canvas(shown.document(DocumentName.ROLLBACK_REPORT))
-    )
-    canvas = None if page is None else _text(shown.file_name("canvas.md"), "text/markdown", page)
+    canvas = _canvas(shown, attempts)
     return Drawn(files=files, canvas=canvas, missing=tuple(attempts.missing))
 
 
@@ -102,12 +101,32 @@ def _built(
     patterns: LogPatterns | None,
     attempts: Attempts,
 ) -> Report | None:
-    """The report's content; with the events alone where what was counted or logged spoils it."""
-    try:
-        return build_report(incident, recorded, counted=counted, logs=patterns)
-    except Exception:
-        attempts.failed(f"{COUNTS} and {_LOGS}")
-    return attempts.made("report", lambda: build_report(incident, recorded))
+    """The report's content: without the documents that cannot be written, and where none can,
+    without what was counted and logged."""
+    build = partial(build_report, incident, recorded)
+    with suppress(Exception):
+        return build(counted=counted, logs=patterns)
+    # Once more, one by one: what is wrong is said by the document that it is wrong with.
+    alone = Attempts(incident_id=incident.id)
+    written = [
+        name
+        for name in DocumentName
+        if alone.made(name.value, partial(build, counted=counted, logs=patterns, only=(name,)))
+    ]
+    if not written:
+        attempts.missing.append(f"{COUNTS} and {_LOGS}")
+        return attempts.made("report", build)
+    attempts.missing += alone.missing
+    return attempts.made("report", partial(build, counted=counted, logs=patterns, only=written))
+
+
+def _canvas(built: Report, attempts: Attempts) -> Attachment | None:
+    found = [one for one in built.documents if one.name is DocumentName.ROLLBACK_REPORT]
+    for document in found:
+        text = attempts.made(_CANVAS, partial(render_canvas, document))
+        if text is not None:
+            return _text(built.file_name("canvas.md"), "text/markdown", text)
+    return None
 
 
 def _files(

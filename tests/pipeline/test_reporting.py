@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain import events as e
+from bot.domain import report as domain_report
 from bot.domain.incident import Incident, Phase
 from bot.domain.recovery import Bucket, Judgement, RecoveryVerdict
 from bot.domain.report import Report, build_report
@@ -208,7 +209,7 @@ async def test_figures_and_logs_that_spoil_the_report_leave_it_to_the_events(
 ) -> None:
     def from_events(*args: Any, **more: Any) -> Report:
         if more:
-            raise ZeroDivisionError
+            raise ZeroDivisionError(more)
         return build_report(*args)
 
     async def no_counts(*_: object) -> tuple[Bucket, ...]:
@@ -220,6 +221,21 @@ async def test_figures_and_logs_that_spoil_the_report_leave_it_to_the_events(
     assert incident.report is not None
     assert incident.report.missing == ("request counts", "request counts and log patterns")
     assert f"{incident.id}-rollback-report.html" in _uploaded(process)
+
+
+async def test_a_document_that_cannot_be_written_leaves_the_others(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(domain_report, "incident_report", _raises)
+    incident = await _resolve(process, await planned(process))
+    assert incident.report is not None
+    assert incident.report.missing == ("incident-report",)
+    reports = [name for name in _uploaded(process) if name.endswith(".html")]
+    assert reports == [
+        f"{incident.id}-rollback-report.html",
+        f"{incident.id}-release-plan-summary.html",
+    ]
+    assert len(_canvases(process)) == 1
 
 
 async def test_an_incident_whose_report_cannot_be_drawn_at_all_closes_and_says_so(
