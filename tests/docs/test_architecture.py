@@ -32,4 +32,10 @@ def test_every_room_of_the_bot_is_in_the_table() -> None:
 def test_the_other_packages_are_in_it_too() -> None:
     ours = {"handlers", "strategies", "sandbox", "benchmarks"}
     assert ours <= {room.rstrip("/") for room in ROOMS}
-    assert set(re.findall(r"`(\w+)/`", ROOMS["strategies/"])) <= _packages("strategies")
+    assert set(re.findall(r"`(\w+)/`", ROOMS["strategies/"])) == _packages("strategies")
+
+
+def test_every_file_of_the_bot_that_it_names_is_there() -> None:
+    for span in PAGE.spans():
+        if re.fullmatch(r"(?:domain|pipeline|adapters|terminal|views|ports)/[\w*./]+", span):
+            assert list((ROOT / "bot").glob(span)), span
