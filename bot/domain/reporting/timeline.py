@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bot.domain import events as e
-from bot.domain.assessment import percent
 from bot.domain.plan import Plan
 from bot.domain.reporting.aftermath import AFTERMATH
 from bot.domain.reporting.alerted import at_the_declaration, received
 from bot.domain.reporting.document import sentence
+from bot.domain.reporting.run import RUN, step_title
 from bot.domain.values import Instant, Value, spoken
+
+__all__ = ["WORDS", "Moment", "actor_of", "step_title", "timeline", "told"]
 
 
 class Moment(Value):
@@ -62,13 +64,6 @@ def actor_of(event: e.AnyEvent) -> str:
     """Name of the person who caused an event; empty for the bot."""
     by = event.approval.by if isinstance(event, e.ApprovalGiven) else getattr(event, "by", None)
     return "" if by is None or by.is_bot else str(by.name)
-
-
-def step_title(plan: Plan | None, index: int) -> str:
-    """``Step 2 (Switch the Service)``; the bare number when the plan is not known."""
-    if plan is None or index >= len(plan.steps):
-        return f"Step {index + 1}"
-    return f"Step {index + 1} ({plan.steps[index].title})"
 
 
 def _declared(event: e.Declared, plan: Plan | None) -> str:
@@ -129,46 +124,6 @@ def _break_glass(event: e.BreakGlassUsed, plan: Plan | None) -> str:
     )
 
 
-def _finished(event: e.StepFinished, plan: Plan | None) -> str:
-    how = {
-        e.StepOutcome.ACTED: "done",
-        e.StepOutcome.ALREADY: "found done already",
-        e.StepOutcome.CHECKED: "checked",
-    }[event.outcome]
-    return f"{step_title(plan, event.index)} {how}: {event.summary}"
-
-
-def _failed(event: e.StepFailed, plan: Plan | None) -> str:
-    return f"{step_title(plan, event.index)} failed: {sentence(event.what)} {event.remedy}"
-
-
-def _ended(event: e.ExecutionFinished, plan: Plan | None) -> str:
-    if event.outcome is e.ExecutionOutcome.SUCCEEDED:
-        return "Execution finished: every step reached its end state"
-    return f"Execution ended ({event.outcome.value}): {sentence(event.what)} {event.remedy}"
-
-
-def _verifying(event: e.VerificationStarted, plan: Plan | None) -> str:
-    return f"Verification started. {sentence(event.baseline_note)}"
-
-
-def _instances(event: e.InstancesChecked, plan: Plan | None) -> str:
-    ready = sum(instance.ready for instance in event.instances)
-    return f"Replicas checked: {ready} of {len(event.instances)} ready. {'; '.join(event.problems)}"
-
-
-def _sampled(event: e.SampleTaken, plan: Plan | None) -> str:
-    offset = spoken(event.offset_seconds)
-    if not event.requests:
-        return f"After {offset} nothing was measured. {event.problem}"
-    rate = percent(event.errors / event.requests)
-    return f"After {offset}: {event.errors} of {event.requests} requests failed ({rate})"
-
-
-def _judged(event: e.Judged, plan: Plan | None) -> str:
-    return f"Judged {event.judgement.verdict.value}: {'; '.join(event.judgement.reasons)}"
-
-
 def _resolved(event: e.Resolved, plan: Plan | None) -> str:
     return f"Resolved. Withdrawn release: {event.conclusion.follow_up.value}"
 
@@ -180,6 +135,7 @@ def _published(event: e.ReportPublished, plan: Plan | None) -> str:
 
 
 WORDS: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
+    **RUN,
     **AFTERMATH,
     e.AlertReceived: received,
     e.Declared: _declared,
@@ -197,19 +153,6 @@ WORDS: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
     e.PlanRejected: lambda ev, plan: f"Plan rejected: {ev.reason}",
     e.ApprovalEscalated: lambda ev, plan: "Nobody answered: on-call leads may approve as well",
     e.PlanExpired: lambda ev, plan: f"Plan {ev.plan_hash[:12]} expired without enough approvals",
-    e.ExecutionStarted: lambda ev, plan: f"Execution of plan {ev.plan_hash[:12]} started",
-    e.StepStarted: lambda ev, plan: f"{step_title(plan, ev.index)} started",
-    e.StepFinished: _finished,
-    e.StepFailed: _failed,
-    e.PauseRequested: lambda ev, plan: "Pause requested",
-    e.ResumeRequested: lambda ev, plan: "Execution resumed",
-    e.AbortRequested: lambda ev, plan: "Abort requested",
-    e.ExecutionFinished: _ended,
-    e.VerificationStarted: _verifying,
-    e.InstancesChecked: _instances,
-    e.SampleTaken: _sampled,
-    e.Judged: _judged,
-    e.VerificationRequested: lambda ev, plan: "A new verification was requested",
     e.WordsAdded: lambda ev, plan: f"Words for the next update: {ev.text}",
     e.UpdatePosted: lambda ev, plan: f"Update {ev.number} posted to the stakeholders",
     e.Resolved: _resolved,
