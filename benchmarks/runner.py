@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.bytecode import compile_modules
 from benchmarks.model import Benchmark, CannotRunError, Finding
 from benchmarks.registry import BENCHMARKS
 from benchmarks.table import document_of, table_of
@@ -53,6 +54,7 @@ async def _run(names: list[str], rounds: int | None) -> int:
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         try:
+            compile_modules()
             samples = await benchmark.measure(place, rounds or benchmark.rounds)
         except CannotRunError as error:
             failures[benchmark] = str(error)

@@ -28,8 +28,8 @@ from bot.views.texts import Texts, built_in
 STATUS_CARD = "status"
 
 _ASIDE = frozenset({e.Told, e.Noted, e.UpdatePosted, e.WordsAdded})
-"""What no card but the status card shows. They are most of a long incident's events, and drawing
-a card takes a few milliseconds."""
+"""What no card but the status card shows. They are most of a long incident's events, and the other
+cards take most of the time for drawing."""
 
 
 def _unusable(message: e.ExternalMessage, problem: str) -> e.Noted:
