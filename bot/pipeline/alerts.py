@@ -11,16 +11,15 @@ from datetime import timedelta
 
 import structlog
 
-from bot.domain.alerts import Alert, Episode, Place, digest, episode_of, taken_in
+from bot.domain.alerts import Alert, Episode, digest, episode_of, taken_in
 from bot.domain.detection import heard
 from bot.domain.incident import Incident
 from bot.domain.values import Facts
 from bot.errors import TemporaryError
 from bot.pipeline import assess, episodes
+from bot.pipeline.alert_places import deliveries, places
 from bot.pipeline.alertmanager import Notification, parse
 from bot.pipeline.context import Context
-from bot.pipeline.frames import stakeholder_channels
-from bot.ports.deliveries import Action, Delivery
 from bot.ports.store import Document
 from bot.views import alerts as views
 
@@ -122,7 +121,10 @@ class Inbox:
         after = taken_in(before, alerts, now)
         incident = await self._open_incident(service)
         after = after.model_copy(
-            update={"version": before.version + 1, "places": self._places(before, incident)}
+            update={
+                "version": before.version + 1,
+                "places": places(context.catalog, before, incident),
+            }
         )
         # What is told and what is known of it are written together: another notification may come
         # first when this process dies here, and must not find its version taken.
@@ -133,7 +135,7 @@ class Inbox:
             expires_at=now + 2 * forget_after,
         )
         await assess.keep_prefill(context, views.prefill(after))
-        await context.store.enqueue(_deliveries(after, incident), now=now, documents=(episode,))
+        await context.store.enqueue(deliveries(after, incident), now=now, documents=(episode,))
         await self._record(after)
         if incident is None and not after.places:
             log.warning("an alert has nowhere to be told", service=service)
@@ -156,41 +158,6 @@ class Inbox:
         for head in await self._context.store.incidents(service=service, open_only=True, limit=1):
             return await self._context.journal.load(head.id)
         return None
-
-    def _places(self, episode: Episode, incident: Incident | None) -> tuple[Place, ...]:
-        """Where the episode is told: where it was, and in an open incident's channel if any."""
-        channel = incident.channel if incident else None
-        if incident is not None and channel is not None:
-            new = [Place(destination=f"slack:{channel.channel_id}", incident_id=incident.id)]
-        elif episode.places:
-            new = []
-        else:
-            new = [Place(destination=f"slack:{name}") for name in self._channels(episode.service)]
-        return tuple(dict.fromkeys((*episode.places, *new)))
-
-    def _channels(self, service: str) -> tuple[str, ...]:
-        catalog = self._context.catalog
-        if catalog.alerts.channel:
-            return (catalog.alerts.channel,)
-        return catalog.services[service].stakeholder_channels or stakeholder_channels(
-            catalog, service
-        )
-
-
-def _deliveries(episode: Episode, incident: Incident | None) -> list[Delivery]:
-    return [
-        Delivery(
-            id=f"alert/{episode.id}/{episode.version}/{place.destination}",
-            incident_id=place.incident_id,
-            destination=place.destination,
-            action=Action.CARD,
-            card=f"alert-{episode.id}",
-            payload=views.alert_card(
-                episode, incident=incident, here=bool(place.incident_id)
-            ).payload(),
-        )
-        for place in episode.places
-    ]
 
 
 def _became(before: Episode, after: Episode, incident: Incident | None) -> str:
