@@ -125,8 +125,8 @@ def _unfinished(params: AwaitDrainParams, readings: list[_Reading], pods: int) -
     waited = f"after {spoken(params.timeout_seconds)}"
     if not readings:
         return (
-            f"Not measured: the catalog names no metrics for the {pods} pods of {params.colour}; "
-            f"open connections were given {spoken(params.timeout_seconds)} to end."
+            f"Not measured: the catalog has no metrics of provider pods for the {pods} pods of "
+            f"{params.colour}; open connections were given {spoken(params.timeout_seconds)} to end."
         )
     last = readings[-1]
     rate = _rate(readings[-_QUIET_READINGS:])

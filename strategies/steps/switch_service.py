@@ -80,7 +80,7 @@ class SwitchService:
             patience_seconds=params.patience_seconds,
         )
         if not params.url:
-            return f"{endpoints} No URL is configured, so nobody asked for the version."
+            return f"{endpoints} Nobody was asked for the version: url or version_path is not set."
         trouble = await await_release(
             world, params.url, params.release, patience_seconds=params.patience_seconds
         )
