@@ -39,6 +39,7 @@ class AnotherSlack:
     known: dict[str, dict[str, Any]]
     """Methods and what they answer beside ``ok``."""
     instead: dict[str, Answer] = field(default_factory=dict)
+    at_get: Answer | None = None
     given: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     """Verb, method and arguments of each call."""
     addresses: list[str] = field(default_factory=list)
@@ -55,6 +56,8 @@ class AnotherSlack:
             self.addresses.append(request.path_qs)
         if method in self.instead:
             return self.instead[method]()
+        if request.method == "GET" and self.at_get is not None:
+            return self.at_get()
         if request.method != "POST" or method not in self.known:
             return web.json_response(NOT_FOUND, status=404)
         return web.json_response({"ok": True, **self.known[method]})
@@ -101,6 +104,8 @@ async def slack() -> AsyncIterator[AnotherSlack]:
     app.router.add_route("*", "/api/{method}", another.handle)
 
     async def upload(request: web.Request) -> web.Response:
+        if "upload" in another.instead:
+            return another.instead["upload"]()
         return web.Response(text=f"OK - {len(await request.read())}")
 
     app.router.add_post("/upload", upload)
@@ -152,6 +157,19 @@ async def test_where_reading_by_get_is_not_known_it_is_posted(slack: AnotherSlac
     assert found.problems == ()
     assert slack.asked("users.info") == [{"user": "U7"}]
     assert slack.asked("users.lookupByEmail") == [{"email": "ana@example.com"}]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(200, {"ok": False, "error": "unknown_method"}), (404, {"error": "Not Found"}), (405, {})],
+)
+async def test_whatever_says_that_there_is_no_such_get_is_asked_by_post(
+    slack: AnotherSlack, status: int, body: dict[str, Any]
+) -> None:
+    slack.at_get = lambda: web.json_response(body, status=status)
+    found = await slack.chat.resolve(["U7"])
+    assert found.problems == ()
+    assert slack.asked("users.info") == [{"user": "U7"}]
 
 
 async def test_what_slack_itself_refuses_is_not_asked_twice(slack: AnotherSlack) -> None:
@@ -242,3 +260,25 @@ def test_the_log_does_not_say_at_every_start_that_the_token_is_ignored(
     app = make_app(client, nobody, signing_secret="secret")
     assert caplog.messages == []
     assert (app.client.token, client.token) == (None, "xoxb-1")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_file_store_that_stumbles_is_tried_again(slack: AnotherSlack, status: int) -> None:
+    slack.instead["upload"] = lambda: web.Response(status=status, text="Busy")
+    with pytest.raises(TemporaryError, match=str(status)):
+        await slack.courier.send(owed(Action.UPLOAD, files=["report.md"]), None)
+    assert slack.asked("files.completeUploadExternal") == []
+
+
+async def test_an_upload_whose_answer_names_no_files_has_arrived(slack: AnotherSlack) -> None:
+    slack.known["files.completeUploadExternal"] = {}
+    receipt = await slack.courier.send(owed(Action.UPLOAD, files=["report.md"]), None)
+    assert receipt.channel_id == "C7"
+
+
+async def test_an_error_that_is_no_word_of_slacks_leaves_the_outcome_unknown(
+    slack: AnotherSlack,
+) -> None:
+    slack.instead["chat.postMessage"] = lambda: web.json_response({"ok": False, "error": None})
+    with pytest.raises(OutcomeUnknownError):
+        await slack.courier.send(owed(Action.POST), None)

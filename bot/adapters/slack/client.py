@@ -9,7 +9,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.adapters.slack.wire import NO_SUCH_METHOD, WireClient, data_of, status_of
+from bot.adapters.slack.wire import WireClient, code_of, data_of, is_nowhere, status_of
 from bot.errors import (
     FeatureUnavailableError,
     OutcomeUnknownError,
@@ -113,19 +113,14 @@ async def call(
     return data if isinstance(data, dict) else {}
 
 
-def error_code(error: SlackApiError) -> str:
-    """Slack's own code, such as ``channel_not_found``; empty when the answer had none."""
-    return str(data_of(error).get("error", ""))
-
-
 def translated(error: SlackApiError, subject: str) -> RollbackBotError:
     """One of our errors for one of Slack's."""
-    status, code = status_of(error), error_code(error)
+    status, code = status_of(error), code_of(error)
     if status == 429 or code in _TEMPORARY:
         return TemporaryError(
             f"Slack asks us to slow down ({subject}).", retry_after=_retry_after(error)
         )
-    if status in NO_SUCH_METHOD and not code:
+    if is_nowhere(error):
         return _not_there(error, status, subject)
     if status >= 500 or code in _OUTCOME_UNKNOWN or not code:
         return OutcomeUnknownError(f"Slack failed with HTTP {status} {code} ({subject}).")

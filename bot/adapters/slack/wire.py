@@ -9,6 +9,9 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
+from slack_sdk.web.file_upload_v2_result import FileUploadV2Result
+
+from bot.errors import TemporaryError
 
 NO_SUCH_METHOD = frozenset({404, 405, 501})
 """What web servers answer where they have nothing. Slack itself answers 200 and
@@ -34,9 +37,28 @@ class WireClient(AsyncWebClient):
         try:
             return await super().api_call(api_method, http_verb=http_verb, **arguments)
         except SlackApiError as error:
-            if status_of(error) not in NO_SUCH_METHOD or "error" in data_of(error):
+            if not is_nowhere(error) and code_of(error) != "unknown_method":
                 raise
         return await super().api_call(api_method, http_verb="POST", **_in_the_body(arguments))
+
+    async def files_completeUploadExternal(  # noqa: N802 - the SDK's name
+        self, *args: Any, **arguments: Any
+    ) -> AsyncSlackResponse:
+        """Share what was uploaded. The SDK counts the files of an answer that may have none."""
+        answer = await super().files_completeUploadExternal(*args, **arguments)
+        if isinstance(answer.data, dict):
+            answer.data["files"] = answer.data.get("files") or []
+        return answer
+
+    async def _upload_file(self, **arguments: Any) -> FileUploadV2Result:
+        """Send a file's bytes; raises TemporaryError when they may be sent again.
+
+        Nobody sees them before the upload is completed, so that nothing can be doubled.
+        """
+        result = await super()._upload_file(**arguments)
+        if result.status == 429 or result.status >= 500:
+            raise TemporaryError(f"Slack's file store answers with HTTP {result.status}.")
+        return result
 
     async def _request(self, **arguments: Any) -> dict[str, Any]:
         """An answer that is no JSON object says nothing; the SDK trips over it."""
@@ -58,6 +80,17 @@ def data_of(error: SlackApiError) -> dict[str, Any]:
     """The answer of a refused call; empty when it was no JSON object."""
     data = getattr(error.response, "data", error.response)
     return data if isinstance(data, dict) else {}
+
+
+def code_of(error: SlackApiError) -> str:
+    """Slack's own code, such as ``channel_not_found``; empty when the answer had none."""
+    code = data_of(error).get("error")
+    return code if isinstance(code, str) else ""
+
+
+def is_nowhere(error: SlackApiError) -> bool:
+    """Whether whoever answered has no such address: Slack's own refusals have ``ok`` in them."""
+    return status_of(error) in NO_SUCH_METHOD and "ok" not in data_of(error)
 
 
 def _in_the_body(arguments: Mapping[str, Any]) -> dict[str, Any]:
