@@ -193,7 +193,7 @@ async def test_verifying_again_counts_only_what_came_after(company: Company) -> 
 
 async def test_verifying_again_is_refused_while_it_is_being_verified(company: Company) -> None:
     process, incident = await _switched(company)
-    with pytest.raises(RefusedError, match="verifying"):
+    with pytest.raises(RefusedError, match="being measured"):
         await conclude.request_verification(
             process.context, incident.id, actor=company.actor("ana"), request_id="click/1"
         )

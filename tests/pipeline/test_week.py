@@ -11,7 +11,7 @@ import pytest
 
 from bot.domain.incident import Incident
 from bot.errors import PermanentError
-from bot.pipeline import conclude, reporting
+from bot.pipeline import conclude, report_files
 from tests.pipeline import week_script as script
 from tests.pipeline.deeds import declare
 from tests.pipeline.harness import Company, catalog_of
@@ -26,7 +26,7 @@ SEED = 20260302
 @pytest.fixture
 def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without their picture, which takes longer to draw than the incident to play."""
-    monkeypatch.setattr(reporting, "draw_chart", lambda _: None)
+    monkeypatch.setattr(report_files, "draw_chart", lambda _: None)
 
 
 def _most_open(stories: list[Story]) -> int:
