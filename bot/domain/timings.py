@@ -12,7 +12,7 @@ class Timings(Value):
     """Durations in seconds; None for what has not happened or cannot be told."""
 
     detect: float | None = None
-    """From when the release was first bad, as far as that is known, to the assessment."""
+    """From when the release was first bad, as far as that is known, to its detection."""
     decide: float | None = None
     """From the assessment to the declaration."""
     approve: float | None = None
@@ -29,13 +29,18 @@ class Timings(Value):
     """From the declaration to the resolution."""
 
 
-def timings(incident: Incident, *, began: Instant | None = None) -> Timings:
-    """Measure an incident; ``began`` is when it was first bad, where that is known."""
+def timings(
+    incident: Incident, *, began: Instant | None = None, detected: Instant | None = None
+) -> Timings:
+    """Measure an incident; ``began`` is when it was first bad, where that is known.
+
+    ``detected`` is when that was noticed; without it, the opening of the assessment.
+    """
     declared, assessed = incident.opened_at, incident.declared.assessed_at
     switched = incident.milestones.get(Milestone.SWITCHED)
     drained = incident.milestones.get(Milestone.DRAINED)
     return Timings(
-        detect=seconds_between(began, assessed),
+        detect=seconds_between(began, detected or assessed),
         decide=seconds_between(assessed, declared),
         approve=seconds_between(incident.proposed_at, incident.approved_at),
         switch=seconds_between(incident.approved_at, switched),

@@ -8,6 +8,7 @@ from bot.domain import events as e
 from bot.domain.assessment import percent
 from bot.domain.incident import Incident
 from bot.domain.plan import Milestone
+from bot.domain.reporting.alerted import called
 from bot.domain.reporting.analysis import action_items, hotfix_plan, post_mortem
 from bot.domain.reporting.communication import to_customers
 from bot.domain.reporting.document import (
@@ -63,7 +64,7 @@ def incident_report(
                 ("Incident ID", incident.id),
                 ("Date", f"{incident.opened_at:%Y-%m-%d}"),
                 ("Severity", f"{severity.priority} ({severity.value})"),
-                ("Duration", _duration(incident)),
+                ("Duration", _duration(incident, numbers)),
             ),
         ),
         sections=(
@@ -88,8 +89,8 @@ def incident_report(
     )
 
 
-def _duration(incident: Incident) -> str:
-    start, end = incident.declared.assessed_at, incident.resolved_at
+def _duration(incident: Incident, numbers: Numbers) -> str:
+    start, end = numbers.detected_at or incident.declared.assessed_at, incident.resolved_at
     took = seconds_between(start, end)
     if took is None:
         return f"{clock_time(start)} - not resolved yet"
@@ -110,6 +111,9 @@ def _moments(
         yield _row(released_at, f"Release {incident.bad_release} began to serve")
     figures = incident.declared.assessment.figures
     rate = "unknown" if figures.error_rate is None else percent(figures.error_rate)
+    noticed = incident.declared.noticed_by(released_at)
+    if noticed is not None:
+        yield _row(noticed.started_at, f"Detected by the alert {called(noticed)}")
     yield _row(incident.declared.assessed_at, f"Assessment opened; error rate {rate}")
     yield _row(incident.opened_at, f"Rollback decided by {incident.declared.by.name}")
     plan = None

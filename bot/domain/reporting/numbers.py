@@ -76,7 +76,6 @@ def numbers_of(
     detected_at = alert.started_at if alert else incident.declared.assessed_at
     first = f"the alert {called(alert)}" if alert else "the assessment"
     began, how = _began(incident, counted, released_at, _Detected(at=detected_at, first=first))
-    durations = timings(incident, began=began)
     harmed = [tally for tally in found[:2] if tally.requests and tally.errors is not None]
     requests = sum(tally.requests or 0 for tally in harmed)
     errors = sum(tally.errors or 0 for tally in harmed)
@@ -84,7 +83,7 @@ def numbers_of(
     baseline = baseline_of(incident)
     usual = baseline.error_rate if baseline else None
     return Numbers(
-        timings=durations.model_copy(update={"detect": seconds_between(began, detected_at)}),
+        timings=timings(incident, began=began, detected=detected_at),
         detected_at=detected_at,
         detected_by=alert.name if alert else "",
         detected_from=f"{how}; detected by {first}" if alert and began else how,

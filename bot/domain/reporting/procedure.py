@@ -117,6 +117,7 @@ def times(incident: Incident, numbers: Numbers) -> Section:
     took = numbers.timings
     last = incident.judged_at or incident.execution_finished_at
     moments = [
+        *([("Detected by an alert", numbers.detected_at)] if numbers.detected_by else []),
         ("Assessment opened", incident.declared.assessed_at),
         ("Start time: incident declared", incident.opened_at),
         ("Plan on the table", incident.proposed_at),
