@@ -250,7 +250,7 @@ async def test_the_same_wish_twice_is_recorded_once(company: Company) -> None:
 async def test_wishes_are_refused_while_nothing_runs(company: Company) -> None:
     process = await company.process(sends=False)
     incident = await planned(process)
-    with pytest.raises(RefusedError, match="awaiting_approval"):
+    with pytest.raises(RefusedError, match="waiting for approval"):
         await _steer(process, incident, e.AbortRequested(by=company.actor("ben")))
 
 
