@@ -24,7 +24,7 @@ from bot.ports.store import Lease
 log = structlog.get_logger()
 
 LEAD_IN = timedelta(minutes=10)
-"""So much of the time before the assessment is shown in the report's chart."""
+"""So much of the time before the detection is shown in the report's chart."""
 _LOG = ".log"
 """How the names of saved logs end."""
 
@@ -67,11 +67,13 @@ async def draw_report(context: Context, incident: Incident) -> Drawn:
 async def counts(context: Context, incident: Incident) -> tuple[Bucket, ...]:
     """What was counted from a little before the incident on; nothing when that is not known."""
     service = incident.declared.service
+    noticed = incident.declared.noticed_by(None)
+    began = noticed.started_at if noticed else incident.declared.assessed_at
     try:
         series = await context.metrics.series(
             service,
             context.service(service),
-            start=incident.declared.assessed_at - LEAD_IN,
+            start=began - LEAD_IN,
             end=context.clock.now(),
             seconds=context.catalog.verification_of(service).judge.bucket_seconds,
         )
