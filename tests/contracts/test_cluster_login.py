@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.adapters.kubernetes import KubernetesCluster, connect_cluster
+from bot.adapters.kubernetes import KubernetesCluster, connect_cluster, retries
 from bot.errors import ConfigurationError, PermanentError, TemporaryError
 from bot.ports.cluster import SERVICES
 from sandbox.cluster import ADMIN_RULES, User
@@ -156,3 +156,18 @@ async def test_a_changed_kubeconfig_never_leads_the_bot_to_another_cluster(
         kubeconfig(path, "http://127.0.0.1:1", {"token": "admin-token"})
         with pytest.raises(ConfigurationError, match="leads to another API server by now"):
             await client.get(SERVICES, SHOP, "checkout")
+
+
+async def test_who_was_known_before_is_not_given_up_when_fresh_credentials_are_refused_for_a_while(
+    server: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "PAUSES", (0.01,) * 4)
+    credential(tmp_path, "admin-token")
+    async with connected(kubeconfig(tmp_path / "config", server.url, helper(tmp_path))) as client:
+        assert await client.get(SERVICES, SHOP, "checkout")
+        server.server.faults.answer(401, verb="get", times=3)
+        assert await client.get(SERVICES, SHOP, "checkout")
+        server.server.faults.answer(401, verb="get", times=9)
+        with pytest.raises(TemporaryError, match=r"any more.*Log in again"):
+            await client.get(SERVICES, SHOP, "checkout")
+    assert (tmp_path / "asked").read_text().count("asked") == 2

@@ -54,7 +54,8 @@ class Api:
     ) -> Answer:
         """The answer, whatever its status; raises TemporaryError when there is none.
 
-        Signs in anew when the API server does not know the bot (any more), once.
+        Signs in anew when the API server does not know the bot (any more), once. TemporaryError
+        too when it did know the bot before.
         """
         limit = aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=CONNECT_SECONDS)
 
@@ -67,13 +68,14 @@ class Api:
 
         client = self._sessions.client
         answer = await attempt(client)
-        if not _is_unknown(answer) or not await self._sessions.renewed(client):
-            return answer
-        # Who is not known has begun nothing, so that a change may be sent again.
-        fresh = self._sessions.client
-        answer = await attempt(fresh)
+        if _is_unknown(answer) and await self._sessions.renewed(client):
+            # Who is not known has begun nothing, so that a change may be sent again.
+            client = self._sessions.client
+            answer = await attempt(client)
         if _is_unknown(answer):
-            self._sessions.refused(fresh)
+            self._sessions.refused(client, call)
+        else:
+            self._sessions.was_known = True
         return answer
 
     async def succeed(
@@ -104,8 +106,10 @@ class Api:
         async with _opened(client, call, "GET", path, query=query, limit=limit) as response:
             if response.status >= 400:
                 text = (await response.read()).decode("utf-8", errors="replace")
-                if response.status == 401 and await self._sessions.renewed(client):
-                    raise TemporaryError(f"The bot had to sign in anew ({call}).")
+                if response.status == 401:
+                    if await self._sessions.renewed(client):
+                        raise TemporaryError(f"The bot had to sign in anew ({call}).")
+                    self._sessions.refused(client, call)
                 raise refusal(call, response.status, response.headers, text)
             yield _lines(response)
 

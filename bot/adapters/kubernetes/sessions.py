@@ -8,6 +8,9 @@ from typing import TypeAlias
 
 from kubernetes.aio.client import ApiClient
 
+from bot.adapters.kubernetes.calls import Call
+from bot.errors import TemporaryError
+
 SignIn: TypeAlias = Callable[[], Awaitable[ApiClient]]
 """Makes a client with the credentials as they are now; raises what the login raises."""
 
@@ -22,6 +25,8 @@ class Sessions:
 
     def __init__(self, client: ApiClient, sign_in: SignIn | None) -> None:
         self.client = client
+        self.was_known = False
+        """Whether the API server has ever known who asks."""
         self._sign_in = sign_in
         self._retired: list[ApiClient] = []
         self._lock = asyncio.Lock()
@@ -43,10 +48,20 @@ class Sessions:
             self._retired, self.client = [stale], fresh
             return True
 
-    def refused(self, client: ApiClient) -> None:
-        """Fresh credentials are no better than the old ones were."""
+    def refused(self, client: ApiClient, call: Call) -> None:
+        """Fresh credentials are no better than the old ones were.
+
+        Raises TemporaryError when the bot was known before: in the middle of a rollback there is
+        more to lose by giving up than by waiting until somebody has logged in again.
+        """
         if client is self.client:
             self._not_before = asyncio.get_running_loop().time() + _REFUSED_SECONDS
+        if self.was_known:
+            raise TemporaryError(
+                f"The API server does not accept the bot's credentials any more ({call}).",
+                "Log in again where the bot runs, or look whether its account still exists; it "
+                "tries again.",
+            )
 
     async def close(self) -> None:
         """End all connections."""
