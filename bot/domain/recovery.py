@@ -12,8 +12,6 @@ of 100 cases.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from bot.domain.binomial import exact_bounds
@@ -26,6 +24,7 @@ from bot.domain.counts import (
     complete_buckets,
     error_limit,
 )
+from bot.domain.doubts import Case, doubts_of, evidence_of, thin_baseline
 from bot.domain.probing import Evidence, ProbeBucket
 
 __all__ = [
@@ -39,60 +38,6 @@ __all__ = [
     "judge",
     "thin_baseline",
 ]
-
-
-def thin_baseline(baseline: Baseline, seconds: float, policy: JudgePolicy | None = None) -> bool:
-    """Whether normal traffic over so many seconds proves nothing, even without one error."""
-    policy = policy or JudgePolicy()
-    if baseline.requests < policy.minimum_baseline_requests:
-        return True
-    expected = int(baseline.requests_per_second * seconds)
-    return exact_bounds(0, expected)[1] > error_limit(baseline.error_rate or 0.0, policy)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Case:
-    """What the judge weighs."""
-
-    baseline: Baseline
-    buckets: Sequence[Bucket]
-    probes: Sequence[ProbeBucket]
-    policy: JudgePolicy
-
-    @cached_property
-    def counts_probes(self) -> bool:
-        """Whether probes stand in for users: only where there are never enough users."""
-        seconds = sum(bucket.seconds for bucket in self.buckets)
-        return bool(self.probes) and thin_baseline(self.baseline, seconds, self.policy)
-
-    @property
-    def knows_normal(self) -> bool:
-        """Whether the baseline tells what is normal."""
-        return self.baseline.requests >= self.policy.minimum_baseline_requests
-
-    @property
-    def limit(self) -> float:
-        """The strictest limit where what is normal is not known but probes can show the rate."""
-        known = self.knows_normal or not self.counts_probes
-        return error_limit((self.baseline.error_rate or 0.0) if known else 0.0, self.policy)
-
-    def over(self, buckets: Sequence[Bucket]) -> Evidence:
-        """The evidence of these buckets."""
-        return _evidence(buckets, self.probes)
-
-    def counted(self, evidence: Evidence) -> tuple[int, int]:
-        """Errors and requests that a recovery is proven from."""
-        return evidence.doubtful if self.counts_probes else evidence.users_doubtful
-
-    def within(self, bucket: Bucket) -> tuple[int, int]:
-        """Errors and requests of one bucket.
-
-        Without telling probes from users where users decide: a probe at its edge may have been
-        counted in the next one.
-        """
-        if self.counts_probes:
-            return self.over([bucket]).doubtful
-        return bucket.errors, bucket.requests
 
 
 def judge(
@@ -112,7 +57,7 @@ def judge(
     it (docs/proof.md).
     """
     policy = policy or JudgePolicy()
-    evidence = _evidence(buckets, probes)
+    evidence = evidence_of(buckets, probes)
     figures: dict[str, Any] = {
         "requests": evidence.requests,
         "errors": evidence.errors,
@@ -122,7 +67,7 @@ def judge(
     if baseline is None or baseline.error_rate is None:
         reason = "there is no baseline from before the release to compare with"
         return Judgement(verdict=RecoveryVerdict.INCONCLUSIVE, reasons=(reason,), **figures)
-    case = _Case(baseline=baseline, buckets=buckets, probes=probes, policy=policy)
+    case = Case(baseline=baseline, buckets=buckets, probes=probes, policy=policy)
     limit = case.limit
     lower, upper = _bounds(case, evidence)
     figures |= {"limit": limit, "lower": lower, "upper": upper}
@@ -130,7 +75,7 @@ def judge(
         reason = f"the error rate is at least {lower:.2%}, above the limit of {limit:.2%}"
         verdict = RecoveryVerdict.NOT_RECOVERED
         return Judgement(verdict=verdict, reasons=(reason, *_synthetic(case, evidence)), **figures)
-    doubts = _doubts(case, limit, upper)
+    doubts = doubts_of(case, limit, upper)
     if doubts:
         reasons = (*doubts, *_synthetic(case, evidence))
         return Judgement(verdict=RecoveryVerdict.INCONCLUSIVE, reasons=reasons, **figures)
@@ -142,16 +87,7 @@ def judge(
     )
 
 
-def _evidence(buckets: Sequence[Bucket], probes: Sequence[ProbeBucket]) -> Evidence:
-    """What was counted in these buckets, with the probes of the same time."""
-    return Evidence.of(
-        sum(bucket.requests for bucket in buckets),
-        sum(bucket.errors for bucket in buckets),
-        [probe for probe in probes if any(bucket.holds(probe.start) for bucket in buckets)],
-    )
-
-
-def _bounds(case: _Case, evidence: Evidence) -> tuple[float, float]:
+def _bounds(case: Case, evidence: Evidence) -> tuple[float, float]:
     """The lower bound for a proof of failure, and the upper one for a proof of recovery."""
     if not case.probes:
         return exact_bounds(evidence.errors, evidence.requests)
@@ -160,7 +96,7 @@ def _bounds(case: _Case, evidence: Evidence) -> tuple[float, float]:
     return lower, exact_bounds(*case.counted(evidence))[1]
 
 
-def _synthetic(case: _Case, evidence: Evidence) -> tuple[str, ...]:
+def _synthetic(case: Case, evidence: Evidence) -> tuple[str, ...]:
     """What part the probes have in it."""
     if not evidence.answered:
         return ()
@@ -177,55 +113,3 @@ def _synthetic(case: _Case, evidence: Evidence) -> tuple[str, ...]:
     return (
         f"{said}: they count beside {evidence.users:,} requests of users, because {why}{strict}",
     )
-
-
-def _doubts(case: _Case, limit: float, upper: float) -> list[str]:
-    """Why the evidence does not prove recovery; empty when it does."""
-    doubts = []
-    policy, buckets = case.policy, case.buckets
-    if not case.knows_normal and not case.counts_probes:
-        doubts.append(
-            f"{case.baseline.requests:,} requests before the release are too few to tell what is "
-            "normal"
-        )
-    measured = sum(1 for bucket in buckets if case.within(bucket)[1])
-    if measured < policy.minimum_buckets:
-        doubts.append(
-            f"only {measured} of {policy.minimum_buckets} intervals were measured completely"
-        )
-    thin = _thin_traffic(case)
-    if thin:
-        doubts.append(thin)
-    elif upper > limit:
-        doubts.append(f"the error rate may still be {upper:.2%}, above the limit of {limit:.2%}")
-    for bucket in buckets[-policy.last_buckets :]:
-        errors, requests = case.within(bucket)
-        if not requests:
-            doubts.append(f"nothing was measured in the interval from {bucket.start:%H:%M:%S} UTC")
-        elif errors / requests > limit:
-            rate = errors / requests
-            doubts.append(f"the interval from {bucket.start:%H:%M:%S} UTC had {rate:.2%} errors")
-    users = case.over(buckets)
-    if case.counts_probes and users.users_errors > limit * users.users:
-        doubts.append(
-            f"{users.users_errors:,} of {users.users:,} requests of users failed, whatever the "
-            "synthetic probes say"
-        )
-    return doubts
-
-
-def _thin_traffic(case: _Case) -> str | None:
-    """What is missing where there were too few requests, overall or lately.
-
-    Lately matters by itself: replicas that die count no more errors, only no more requests.
-    """
-    policy, buckets = case.policy, case.buckets
-    for span, where in ((buckets, ""), (buckets[-policy.last_buckets :], " at the end")):
-        _, requests = case.counted(case.over(span))
-        normal = case.baseline.requests_per_second * sum(bucket.seconds for bucket in span)
-        if requests == 0 or requests < normal * policy.minimum_traffic:
-            return (
-                f"{requests:,} requests{where} are too few: normal traffic would bring about "
-                f"{normal:,.0f}"
-            )
-    return None

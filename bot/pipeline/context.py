@@ -14,8 +14,9 @@ from bot.ports.clock import Clock
 from bot.ports.files import TextFiles
 from bot.ports.forge import Forge
 from bot.ports.freeze import Freezer
+from bot.ports.metrics import Metrics
 from bot.ports.store import Store
-from bot.ports.world import Metrics, StepKind, Strategy, World
+from bot.ports.world import StepKind, Strategy, World
 
 
 @dataclass(frozen=True, kw_only=True)

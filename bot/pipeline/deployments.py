@@ -12,8 +12,8 @@ from bot.errors import PermanentError, RollbackBotError
 from bot.pipeline.context import Context
 from bot.pipeline.measuring import SOURCE
 from bot.pipeline.patience import within
+from bot.ports.metrics import Series
 from bot.ports.store import Document
-from bot.ports.world import Series
 
 log = structlog.get_logger()
 

@@ -15,7 +15,8 @@ from bot.pipeline import releases
 from bot.pipeline.context import Context
 from bot.pipeline.measuring import SOURCE
 from bot.pipeline.patience import within
-from bot.ports.world import Observation, Series
+from bot.ports.metrics import Series
+from bot.ports.world import Observation
 
 SHORT_OF_NORMAL = timedelta(minutes=30)
 """A baseline that was measured for less time than this is used, and said to be short."""

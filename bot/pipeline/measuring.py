@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.errors import RollbackBotError
 from bot.pipeline.context import Context
 from bot.pipeline.patience import within
-from bot.ports.world import Series
+from bot.ports.metrics import Series
 
 SOURCE = "The metrics source"
 

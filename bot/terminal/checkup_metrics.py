@@ -7,7 +7,7 @@ from datetime import timedelta
 from bot.config.catalog import ServiceEntry
 from bot.domain.findings import Finding, passed, warned
 from bot.pipeline.context import Context
-from bot.ports.world import Series
+from bot.ports.metrics import Series
 
 _PODS_LOOK_BACK = timedelta(minutes=1)
 _LOOK_BACK = timedelta(minutes=5)

@@ -10,7 +10,7 @@ import pytest
 from bot.adapters.metrics.cloudwatch import CloudWatchSource
 from bot.config.metrics import CloudWatchMetrics
 from bot.errors import ForbiddenError, PermanentError, RollbackBotError, TemporaryError
-from bot.ports.world import Series
+from bot.ports.metrics import Series
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REGION = "eu-central-1"

@@ -21,7 +21,7 @@ from bot.errors import (
     RollbackBotError,
     TemporaryError,
 )
-from bot.ports.world import Series
+from bot.ports.metrics import Series
 from sandbox.datadog import DatadogServer
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

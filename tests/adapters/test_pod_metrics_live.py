@@ -17,7 +17,7 @@ from bot.adapters.metrics import PodMetricsSource, PodRecorder
 from bot.adapters.store import SqliteStore
 from bot.config.catalog import Catalog
 from bot.errors import TemporaryError
-from bot.ports.world import Series
+from bot.ports.metrics import Series
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.kubelet import QUICK, ImageRegistry
 from sandbox.cluster.resources import PODS

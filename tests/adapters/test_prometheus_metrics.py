@@ -23,7 +23,7 @@ from bot.errors import (
     RollbackBotError,
     TemporaryError,
 )
-from bot.ports.world import Series
+from bot.ports.metrics import Series
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TOKEN = "glsa_0123456789"

@@ -25,8 +25,8 @@ from bot.config.metrics import CloudWatchQuery
 from bot.errors import ForbiddenError, TemporaryError
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
+from bot.ports.metrics import Metrics
 from bot.ports.store import Store
-from bot.ports.world import Metrics
 from sandbox.datadog import DatadogServer
 from tests.adapters.scraped_pods import Pod, Pods, VirtualClock
 from tests.contracts.metrics_prometheus import SCRAPED_EVERY, USER, PrometheusServer

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from bot.config.catalog import ServiceEntry
-from bot.ports.world import Metrics
+from bot.ports.metrics import Metrics
 
 SERVICE = "checkout"
 RELEASE = "v2.1.0"

@@ -16,7 +16,7 @@ from bot.adapters.kubernetes import retries
 from bot.adapters.store import SqliteStore
 from bot.config.catalog import ServiceEntry
 from bot.errors import ConfigurationError, ForbiddenError, PermanentError, TemporaryError
-from bot.ports.world import Series
+from bot.ports.metrics import Series
 from sandbox.datadog import DatadogServer
 from sandbox.datadog.server import API_KEY, APPLICATION_KEY
 from tests.contracts.metrics_prometheus import (

@@ -16,16 +16,9 @@ from bot.domain.plan import Candidate, Milestone, Plan, Preflight, PreflightVerd
 from bot.domain.recovery import Bucket
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, PodAnswer
+from bot.ports.metrics import Series
 from bot.ports.outside import Aws, Commands, Http, HttpAnswer, Secrets
-from bot.ports.world import (
-    Evidence,
-    Instance,
-    Observation,
-    Observed,
-    Series,
-    StepState,
-    World,
-)
+from bot.ports.world import Evidence, Instance, Observation, Observed, StepState, World
 
 BAD, GOOD = "v2.1.0", "v2.0.0"
 

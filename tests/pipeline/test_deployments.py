@@ -15,7 +15,7 @@ from bot.domain.statistics import Ledger
 from bot.errors import PermanentError, TemporaryError
 from bot.pipeline import deployments
 from bot.pipeline.context import Context
-from bot.ports.world import Series
+from bot.ports.metrics import Series
 from tests.pipeline.harness import Company
 
 Counts = dict[str, int] | Exception

@@ -10,7 +10,7 @@ from bot.config.catalog import ServiceEntry
 from bot.domain.recovery import Bucket
 from bot.errors import TemporaryError
 from bot.pipeline.figures import measure, normal
-from bot.ports.world import Series
+from bot.ports.metrics import Series
 from tests.pipeline.harness import Company, Process, catalog_of
 
 PROMETHEUS = {"provider": "prometheus", "url": "http://prometheus.example", "labels": {"job": "x"}}

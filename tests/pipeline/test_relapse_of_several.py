@@ -14,7 +14,7 @@ from bot.domain.recovery import Baseline
 from bot.errors import TemporaryError
 from bot.pipeline import conclude, relapse, releases
 from bot.pipeline.context import Context
-from bot.ports.world import Metrics, Series
+from bot.ports.metrics import Metrics, Series
 from strategies.composed import Composed
 from tests.pipeline.deeds import CONCLUSION, approved, declare, history, planned
 from tests.pipeline.harness import Company, Process

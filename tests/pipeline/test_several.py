@@ -17,7 +17,8 @@ from bot.domain.plan import Plan
 from bot.domain.recovery import Bucket, RecoveryVerdict
 from bot.errors import RefusedError
 from bot.pipeline import approve, declare, freeze, involved, releases, tripwire, unfreeze
-from bot.ports.world import Evidence, Instance, Observation, Series, World
+from bot.ports.metrics import Series
+from bot.ports.world import Evidence, Instance, Observation, World
 from strategies.composed import Composed
 from tests.pipeline.deeds import approved, history, planned
 from tests.pipeline.deeds import declare as declared

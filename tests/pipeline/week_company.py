@@ -24,8 +24,9 @@ from bot.pipeline.words import Words
 from bot.ports.chat import Resolution, Room
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, PodAnswer
+from bot.ports.metrics import Series
 from bot.ports.outside import Http, HttpAnswer
-from bot.ports.world import Instance, Observed, Series, World
+from bot.ports.world import Instance, Observed, World
 from tests.pipeline.harness import Company, Process
 from tests.pipeline.mortal import InlineStore
 from tests.pipeline.shop import (

@@ -13,8 +13,8 @@ from bot.adapters.metrics.grid import NAMES, Counts, Grid
 from bot.adapters.metrics.web_api import attempted
 from bot.config.metrics import CloudWatchMetrics, CloudWatchQuery
 from bot.errors import PermanentError, RollbackBotError
+from bot.ports.metrics import Series
 from bot.ports.outside import Aws
-from bot.ports.world import Series
 
 _PLACE = "metrics in rollback.yml"
 

@@ -12,8 +12,8 @@ from bot.adapters.metrics.grid import NAMES, Counts, Grid
 from bot.adapters.metrics.web_api import attempted
 from bot.config.metrics import DatadogMetrics
 from bot.errors import RollbackBotError
+from bot.ports.metrics import Series
 from bot.ports.outside import Http, Secrets
-from bot.ports.world import Series
 
 
 class DatadogSource:

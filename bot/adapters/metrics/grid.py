@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain.series import buckets_of
-from bot.ports.world import Series
+from bot.ports.metrics import Series
 
 MINUTE = 60
 Counts = Sequence[float | None]

@@ -17,8 +17,8 @@ from bot.adapters.metrics.promql import Queries, milliseconds
 from bot.adapters.metrics.web_api import attempted
 from bot.config.metrics import PrometheusMetrics
 from bot.errors import PermanentError, RollbackBotError
+from bot.ports.metrics import Series
 from bot.ports.outside import Http, Secrets
-from bot.ports.world import Series
 
 
 class PrometheusSource:

@@ -20,8 +20,8 @@ from bot.config.metrics import (
 )
 from bot.errors import PermanentError
 from bot.ports.clock import Clock
+from bot.ports.metrics import Series
 from bot.ports.outside import Aws, Http, Secrets
-from bot.ports.world import Series
 
 log = structlog.get_logger()
 

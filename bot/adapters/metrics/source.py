@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from bot.adapters.metrics.recorder import PodRecorder
 from bot.config.catalog import ServiceEntry
 from bot.domain.series import count
+from bot.ports.metrics import Series
 from bot.ports.store import Store
-from bot.ports.world import Series
 
 _BELIEVED_ROUNDS = 3
 """Up to two lost readings in a row are bridged; a longer gap counts nothing."""
