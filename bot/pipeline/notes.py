@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bot.domain.destinations import label_of
 from bot.domain.events import AnyEvent, Noted, Told
 from bot.domain.incident import Incident
 from bot.pipeline.journal import Decision, Journal
-from bot.ports.deliveries import Action, Delivery, Receipt, label_of
+from bot.ports.deliveries import Action, Delivery, Receipt
 from bot.ports.store import Lease
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 
+from bot.domain.destinations import label_of
 from bot.errors import (
     OutcomeUnknownError,
     PermanentError,
@@ -23,7 +24,6 @@ from bot.ports.deliveries import (
     Delivery,
     DeliveryRow,
     Receipt,
-    label_of,
 )
 from bot.ports.store import Store
 

@@ -15,11 +15,12 @@ from bot.config.destinations import (
     serves_customers,
 )
 from bot.domain.assessment import Thresholds
+from bot.domain.destinations import label_of
 from bot.domain.events import ExternalMessage
 from bot.domain.external import is_significant
 from bot.domain.incident import Incident
 from bot.domain.values import Value
-from bot.ports.deliveries import Action, Delivery, label_of
+from bot.ports.deliveries import Action, Delivery
 from bot.views.telling import Public
 
 

@@ -66,15 +66,6 @@ class Delivery(Value):
     """A failure is noted on the status card and nothing waits for it."""
 
 
-def label_of(destination: str) -> str:
-    """A destination as people know it: a channel by its name or id, others with their kind."""
-    kind, _, name = destination.partition(":")
-    return name if kind == "slack" else f"{_KINDS.get(kind, kind)} {name}"
-
-
-_KINDS = {"statuspage": "status page", "webhook": "webhook", "email": "e-mail"}
-
-
 class StatusMessage(Value):
     """Payload of a POST to a status page or webhook: plain text without internals."""
 

@@ -7,11 +7,12 @@ from typing import Literal
 from slack_sdk.models.blocks import Block, ButtonElement
 
 from bot.domain.assessment import Severity
+from bot.domain.destinations import label_of
 from bot.domain.events import ExternalMessage
 from bot.domain.external import round_of
 from bot.domain.incident import Incident, OutsideMessage, OutsideState
 from bot.domain.values import Instant
-from bot.ports.deliveries import StatusMessage, label_of
+from bot.ports.deliveries import StatusMessage
 from bot.views import ids, labels
 from bot.views.kit import SECTION, actions, button, compose, confirmation, context, header, section
 from bot.views.markup import clean, escape, inline, moment, pages, people, quote

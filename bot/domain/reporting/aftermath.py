@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.domain import events as e
+from bot.domain.destinations import label_of
 from bot.domain.plan import Plan
 from bot.domain.reporting import figures
 from bot.domain.reporting.document import clock_time, sentence
@@ -86,7 +87,7 @@ AFTERMATH: dict[type[e.Event], Callable[[Any, Plan | None], str]] = {
     e.ExternalSent: _sent,
     e.ExternalDiscarded: lambda ev, plan: f"Message to customers “{ev.message.value}” discarded",
     e.Told: lambda ev, plan: (
-        f"{ev.destination} took “{ev.what}”{f' ({ev.reference})' if ev.reference else ''}"
+        f"{label_of(ev.destination)} took “{ev.what}”{f' ({ev.reference})' if ev.reference else ''}"
     ),
     e.ChangesCompared: _compared,
     e.PostMortemScheduled: _scheduled,
