@@ -7,6 +7,7 @@ import json
 import time
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -162,6 +163,28 @@ async def test_a_signed_request_that_says_nothing_is_answered(
 ) -> None:
     status, _ = await _signed(front, body, kind)
     assert status in {200, 400, 404}
+
+
+async def test_an_event_that_nobody_listens_to_is_taken_so_that_it_does_not_come_again(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    for event in (
+        {"type": "message", "channel": "C1", "text": "hello", "ts": "1.1", "user": "U1"},
+        {"type": "message", "subtype": "message_changed", "channel": "C1", "hidden": True},
+        {"type": "member_joined_channel", "user": "U1", "channel": "C1"},
+    ):
+        body = {"type": "event_callback", "team_id": "T1", "event_id": "Ev1", "event": event}
+        status, _ = await _signed(front, json.dumps(body), "application/json")
+        assert status == 200
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+async def test_a_button_that_is_none_any_more_does_not_look_as_if_it_worked(front: Front) -> None:
+    action = {"type": "button", "action_id": "of_an_older_version", "value": "x"}
+    body = {"type": "block_actions", "user": {"id": "U1"}, "actions": [action]}
+    form = urlencode({"payload": json.dumps(body)})
+    status, _ = await _signed(front, form, "application/x-www-form-urlencoded")
+    assert status == 404
 
 
 async def test_a_time_stamp_that_is_no_time_is_a_wrong_signature(front: Front) -> None:

@@ -6,12 +6,17 @@ import copy
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.error import BoltUnhandledRequestError
+from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.adapters.slack.client import call
 from bot.domain.values import Value
+
+log = structlog.get_logger()
 
 
 class Identity(Value):
@@ -61,9 +66,29 @@ def make_app(
     # frighten whoever reads the log; each request gets the token from its authorization.
     tokenless = copy.copy(client)
     tokenless.token = None
-    return AsyncApp(
+    app = AsyncApp(
         client=tokenless,
         authorize=authorize,
         signing_secret=signing_secret,
         request_verification_enabled=signing_secret is not None,
+        raise_error_for_unhandled_request=True,
     )
+    app.error(_failed)
+    return app
+
+
+async def _failed(error: Exception, body: dict[str, Any]) -> BoltResponse | None:
+    """What Slack is answered when no listener takes a request, or one fails.
+
+    An event that nobody listens to is taken and forgotten: it comes again after any other answer,
+    and Slack stops sending events to an app that refuses too many of them
+    (https://docs.slack.dev/apis/events-api/). A button or a form that is none any more is refused,
+    so that the person sees that nothing happened.
+    """
+    if not isinstance(error, BoltUnhandledRequestError):
+        log.error("a request of Slack's failed unexpectedly", exc_info=error)
+        return None
+    kind = str(body.get("type") or body.get("command") or "")
+    what = (body.get("event") or {}).get("type")
+    log.info("nobody listens to this request of Slack's", kind=kind, event_type=what)
+    return BoltResponse(status=200 if kind == "event_callback" else 404)
