@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import io
-import itertools
 import re
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from bot.domain.recovery import Bucket
 from bot.domain.report import Report
-from bot.domain.reporting.history import History, Mark, alt_text
+from bot.domain.reporting.history import History, alt_text
+from bot.views.chart_lines import (
+    BASELINE,
+    ERRORS,
+    INK,
+    LIMIT,
+    PAPER,
+    day,
+    draw_errors,
+    draw_levels,
+    draw_marks,
+    end_of,
+    scale,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,19 +31,14 @@ if TYPE_CHECKING:
 
 # Slack shows about 360 to 500 points of width: few pixels, so large letters.
 _WIDTH_INCHES, _HEIGHT_INCHES, _DOTS_PER_INCH = 8.0, 4.5, 150
-# From the palette of Okabe and Ito, which stays apart in every kind of colour blindness.
-_ERRORS, _LIMIT, _BASELINE, _UNKNOWN = "#0072B2", "#D55E00", "#009E73", "#B0B0B0"
-_INK, _PAPER = "#222222", "#ffffff"
 _THEMED = {
-    _INK: "--chart-ink",
-    _PAPER: "--chart-paper",
-    _ERRORS: "--chart-errors",
-    _LIMIT: "--chart-limit",
-    _BASELINE: "--chart-baseline",
+    INK: "--chart-ink",
+    PAPER: "--chart-paper",
+    ERRORS: "--chart-errors",
+    LIMIT: "--chart-limit",
+    BASELINE: "--chart-baseline",
 }
 """Colours that a page may replace, by the names of its CSS variables (``report.css``)."""
-_HIGHEST_LABEL, _LABEL_HEIGHT, _LABEL_WIDTH = 0.97, 0.085, 0.26
-"""Of the marks' labels, as shares of the plot."""
 _TITLE_LETTERS = 70
 
 
@@ -67,15 +72,15 @@ def _figure(history: History) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    figure = Figure(figsize=(_WIDTH_INCHES, _HEIGHT_INCHES), dpi=_DOTS_PER_INCH, facecolor=_PAPER)
+    figure = Figure(figsize=(_WIDTH_INCHES, _HEIGHT_INCHES), dpi=_DOTS_PER_INCH, facecolor=PAPER)
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot(facecolor=_PAPER)
+    axes = figure.add_subplot(facecolor=PAPER)
     start, end = _span(history)
-    axes.set_xlim(_day(start), _day(end))
-    _draw_errors(axes, history.buckets)
-    _draw_levels(axes, history)
-    _scale(axes, history)
-    _draw_marks(axes, [m for m in history.marks if start <= m.at <= end], start, end)
+    axes.set_xlim(day(start), day(end))
+    draw_errors(axes, history.buckets)
+    draw_levels(axes, history)
+    scale(axes, history)
+    draw_marks(axes, [m for m in history.marks if start <= m.at <= end], start, end)
     _dress(axes, history)
     figure.tight_layout()
     return figure
@@ -101,104 +106,10 @@ def _svg(figure: Figure) -> str:
 def _span(history: History) -> tuple[datetime, datetime]:
     """From the first bucket or mark to the last, with some air; at least a minute."""
     moments = [mark.at for mark in history.marks] + [b.start for b in history.buckets]
-    moments += [_end(b) for b in history.buckets]
+    moments += [end_of(b) for b in history.buckets]
     start, end = min(moments), max(moments)
     air = max((end - start) * 0.02, timedelta(seconds=1))
     return start - air, max(end + air, start + timedelta(minutes=1))
-
-
-def _end(bucket: Bucket) -> datetime:
-    return bucket.start + timedelta(seconds=bucket.seconds)
-
-
-def _day(moment: datetime) -> float:
-    """A moment as matplotlib counts: days since 1970 (``matplotlib.dates``)."""
-    return moment.timestamp() / 86_400
-
-
-def _draw_errors(axes: Axes, buckets: Sequence[Bucket]) -> None:
-    """A step for each bucket; where nothing was measured a hatched band, not a zero."""
-    label: str | None = "Failed requests"
-    unknown: str | None = "Nothing measured"
-    for measured, group in itertools.groupby(buckets, key=lambda b: b.requests > 0):
-        run = list(group)
-        edges = [_day(bucket.start) for bucket in run] + [_day(_end(run[-1]))]
-        if measured:
-            rates = [(bucket.error_rate or 0.0) * 100 for bucket in run]
-            axes.stairs(rates, edges, color=_ERRORS, linewidth=2.6, label=label, baseline=None)
-            axes.stairs(rates, edges, color=_ERRORS, alpha=0.15, fill=True)
-            label = None
-        else:
-            axes.axvspan(
-                edges[0],
-                edges[-1],
-                facecolor="none",
-                edgecolor=_UNKNOWN,
-                hatch="///",
-                linewidth=0,
-                label=unknown,
-            )
-            unknown = None
-
-
-def _draw_levels(axes: Axes, history: History) -> None:
-    if history.limit is not None:
-        axes.axhline(
-            history.limit * 100,
-            color=_LIMIT,
-            linewidth=1.8,
-            linestyle="--",
-            label=f"Limit {history.limit:.2%}",
-        )
-    if history.baseline is not None:
-        axes.axhline(
-            history.baseline * 100,
-            color=_BASELINE,
-            linewidth=1.8,
-            linestyle=":",
-            label=f"Baseline {history.baseline:.2%}",
-        )
-
-
-def _scale(axes: Axes, history: History) -> None:
-    """Zero at the bottom, and room above the highest value for the marks' labels."""
-    rates = [bucket.error_rate or 0.0 for bucket in history.buckets]
-    highest = max(*rates, history.limit or 0.0, history.baseline or 0.0, 0.005) * 100
-    # A little below zero, so that a line without errors does not hide behind the axis.
-    axes.set_ylim(-highest * 0.03, highest * 1.45)
-
-
-def _draw_marks(axes: Axes, marks: Sequence[Mark], start: datetime, end: datetime) -> None:
-    """Vertical lines with their names, each name in the first row where it covers no other."""
-    rows: list[list[float]] = []
-    for mark in marks:
-        place = (mark.at - start) / (end - start)
-        to_the_left = place > 1 - _LABEL_WIDTH
-        left = place - _LABEL_WIDTH if to_the_left else place
-        level = _free_row(rows, left)
-        rows[level].append(left)
-        axes.axvline(_day(mark.at), color=_INK, linewidth=1.0, alpha=0.7)
-        axes.annotate(
-            f"{mark.label} {mark.at:%H:%M:%S}",
-            (_day(mark.at), _HIGHEST_LABEL - level * _LABEL_HEIGHT),
-            xycoords=axes.get_xaxis_transform(),
-            xytext=(-5 if to_the_left else 5, 0),
-            textcoords="offset points",
-            ha="right" if to_the_left else "left",
-            va="top",
-            fontsize=10.5,
-            color=_INK,
-            bbox={"facecolor": _PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1.0},
-        )
-
-
-def _free_row(rows: list[list[float]], left: float) -> int:
-    """Index of the first row in which a label beginning here has room; a new one if none has."""
-    for index, taken in enumerate(rows):
-        if all(abs(other - left) >= _LABEL_WIDTH for other in taken):
-            return index
-    rows.append([])
-    return len(rows) - 1
 
 
 def _dress(axes: Axes, history: History) -> None:
@@ -206,26 +117,26 @@ def _dress(axes: Axes, history: History) -> None:
     from matplotlib.ticker import FuncFormatter  # noqa: PLC0415
 
     title = textwrap.fill(history.title, _TITLE_LETTERS)
-    axes.set_title(title, fontsize=13, color=_INK, loc="left", pad=12, parse_math=False)
-    axes.set_ylabel("Failed requests (%)", fontsize=12, color=_INK)
-    axes.set_xlabel("Time (UTC)", fontsize=12, color=_INK)
+    axes.set_title(title, fontsize=13, color=INK, loc="left", pad=12, parse_math=False)
+    axes.set_ylabel("Failed requests (%)", fontsize=12, color=INK)
+    axes.set_xlabel("Time (UTC)", fontsize=12, color=INK)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}%"))
     axes.xaxis.set_major_locator(AutoDateLocator(UTC, minticks=3, maxticks=7))  # type: ignore[no-untyped-call]
     start, end = axes.get_xlim()
     seconds = (end - start) * 86_400 < 600
     shown = "%H:%M:%S" if seconds else "%H:%M"
     axes.xaxis.set_major_formatter(DateFormatter(shown, UTC))  # type: ignore[no-untyped-call]
-    axes.tick_params(labelsize=11, colors=_INK)
+    axes.tick_params(labelsize=11, colors=INK)
     axes.grid(visible=True, axis="y", alpha=0.25)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("bottom", "left"):
-        axes.spines[side].set_edgecolor(_INK)
+        axes.spines[side].set_edgecolor(INK)
     axes.legend(
         fontsize=10.5,
         loc="upper center",
         bbox_to_anchor=(0.5, -0.17),
         ncols=4,
         frameon=False,
-        labelcolor=_INK,
+        labelcolor=INK,
     )
