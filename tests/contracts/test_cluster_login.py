@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.adapters.kubernetes import KubernetesCluster, connect_cluster, retries
+from bot.adapters.kubernetes import KubernetesCluster, connect_cluster, retries, sessions
 from bot.errors import ConfigurationError, PermanentError, TemporaryError
 from bot.ports.cluster import SERVICES
 from sandbox.cluster import ADMIN_RULES, User
@@ -171,3 +172,18 @@ async def test_who_was_known_before_is_not_given_up_when_fresh_credentials_are_r
         with pytest.raises(TemporaryError, match=r"any more.*Log in again"):
             await client.get(SERVICES, SHOP, "checkout")
     assert (tmp_path / "asked").read_text().count("asked") == 2
+
+
+async def test_however_often_the_bot_calls_it_asks_for_fresh_credentials_again_in_time(
+    server: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "PAUSES", (0.01,) * 4)
+    monkeypatch.setattr(sessions, "REFUSED_SECONDS", 0.1)
+    credential(tmp_path, "admin-token")
+    async with connected(kubeconfig(tmp_path / "config", server.url, helper(tmp_path))) as client:
+        assert await client.get(SERVICES, SHOP, "checkout")
+        server.server.faults.answer(401, verb="get", times=10_000)
+        async with asyncio.timeout(10):
+            while (tmp_path / "asked").read_text().count("asked") < 4:
+                with pytest.raises(TemporaryError):
+                    await client.get(SERVICES, SHOP, "checkout")

@@ -15,7 +15,7 @@ SignIn: TypeAlias = Callable[[], Awaitable[ApiClient]]
 """Makes a client with the credentials as they are now; raises what the login raises."""
 
 _TLS_FAREWELL_SECONDS = 0.25
-_REFUSED_SECONDS = 10.0
+REFUSED_SECONDS = 10.0
 """After fresh credentials were refused too, nobody signs in again for so long: a login helper may
 ask a person, and an identity provider counts failures."""
 
@@ -54,8 +54,9 @@ class Sessions:
         Raises TemporaryError when the bot was known before: in the middle of a rollback there is
         more to lose by giving up than by waiting until somebody has logged in again.
         """
-        if client is self.client:
-            self._not_before = asyncio.get_running_loop().time() + _REFUSED_SECONDS
+        now = asyncio.get_running_loop().time()
+        if client is self.client and now >= self._not_before:  # else nobody has asked anew
+            self._not_before = now + REFUSED_SECONDS
         if self.was_known:
             raise TemporaryError(
                 f"The API server does not accept the bot's credentials any more ({call}).",
