@@ -115,6 +115,8 @@ async def open_assessment(
     view = await open_view(desk, body, modals.assessment_loading(service, draft_id=draft_id))
     if view is None:
         return
+    if not view.get("id"):
+        raise TemporaryError("Slack did not say which form it opened.", "Type the command again.")
     begun = assess.begin(
         desk.context,
         draft_id=draft_id,

@@ -127,7 +127,7 @@ async def open_view(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, A
             log.info("the modal is open already", user=actor_of(body).id)
             return None
         raise TemporaryError(f"The form could not be opened ({error.code}).", again) from error
-    return dict(opened["view"])
+    return dict(opened.get("view") or {})
 
 
 async def acknowledge_within(ack: Ack, work: Awaitable[None]) -> None:

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.adapters.clock import SystemClock
-from bot.adapters.slack.app import Identity, make_app
+from bot.adapters.slack.app import Identity, identify, make_app
 from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.client import call, make_client
 from bot.adapters.slack.courier import SlackCourier
@@ -282,3 +282,15 @@ async def test_an_error_that_is_no_word_of_slacks_leaves_the_outcome_unknown(
     slack.instead["chat.postMessage"] = lambda: web.json_response({"ok": False, "error": None})
     with pytest.raises(OutcomeUnknownError):
         await slack.courier.send(owed(Action.POST), None)
+
+
+async def test_an_answer_that_says_nothing_stops_no_incident(slack: AnotherSlack) -> None:
+    for method in ("auth.test", "conversations.create", "users.info", "users.lookupByEmail"):
+        slack.known[method] = {}
+    assert (await identify(slack.client)).bot_user_id == ""
+    with pytest.raises(FeatureUnavailableError, match="which channel"):
+        await slack.chat.open_channel("inc-1", since=datetime.now(UTC))
+    found = await slack.chat.resolve(["U7", "ana@example.com"])
+    assert [(person.id, person.name) for person in found.people] == [("U7", "U7")]
+    assert [problem.partition(":")[0] for problem in found.problems] == ["ana@example.com"]
+    assert await slack.chat.addresses(found.people) == {}

@@ -24,6 +24,7 @@ class Identity(Value):
 
     bot_id: str
     bot_user_id: str
+    """Empty where Slack did not say: no channel is then taken for one of the bot's own."""
     team_id: str
 
 
@@ -34,9 +35,9 @@ async def identify(client: AsyncWebClient) -> Identity:
     """
     answer = await call(client.auth_test, subject="checking SLACK_BOT_TOKEN")
     return Identity(
-        bot_id=str(answer.get("bot_id", "")),
-        bot_user_id=str(answer["user_id"]),
-        team_id=str(answer.get("team_id", "")),
+        bot_id=str(answer.get("bot_id") or ""),
+        bot_user_id=str(answer.get("user_id") or ""),
+        team_id=str(answer.get("team_id") or ""),
     )
 
 

@@ -74,7 +74,12 @@ class SlackChat:
             if error.code == "name_taken":
                 return None
             raise FeatureUnavailableError(error.what, error.remedy) from error
-        return _room(answer["channel"])
+        made = answer.get("channel") or {}
+        if not made.get("id"):
+            raise FeatureUnavailableError(
+                f"Slack did not say which channel #{name} is.", "Look for it, and archive it."
+            )
+        return Room(id=str(made["id"]), name=str(made.get("name") or name))
 
     async def _ours(self, name: str, since: datetime) -> Room | None:
         try:
@@ -83,9 +88,10 @@ class SlackChat:
             return None
         if channel is None or channel.get("is_archived"):
             return None
-        ours = channel.get("creator") == await self._bot_user_id()
+        bot = await self._bot_user_id()
+        ours = bool(bot) and channel.get("creator") == bot
         young = float(channel.get("created", 0)) >= (since - CLOCK_SKEW).timestamp()
-        return _room(channel) if ours and young else None
+        return Room(id=str(channel["id"]), name=name) if ours and young else None
 
     async def _people(self, reference: str) -> list[Actor]:
         if reference.startswith("S") and "@" not in reference:
@@ -120,7 +126,8 @@ class SlackChat:
         except PermanentError:
             # Whoever has left, or may not be looked up, is invited in the channel alone.
             return ""
-        return str((answer["user"].get("profile") or {}).get("email") or "")
+        user = answer.get("user") or {}
+        return str((user.get("profile") or {}).get("email") or "")
 
     async def _look_up(self, reference: str) -> Actor:
         if "@" in reference:
@@ -129,7 +136,10 @@ class SlackChat:
                 subject=f"looking up {reference}",
                 email=reference,
             )
-            return _actor(answer["user"])
+            user = answer.get("user") or {}
+            if not user.get("id"):
+                raise PermanentError("Slack did not say who that is.", "Name the person by id.")
+            return _actor(user)
         try:
             answer = await call(
                 self._client.users_info, subject=f"looking up {reference}", user=reference
@@ -137,11 +147,7 @@ class SlackChat:
         except FeatureUnavailableError:
             # An id is enough to be invited and to have a right; only the name is missing.
             return Actor(id=reference, name=reference)
-        return _actor(answer["user"])
-
-
-def _room(channel: dict[str, Any]) -> Room:
-    return Room(id=str(channel["id"]), name=str(channel["name"]))
+        return _actor({"id": reference, **(answer.get("user") or {})})
 
 
 def _actor(user: dict[str, Any]) -> Actor:

@@ -50,7 +50,7 @@ async def inspect_channels(settings: Settings, channels: Collection[str]) -> lis
     known: dict[str, dict[str, Any]] = {}
     try:
         async for channel in public_channels(client):
-            known |= {str(channel["id"]): channel, str(channel["name"]): channel}
+            known |= {str(channel.get(key)): channel for key in ("id", "name")}
     except FeatureUnavailableError as error:
         return [warned(_CHANNELS, f"They cannot be looked for: {error.what}", error.remedy)]
     found = [_channel(name, known.get(name)) for name in sorted(channels)]
