@@ -224,6 +224,16 @@ async def test_applying_a_field_of_another_manager_is_a_conflict_that_names_it(
     assert forced["spec"]["replicas"] == 1
 
 
+async def test_a_misspelt_field_of_a_manifest_is_named_and_not_tried_again(
+    server: Cluster, cluster: KubernetesCluster
+) -> None:
+    server.apply(config_map("one"))
+    misspelt = {**config_map("one"), "dta": {"more": "yes"}}
+    with pytest.raises(PermanentError, match=r"\.dta: field not declared.*Correct the field"):
+        await cluster.apply(CONFIG_MAPS, SHOP, "one", misspelt)
+    assert len([r for r in server.server.requests if r.verb == "patch"]) == 1
+
+
 async def test_a_dry_run_of_an_apply_stores_nothing(
     server: Cluster, cluster: KubernetesCluster
 ) -> None:

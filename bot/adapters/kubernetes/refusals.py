@@ -23,6 +23,9 @@ from bot.errors import (
     WorldMovedError,
 )
 
+_NOT_TYPED = "failed to create typed patch object"
+"""An unknown field of a server-side apply; strangely an error 500 (managedfields
+``internal/typeconverter.go``), yet nothing that passes."""
 _NOT_APPLICABLE = "the server rejected our request due to an error in our request"
 """The whole message of a 422 for a JSON Patch that does not apply, a failed ``test`` included
 (apiserver ``handlers/patch.go``, ``NewGenericServerResponse``)."""
@@ -65,6 +68,11 @@ def refusal(call: Call, code: int, headers: Mapping[str, str], body: str) -> Rol
     message = str(status.get("message") or body.strip()[:300] or f"HTTP {code}")
     if against := admission_refusal(call, code, message):
         return against
+    if _NOT_TYPED in message:
+        return PermanentError(
+            f"The manifest is not as the API server knows such objects ({call}): {message}.",
+            "Correct the field that is named in the manifest.",
+        )
     if code in {408, 429} or code >= 500:
         return _overloaded(call, code, message, retry_after(headers, status))
     if call.verb == "patch" and (owners := _other_managers(status)):
