@@ -10,10 +10,10 @@ from sandbox.cluster.controllers.objects import (
     name_of,
     namespace_of,
     owner_reference,
-    selector_matches,
     uid_of,
 )
 from sandbox.cluster.errors import ApiError
+from sandbox.cluster.selectors import matches_label_selector
 from sandbox.cluster.store import ObjectStore
 from sandbox.cluster.types import GVR, Manifest, clone
 
@@ -87,7 +87,7 @@ class Access:
         deleting = is_terminating(owner)
         kept = []
         for obj in self.find(gvr, namespace_of(owner)):
-            matches = selector_matches(selector, labels_of(obj))
+            matches = matches_label_selector(selector, labels_of(obj))
             if is_controlled_by(obj, owner):
                 if matches or deleting:
                     kept.append(obj)

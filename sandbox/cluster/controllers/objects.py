@@ -58,31 +58,6 @@ def created_before(obj: Manifest) -> tuple[str, str]:
     return str(obj["metadata"].get("creationTimestamp", "")), name_of(obj)
 
 
-def selector_matches(selector: Manifest | None, labels: dict[str, str]) -> bool:
-    """Whether a `LabelSelector` selects these labels; an absent selector selects nothing."""
-    if selector is None:
-        return False
-    wanted: dict[str, str] = selector.get("matchLabels") or {}
-    if any(labels.get(key) != value for key, value in wanted.items()):
-        return False
-    return all(_expression_holds(e, labels) for e in selector.get("matchExpressions") or [])
-
-
-def _expression_holds(expression: Manifest, labels: dict[str, str]) -> bool:
-    key, operator = expression["key"], expression["operator"]
-    values = expression.get("values") or []
-    match operator:
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-    raise ValueError(f"{operator!r} is not a label selector operator")
-
-
 def controller_of(obj: Manifest) -> Manifest | None:
     """The owner reference with `controller: true` (`metav1.GetControllerOf`)."""
     references: list[Manifest] = obj["metadata"].get("ownerReferences") or []

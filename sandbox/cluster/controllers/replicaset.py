@@ -16,11 +16,11 @@ from sandbox.cluster.controllers.objects import (
     labels_of,
     name_of,
     namespace_of,
-    selector_matches,
 )
 from sandbox.cluster.controllers.pods import deletion_order, next_available, pod_from_template
 from sandbox.cluster.errors import ApiError
 from sandbox.cluster.resources import PODS, REPLICASETS
+from sandbox.cluster.selectors import matches_label_selector
 from sandbox.cluster.types import GVR, Manifest, rfc3339
 
 # Upstream creates and deletes at most so many pods in one go.
@@ -46,7 +46,7 @@ class ReplicaSetController:
         return [
             Key(namespace=namespace_of(rs), name=name_of(rs))
             for rs in self._access.find(REPLICASETS, namespace_of(pod))
-            if selector_matches(rs["spec"]["selector"], labels_of(pod))
+            if matches_label_selector(rs["spec"]["selector"], labels_of(pod))
         ]
 
     def reconcile(self, key: Key) -> timedelta | None:
