@@ -294,3 +294,7 @@ async def test_an_answer_that_says_nothing_stops_no_incident(slack: AnotherSlack
     assert [(person.id, person.name) for person in found.people] == [("U7", "U7")]
     assert [problem.partition(":")[0] for problem in found.problems] == ["ana@example.com"]
     assert await slack.chat.addresses(found.people) == {}
+    slack.known["files.getUploadURLExternal"] = {}
+    with pytest.raises(FeatureUnavailableError, match="where files") as failed:
+        await slack.courier.send(owed(Action.UPLOAD, files=["report.md"]), None)
+    assert failed.value.remedy.startswith("“rollback-bot report INC-2026-001”")

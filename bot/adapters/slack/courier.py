@@ -142,7 +142,7 @@ class SlackCourier:
             )
         except FeatureUnavailableError as error:
             remedy = f"“rollback-bot report {delivery.incident_id}” writes the files to a folder."
-            if error.remedy != NOTHING_TO_DO:
+            if error.remedy not in {"", NOTHING_TO_DO}:
                 remedy = f"{error.remedy} Until then {remedy}"
             raise FeatureUnavailableError(error.what, remedy) from error
         files = answer.get("files") or [{}]

@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.web.file_upload_v2_result import FileUploadV2Result
 
-from bot.errors import TemporaryError
+from bot.errors import FeatureUnavailableError, TemporaryError
 
 NO_SUCH_METHOD = frozenset({404, 405, 501})
 """What web servers answer where they have nothing. Slack itself answers 200 and
@@ -55,6 +55,8 @@ class WireClient(AsyncWebClient):
 
         Nobody sees them before the upload is completed, so that nothing can be doubled.
         """
+        if not arguments.get("url"):
+            raise FeatureUnavailableError("Slack did not say where files are to be sent.")
         result = await super()._upload_file(**arguments)
         if result.status == 429 or result.status >= 500:
             raise TemporaryError(f"Slack's file store answers with HTTP {result.status}.")
