@@ -140,6 +140,15 @@ async def test_a_helper_that_fails_at_the_start_is_an_error_and_nobody_becomes_a
         await connect_cluster({"KUBECONFIG": str(path)})
 
 
+async def test_a_kubeconfig_that_impersonates_is_refused_for_it_would_be_more_than_was_meant(
+    server: Cluster, tmp_path: Path
+) -> None:
+    user = {"token": "admin-token", "as": "rollback-bot"}
+    path = kubeconfig(tmp_path / "config", server.url, user)
+    with pytest.raises(ConfigurationError, match="impersonates rollback-bot"):
+        await connect_cluster({"KUBECONFIG": str(path)})
+
+
 async def test_of_several_kubeconfigs_the_first_chooses_the_cluster_as_for_kubectl(
     server: Cluster, tmp_path: Path
 ) -> None:

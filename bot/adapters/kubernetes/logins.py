@@ -86,6 +86,7 @@ class KubeconfigLogin:
         await load_kube_config(  # type: ignore[no-untyped-call]  # partly typed library
             config_file=files, context=context, client_configuration=found, persist_config=False
         )
+        _check_identity(merged, context)
         await _check_helper(merged, context, found)
         if _TOKEN in found.api_key:
             # Files of tokens end with a line break, which no header could hold.
@@ -154,6 +155,16 @@ def _current_context(files: str) -> str:
         if named:
             return str(named)
     raise ConfigException("no current-context is set")
+
+
+def _check_identity(merged: Any, context: str) -> None:
+    """The library leaves ``as`` out: the bot would act with more rights than it was given."""
+    user = _user(merged, context)
+    if user is not None and user.safe_get("as"):
+        raise ConfigException(
+            f"it impersonates {user['as']}, which the bot does not do; name that account's own "
+            "credentials"
+        )
 
 
 async def _check_helper(merged: Any, context: str, found: Configuration) -> None:
