@@ -54,7 +54,8 @@ def deployed(
         open_questions += [f"{name} does not tell its version." for name in silent]
     if open_questions:
         return _check(Cause.NOT_DEPLOYED, CauseFinding.UNKNOWN, open_questions)
-    told = f"All {len(checked.instances)} replicas are ready"
+    count = len(checked.instances)
+    told = "The only replica is ready" if count == 1 else f"All {count} replicas are ready"
     told += f" and none serves anything but {target}." if target else "."
     return _check(Cause.NOT_DEPLOYED, CauseFinding.UNLIKELY, [told])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.domain.plan import Preflight
 from bot.domain.releases import release_of
 from bot.domain.revisions import doomed_reason
+from bot.domain.values import amount
 from bot.domain.workloads import name_of, selector_text, selects
 from strategies.planning.blue_green.colours import Colour
 from strategies.preflights.verdicts import blocked, passed, warned
@@ -18,7 +19,7 @@ def check_capacity(live: Colour, target: Colour) -> Preflight:
     """Compares ready pods, counted from the pods: the Service shows the live colour only."""
     doomed = [f"{name_of(pod)}: {doomed_reason(pod)}" for pod in target.pods if doomed_reason(pod)]
     trouble = f" ({doomed[0]})" if doomed else ""
-    counted = f"{target.name} has {target.ready} ready pods, {live.name} has {live.ready}"
+    counted = f"{target.name} has {amount(target.ready, 'ready pod')}, {live.name} has {live.ready}"
     if target.ready == 0:
         return blocked(
             CAPACITY,

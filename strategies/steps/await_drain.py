@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.domain.plan import Step
-from bot.domain.values import Value, spoken
+from bot.domain.values import Value, amount, spoken
 from bot.domain.workloads import is_finished, name_of, selector_text
 from bot.ports.cluster import PODS
 from bot.ports.world import Observed, StepState, World
@@ -60,7 +60,8 @@ class AwaitDrain:
         if not pods:
             return Observed(state=StepState.AFTER, summary=f"No pod of {params.colour} is running.")
         return Observed(
-            state=StepState.BEFORE, summary=f"{len(pods)} pods of {params.colour} are running."
+            state=StepState.BEFORE,
+            summary=f"Running: {amount(len(pods), 'pod')} of {params.colour}.",
         )
 
     async def act(self, step: Step, world: World) -> None:
@@ -85,8 +86,8 @@ class AwaitDrain:
                 readings.append(_reading(elapsed, counts, filter_proven=filter_proven))
                 if _is_quiet(readings):
                     return (
-                        f"The {len(pods)} pods of {params.colour} served no more requests "
-                        f"after {spoken(elapsed)}; they keep running for debugging."
+                        f"The {amount(len(pods), 'pod')} of {params.colour} served no more "
+                        f"requests after {spoken(elapsed)}; they keep running for debugging."
                     )
             left = (deadline - world.clock.now()).total_seconds()
             if left <= 0:
@@ -125,8 +126,9 @@ def _unfinished(params: AwaitDrainParams, readings: list[_Reading], pods: int) -
     waited = f"after {spoken(params.timeout_seconds)}"
     if not readings:
         return (
-            f"Not measured: the catalog has no metrics of provider pods for the {pods} pods of "
-            f"{params.colour}; open connections were given {spoken(params.timeout_seconds)} to end."
+            "Not measured: the catalog has no metrics of provider pods for the "
+            f"{amount(pods, 'pod')} of {params.colour}; open connections were given "
+            f"{spoken(params.timeout_seconds)} to end."
         )
     last = readings[-1]
     rate = _rate(readings[-_QUIET_READINGS:])

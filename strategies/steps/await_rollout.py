@@ -134,7 +134,8 @@ def _done(params: AwaitRolloutParams, workload: Manifest, back: list[str]) -> st
     count = wanted_pods(workload) - partition
     above = f" from partition {partition} on" if partition else ""
     order = f", in the order {', '.join(back)}" if is_ordered(workload) and back else ""
-    return f"All {count} pods of {params.workload}{above} run {params.release}{order}."
+    whole, runs = (f"All {count} pods", "run") if count != 1 else ("The one pod", "runs")
+    return f"{whole} of {params.workload}{above} {runs} {params.release}{order}."
 
 
 def _give_up_on_doomed(params: AwaitRolloutParams, target: list[Manifest]) -> None:

@@ -6,7 +6,7 @@ from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
 from bot.domain.revisions import doomed_reason
 from bot.domain.rollouts import own_pods
-from bot.domain.values import Facts
+from bot.domain.values import Facts, amount
 from bot.domain.workloads import is_finished, name_of, ready_names
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import Manifest
@@ -94,7 +94,7 @@ def _operations(params: ScaleParams, deployment: Manifest) -> list[Manifest]:
 
 def _observed(params: ScaleParams, deployment: Manifest) -> Observed:
     replicas = _replicas(deployment)
-    summary = f"{params} stands at {replicas} replicas."
+    summary = f"{params} stands at {amount(replicas, 'replica')}."
     facts: Facts = {"replicas": replicas}
     if params.past is not None and has_template(deployment, params.past):
         return Observed(state=StepState.AFTER, summary=f"{summary} It is past this.", facts=facts)
@@ -148,7 +148,7 @@ def _check(params: ScaleParams, objects: Objects) -> Pending | str:
             summary=f"pods of {params.workload} are still ending: {', '.join(sorted(left))}",
             progress=str(len(left)),
         )
-    return f"{params} stands at {_replicas(deployment)} replicas."
+    return f"{params} stands at {amount(_replicas(deployment), 'replica')}."
 
 
 def _unready(params: ScaleParams, pods: list[Manifest]) -> Pending | None:

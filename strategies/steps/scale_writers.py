@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
 from bot.domain.revisions import doomed_reason
-from bot.domain.values import Value
+from bot.domain.values import Value, amount
 from bot.domain.workloads import is_finished, is_terminating, name_of, ready_names
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import DEPLOYMENTS, PODS, Manifest
@@ -45,7 +45,7 @@ class ScaleWriters:
         params = ScaleWritersParams.model_validate(step.action.params)
         deployment = await world.cluster.get(DEPLOYMENTS, params.namespace, params.deployment)
         replicas = _replicas(deployment)
-        summary = f"Deployment {params.deployment} is meant to have {replicas} replicas."
+        summary = f"Deployment {params.deployment} is meant to have {amount(replicas, 'replica')}."
         if _reached(params, replicas):
             return Observed(state=StepState.AFTER, summary=summary, facts={"replicas": replicas})
         if replicas == params.before:
@@ -118,5 +118,5 @@ def _check(params: ScaleWritersParams, objects: Objects) -> Pending | str:
             )
     ready = len(ready_names(running))
     if ready >= params.after:
-        return f"{ready} pods of {params.deployment} are ready."
+        return f"{params.deployment} has {amount(ready, 'ready pod')}."
     return Pending(summary=f"{ready} of {params.after} pods are ready", progress=str(ready))

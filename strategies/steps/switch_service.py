@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
-from bot.domain.values import Value, spoken
+from bot.domain.values import Value, amount, spoken
 from bot.domain.workloads import is_terminating, name_of, ready_names, selector_text
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.cluster import ENDPOINT_SLICES, PODS, SERVICES, Manifest
@@ -128,7 +128,8 @@ def _check(params: SwitchServiceParams, objects: Objects) -> Pending | str:
         allowed = frozenset(name_of(pod) for pod in pods if not is_terminating(pod))
     behind = _behind(slices)
     if ready and ready <= behind <= allowed:
-        return f"The Service's endpoints are exactly the {len(ready)} ready pods of the target."
+        counted = amount(len(ready), "ready pod")
+        return f"The Service's endpoints are exactly the {counted} of the target."
     strange = ", ".join(sorted(behind - allowed)) or "none"
     missing = ", ".join(sorted(ready - behind)) or "none"
     return Pending(

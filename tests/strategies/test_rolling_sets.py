@@ -233,7 +233,7 @@ async def test_a_partition_is_respected_when_only_higher_ordinals_were_updated(
     found = preflight(plan, "Update strategy")
     assert found.verdict is PreflightVerdict.WARN
     said = await stateful.run_all(plan)
-    assert "All 1 pods of payments from partition 1 on run v2.0.0" in said[2]
+    assert "The one pod of payments from partition 1 on runs v2.0.0" in said[2]
     assert sets.releases(stateful) == {"payments-0": "v2.0.0", "payments-1": "v2.0.0"}
 
 

@@ -6,6 +6,7 @@ from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import ArgoRolloutsCanary
 from bot.domain.plan import Candidate, Plan, Preflight
 from bot.domain.releases import release_of
+from bot.domain.values import amount
 from bot.domain.workloads import is_terminating, moment, ready_names
 from bot.errors import RefusedError
 from bot.ports.cluster import PODS, REPLICA_SETS
@@ -125,11 +126,12 @@ def _check_capacity(update: Update) -> Preflight:
     if ready < needed:
         return blocked(
             "Capacity",
-            f"The stable side has {ready} ready pods and all traffic needs {needed}: it would be "
-            "overloaded (argo-rollouts#3941). Scale it up first, for example by setting the "
-            "canary's weight back with dynamicStableScale.",
+            f"The stable side has {amount(ready, 'ready pod')} and all traffic needs {needed}: it "
+            "would be overloaded (argo-rollouts#3941). Scale it up first, for example by setting "
+            "the canary's weight back with dynamicStableScale.",
         )
-    return passed("Capacity", f"The stable side has {ready} ready pods, {needed} are needed.")
+    pods = amount(ready, "ready pod")
+    return passed("Capacity", f"The stable side has {pods}; needed: {needed}.")
 
 
 def _plan(

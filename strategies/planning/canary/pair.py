@@ -11,6 +11,7 @@ from bot.config.targets.canary import FlaggerCanary, PairCanary
 from bot.domain.plan import Candidate, Preflight
 from bot.domain.releases import release_of
 from bot.domain.rollouts import own_pods
+from bot.domain.values import amount
 from bot.domain.workloads import (
     is_finished,
     name_of,
@@ -130,7 +131,8 @@ def check_capacity(pair: Pair) -> Preflight:
     That is what happened to peers: flagger#869, argo-rollouts#3941.
     """
     ready, needed = pair.stable.ready, pair.needed
-    counted = f"{pair.stable.name} has {ready} ready pods and {pair.share:.0%} goes to the canary"
+    pods = amount(ready, "ready pod")
+    counted = f"{pair.stable.name} has {pods} and {pair.share:.0%} goes to the canary"
     if ready < needed:
         return blocked(
             CAPACITY,

@@ -6,6 +6,7 @@ from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import PairCanary
 from bot.domain.plan import Plan
 from bot.domain.releases import release_of
+from bot.domain.values import amount
 from bot.domain.workloads import is_terminating
 from bot.errors import RefusedError
 from bot.ports.world import Evidence, Instance, Observation, World
@@ -29,7 +30,7 @@ class PairCommand:
             candidates=(pair.option.candidate,) if pair.serves else (),
             released_at=live_since(live.deployment, current(live.deployment, history)),
             summary=f"{pair.canary.name} ({pair.canary.release}) gets {pair.share:.0%} of the "
-            f"traffic with {pair.canary.ready} ready pods, {pair.stable.name} "
+            f"traffic with {amount(pair.canary.ready, 'ready pod')}, {pair.stable.name} "
             f"({pair.stable.release}) the rest with {pair.stable.ready}.",
         )
 

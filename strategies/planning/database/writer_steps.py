@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.domain.plan import Milestone, Step, StepSpec
-from bot.domain.values import spoken
+from bot.domain.values import amount, spoken
 from strategies.commands import json_patch, kubectl
 from strategies.kubernetes.pod_steps import gone_command
 from strategies.kubernetes.scaler_steps import pause_step, resume_step
@@ -62,7 +62,7 @@ def downtime(writers: Sequence[RecordedWriter], between: float) -> str:
 def _step(writer: RecordedWriter, patience: float, *, start: bool, last: bool) -> Step:
     there = _spec(writer, patience, start=start)
     title = (
-        f"Start {writer.deployment} again with {writer.restored} replicas"
+        f"Start {writer.deployment} again with {amount(writer.restored, 'replica')}"
         if start
         else f"Stop {writer.deployment} (scale to 0)"
     )
