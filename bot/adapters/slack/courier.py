@@ -8,10 +8,11 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.adapters.slack.canvas import create_canvas
-from bot.adapters.slack.client import NOTHING_TO_DO, SlackRefusedError, call
+from bot.adapters.slack.client import SlackRefusedError, call
 from bot.adapters.slack.history import find_file, find_message
 from bot.adapters.slack.invite import invite
-from bot.errors import FeatureUnavailableError, PermanentError
+from bot.adapters.slack.upload import upload
+from bot.errors import PermanentError
 from bot.ports.deliveries import Action, Delivery, Receipt
 from bot.ports.store import Attachment
 
@@ -125,28 +126,8 @@ class SlackCourier:
         return Receipt(reference=str(answer.get("message_ts", "")), channel_id=channel)
 
     async def _upload(self, delivery: Delivery, channel: str) -> Receipt:
-        uploads = []
-        for name in _list(delivery, "files"):
-            attachment = await self._file(delivery, str(name))
-            uploads.append(
-                {"content": attachment.content, "filename": attachment.name, "title": name}
-                | ({"alt_txt": str(delivery.payload["alt_text"])} if _is_image(attachment) else {})
-            )
-        try:
-            answer = await call(
-                self._client.files_upload_v2,
-                subject=f"uploading to {channel}",
-                channel=channel,
-                initial_comment=str(delivery.payload.get("comment", "")) or None,
-                file_uploads=uploads,
-            )
-        except FeatureUnavailableError as error:
-            remedy = f"“rollback-bot report {delivery.incident_id}” writes the files to a folder."
-            if error.remedy not in {"", NOTHING_TO_DO}:
-                remedy = f"{error.remedy} Until then {remedy}"
-            raise FeatureUnavailableError(error.what, remedy) from error
-        files = answer.get("files") or [{}]
-        return Receipt(reference=str(files[0].get("id", "")), channel_id=channel)
+        files = [await self._file(delivery, str(name)) for name in _list(delivery, "files")]
+        return await upload(self._client, channel, delivery, files)
 
     async def _file(self, delivery: Delivery, name: str) -> Attachment:
         attachment = await self._load(delivery.incident_id, name)
@@ -203,7 +184,3 @@ def _content(delivery: Delivery) -> dict[str, Any]:
 def _list(delivery: Delivery, key: str) -> list[Any]:
     value = delivery.payload.get(key)
     return value if isinstance(value, list) else []
-
-
-def _is_image(attachment: Attachment) -> bool:
-    return attachment.media_type.startswith("image/")
