@@ -160,7 +160,7 @@ def _current_context(files: str) -> str:
 def _check_identity(merged: Any, context: str) -> None:
     """The library leaves ``as`` out: the bot would act with more rights than it was given."""
     user = _user(merged, context)
-    if user is not None and user.safe_get("as"):
+    if user is not None and "as" in user:
         raise ConfigException(
             f"it impersonates {user['as']}, which the bot does not do; name that account's own "
             "credentials"
