@@ -38,8 +38,9 @@ def release_plan_summary(
 
     ``counted`` are request counts over the incident, as for ``build_report``.
     """
-    report = build_report(incident, recorded, counted=counted)
-    return render_markdown(report.document(DocumentName.RELEASE_PLAN_SUMMARY))
+    wanted = DocumentName.RELEASE_PLAN_SUMMARY
+    report = build_report(incident, recorded, counted=counted, only=(wanted,))
+    return render_markdown(report.document(wanted))
 
 
 def render_canvas(document: Document) -> str:

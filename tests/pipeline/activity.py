@@ -11,8 +11,9 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.adapters.slack.wire import WireClient
 
 T = TypeVar("T")
 
@@ -69,7 +70,7 @@ class Activity:
         vars(loop)["run_in_executor"] = counted
 
 
-class CountedSlackClient(AsyncWebClient):
+class CountedSlackClient(WireClient):
     """The real client; only tells when a call is under way."""
 
     def __init__(self, activity: Activity, **options: Any) -> None:

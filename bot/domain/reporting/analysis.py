@@ -80,6 +80,7 @@ def action_items(incident: Incident, *, checklist: bool = False) -> tuple[Item, 
         gaps = [] if action.owner else ["no owner yet"]
         gaps += [] if action.due else ["no date yet"]
         gaps += [f"done on {state.done_at:%Y-%m-%d}"] if state.done_at else []
+        gaps += ["its issue was deleted: taken for dropped"] if state.dropped else []
         text = f"{action.spoken} [{', '.join(gaps)}]" if gaps else action.spoken
         done = state.done_at is not None if checklist else None
         found.append(linked(text, state.url, done=done))
