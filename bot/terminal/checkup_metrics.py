@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from bot.config.catalog import ServiceEntry
 from bot.domain.findings import Finding, passed, warned
+from bot.domain.values import amount
 from bot.pipeline.context import Context
 from bot.ports.metrics import Series
 
@@ -42,7 +43,7 @@ async def _pods(context: Context, name: str, entry: ServiceEntry, subject: str) 
         return warned(subject, " ".join(series.problems), "Compare with docs/metrics.md.")
     releases = ", ".join(sorted({point.release for point in read}))
     pods = len({point.instance for point in read})
-    return passed(subject, f"Counters of {pods} pods were read ({releases}).")
+    return passed(subject, f"Counters of {amount(pods, 'pod')} were read ({releases}).")
 
 
 def _told(series: Series, provider: str, subject: str) -> list[Finding]:

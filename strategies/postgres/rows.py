@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from bot.config.targets.postgres import VersionTable
-from bot.domain.values import Value
+from bot.domain.values import Value, amount
 from bot.errors import PermanentError
 from bot.ports.world import World
 from strategies.postgres.client import Session, identifier, listed, literal, qualified
@@ -23,7 +23,7 @@ class RowComparison(Value):
     @property
     def tables(self) -> str:
         """How many come back."""
-        return f"{len(self.then)} tables"
+        return amount(len(self.then), "table")
 
     @property
     def sentence(self) -> str:

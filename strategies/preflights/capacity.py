@@ -23,8 +23,8 @@ def check_capacity(live: Colour, target: Colour) -> Preflight:
     if target.ready == 0:
         return blocked(
             CAPACITY,
-            f"{target.name} is not ready: none of its {len(target.pods)} pods is{trouble}. "
-            f"Scale Deployment {target.deployment_name} up first.",
+            f"{target.name} is not ready: none of its {amount(len(target.pods), 'pod')} is"
+            f"{trouble}. Scale Deployment {target.deployment_name} up first.",
         )
     if target.ready < live.ready:
         return blocked(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.plan import Preflight
+from bot.domain.values import amount
 from strategies.planning.elbv2.actions import other_kinds
 from strategies.planning.elbv2.change import Elbv2Change
 from strategies.planning.elbv2.groups import Balancing
@@ -22,22 +23,21 @@ def check_health(change: Elbv2Change) -> Preflight:
     """Healthy targets against those of the live group; unchecked ones are not called healthy."""
     group, live, needed = change.group, change.live, change.needed
     trouble = next((f" ({t.name}: {t.problem})" for t in group.targets if t.problem), "")
-    counted = (
-        f"{group.colour} has {group.healthy} healthy targets, {live.colour} has {live.healthy}"
-    )
+    healthy = amount(group.healthy, "healthy target")
+    counted = f"{group.colour} has {healthy}, {live.colour} has {live.healthy}"
     if group.possible < needed:
         return blocked(
             HEALTH,
-            f"{group.colour} has {group.possible} targets that are or may become healthy, "
+            f"{group.colour} has {amount(group.possible, 'target')} that may be healthy, "
             f"{live.colour} has {live.healthy} healthy ones{trouble}. Register or start at least "
             f"{needed} first.",
         )
     if not group.attached:
         return warned(
             HEALTH,
-            f"{group.colour} is in no rule, so its {group.possible} targets have never been "
-            f"health-checked. The plan attaches it with weight 0 and waits for {needed} healthy "
-            "ones before any request goes there.",
+            f"{group.colour} is in no rule, so none of its {amount(group.possible, 'target')} "
+            f"has ever been health-checked. The plan attaches it with weight 0 and waits for "
+            f"{needed} healthy ones before any request goes there.",
         )
     if group.healthy == 0:
         return blocked(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.domain.ownership import last_writer
 from bot.domain.plan import Step
 from bot.domain.rollouts import mark_on, own_pods, target_marks
-from bot.domain.values import Facts
+from bot.domain.values import Facts, amount
 from bot.domain.workloads import is_finished, is_ready, name_of
 from bot.errors import WorldMovedError
 from bot.ports.cluster import Manifest
@@ -92,7 +92,8 @@ def _check(params: AwaitNoPodsParams, objects: Objects) -> Pending | str:
         return f"No pod of {params.release} is left."
     ready = sum(is_ready(pod) for pod in running)
     names = ", ".join(sorted(map(name_of, running)))
+    left = amount(len(running), "pod")
     return Pending(
-        summary=f"{len(running)} pods of {params.release} are still there ({names}), {ready} ready",
+        summary=f"{left} of {params.release} still there ({names}), {ready} ready",
         progress=f"{len(running)} {ready}",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.plan import Step
+from bot.domain.values import amount
 from bot.errors import PermanentError
 from bot.ports.world import Observed, World
 from strategies.flags.probing import await_expected
@@ -47,4 +48,4 @@ class CheckFeature:
                 f"{flag} is off, but the service does not behave so: {missing}.",
                 "Look for overrides, caches and instances that cannot reach the flag service.",
             )
-        return f"{probe.path} answered {probe.times} times as it does with {flag} off."
+        return f"{probe.path} answered {amount(probe.times, 'time')} as it does with {flag} off."

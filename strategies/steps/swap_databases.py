@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.domain.plan import Step
-from bot.domain.values import Value
+from bot.domain.values import Value, amount
 from bot.errors import PermanentError, RollbackBotError, TemporaryError, WorldMovedError
 from bot.ports.world import Observed, StepState, World
 from strategies.postgres.client import Session, identifier, listed, literal
@@ -49,8 +49,9 @@ class SwapDatabases:
         found = await databases(params.maintenance, world)
         state = _state(params, found)
         live = found.get(params.database)
+        sessions = amount(len(live.sessions), "session") if live else ""
         summary = (
-            f"Database {params.database} is number {live.oid}, {len(live.sessions)} sessions."
+            f"Database {params.database} is number {live.oid}, {sessions}."
             if live
             else f"There is no database {params.database}."
         )

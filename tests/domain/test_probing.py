@@ -70,7 +70,9 @@ def test_a_thin_service_is_proven_well_by_probes_and_it_is_said_that_they_are_sy
 def test_a_busy_service_whose_users_stay_away_is_not_proven_well_by_probes() -> None:
     judgement = judge(baseline(600), minutes([(160, 0)] * 10), probes=probes([(100, 0)] * 10))
     assert judgement.verdict is INCONCLUSIVE
-    assert "600 requests are too few: normal traffic would bring about 6,000" in judgement.reasons[0]
+    assert (
+        "600 requests are too few: normal traffic would bring about 6,000" in judgement.reasons[0]
+    )
     assert "they stand for no user" in judgement.reasons[-1]
 
 

@@ -231,7 +231,7 @@ async def test_a_target_group_not_in_use_is_attached_with_weight_0_first(shop: A
     plan = await shop.plan()
     found = preflight(plan, "Target health")
     assert found.verdict is WARN
-    assert "never been health-checked" in found.sentence
+    assert "none of its 3 targets has ever been health-checked" in found.sentence
     await shop.run(plan.steps[ATTACH])
     assert shop.weights() == {"green": 1, "blue": 0}
     assert shop.aws.served_release() == "v2.1.0"
@@ -302,7 +302,7 @@ async def test_a_group_with_too_few_registered_targets_blocks(shop: AwsShop) -> 
     )
     found = preflight(await shop.plan(), "Target health")
     assert found.verdict is BLOCK
-    assert "blue has 1 targets" in found.sentence
+    assert "blue has 1 target that may be healthy" in found.sentence
 
 
 async def test_an_attached_healthy_group_needs_no_attach_step(shop: AwsShop) -> None:

@@ -11,7 +11,7 @@ from bot.domain.reporting.aftermath import AFTERMATH
 from bot.domain.reporting.alerted import at_the_declaration, received
 from bot.domain.reporting.document import sentence
 from bot.domain.reporting.run import RUN, step_title
-from bot.domain.values import Instant, Value, spoken
+from bot.domain.values import Instant, Value, amount, spoken
 
 __all__ = ["WORDS", "Moment", "actor_of", "step_title", "timeline", "told"]
 
@@ -105,7 +105,8 @@ def _proposed(event: e.PlanProposed, plan: Plan | None) -> str:
     safe = "" if made.is_safe else f" It is blocked by: {', '.join(p.name for p in made.blocks)}."
     return (
         f"Plan {made.hash[:12]} proposed: {made.strategy}, {made.from_release} → "
-        f"{made.to_release}, {len(made.steps)} steps, about {spoken(made.expected_seconds)}.{safe}"
+        f"{made.to_release}, {amount(len(made.steps), 'step')}, "
+        f"about {spoken(made.expected_seconds)}.{safe}"
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Milestone, Step, StepSpec
 from bot.domain.revisions import bare_template
-from bot.domain.values import Value
+from bot.domain.values import Value, amount
 from bot.domain.workloads import selector_text
 from strategies.addresses import version_url
 from strategies.commands import json_patch, kubectl
@@ -60,8 +60,8 @@ class CanarySteps:
         stable, needed = self.pair.stable, self.pair.needed
         return ready_step(
             self._namespace,
-            title=f"Check that {needed} pods of {stable.name} ({stable.release}) are ready for all "
-            "traffic",
+            title=f"Check that {stable.name} ({stable.release}) has {amount(needed, 'ready pod')} "
+            "for all traffic",
             live=self.pair.canary.labels,
             target=stable.labels,
             name=stable.name,

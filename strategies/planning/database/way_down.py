@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Candidate
+from bot.domain.values import amount
 from bot.ports.world import World
 from strategies.postgres.counting import Counted, counted
 from strategies.postgres.history import History, Link, Source
@@ -101,5 +102,5 @@ def service_line(entry: ServiceEntry, history: History) -> str:
     about = f" of {entry.description}" if entry.description else ""
     return (
         f"The database{about} is at {history.links[0].release} "
-        f"({len(history.applied.rows)} rows in its version table)."
+        f"({amount(len(history.applied.rows), 'row')} in its version table)."
     )

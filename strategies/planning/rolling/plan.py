@@ -17,6 +17,7 @@ from bot.domain.rollouts import (
     update_strategy,
     wanted_pods,
 )
+from bot.domain.values import amount
 from bot.domain.workloads import name_of
 from bot.ports.cluster import PODS
 from bot.ports.world import World
@@ -133,7 +134,9 @@ class RollingPlan:
                 f"{self.change.live} stands at 0 replicas: the template goes "
                 "back, but no pod will serve until it is scaled up.",
             )
-        return passed("Replicas", f"{count} pods are replaced one group after the other.")
+        return passed(
+            "Replicas", f"{amount(count, 'pod')} to be replaced, one group after the other."
+        )
 
     def _update_preflights(self) -> tuple[Preflight, ...]:
         """What keeps pods from following the template, beside a pause."""
