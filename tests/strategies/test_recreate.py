@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from bot.adapters.kubernetes import retries
 from bot.domain.incident import Undoing
 from bot.domain.plan import Milestone, Plan, PreflightVerdict
 from bot.domain.undo import undo_steps
@@ -367,6 +368,19 @@ async def test_a_manifest_that_the_api_server_refuses_is_blocked(
     found = preflight(await files.plan(), "Dry run")
     assert found.verdict is PreflightVerdict.BLOCK
     assert "immutable" in found.sentence
+
+
+async def test_a_webhook_that_is_down_blocks_the_manifest_and_costs_no_other_finding(
+    files: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "PAUSES", (0.01,) * 4)
+    dead = 'failed calling webhook "policy.example.com": connection refused'
+    files.cluster.server.faults.answer(500, verb="patch", times=20, message=dead)
+    plan = await files.plan()
+    found = preflight(plan, "Dry run")
+    assert found.verdict is PreflightVerdict.BLOCK
+    assert "Mend the webhook" in found.sentence
+    assert preflight(plan, "Rights").verdict is PreflightVerdict.PASS
 
 
 @pytest.mark.parametrize(

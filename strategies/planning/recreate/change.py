@@ -12,7 +12,7 @@ from bot.domain.plan import Preflight
 from bot.domain.revisions import bare_template
 from bot.domain.values import Facts
 from bot.domain.workloads import ready_names
-from bot.errors import FieldsOwnedError, PermanentError
+from bot.errors import FieldsOwnedError, PermanentError, TemporaryError
 from bot.ports.cluster import DEPLOYMENTS, Manifest
 from bot.ports.world import World
 from strategies.kubernetes.leftovers import without_leftovers
@@ -100,7 +100,8 @@ async def outcome_of(
         return await _reverted(world, target, deployment, source)
     try:
         return await _applied(world, target, deployment, source.manifest)
-    except PermanentError as error:
+    except (PermanentError, TemporaryError) as error:
+        # Where it cannot tell, a step would get stuck; the other preflights still count.
         refused = blocked(DRY_RUN, f"The API server would refuse the manifest. {error}")
         return Outcome(
             template=source.template,
