@@ -14,7 +14,6 @@ import handlers
 from bot import jobs
 from bot.adapters.clock import SystemClock
 from bot.adapters.couriers import outside_couriers
-from bot.adapters.kubernetes import connect_cluster
 from bot.adapters.metrics.recorder import PodRecorder
 from bot.adapters.scheduler import ApScheduler
 from bot.adapters.slack.chat import SlackChat
@@ -24,7 +23,7 @@ from bot.adapters.slack.link import SlackLink
 from bot.adapters.store import open_store
 from bot.adapters.web import WebServer
 from bot.adapters.webhooks import AlertsDoor
-from bot.assembly import PHASES, make_context, owner_name
+from bot.assembly import PHASES, cluster_of, make_context, owner_name
 from bot.config.catalog import Catalog
 from bot.config.settings import ServeSettings
 from bot.errors import RollbackBotError
@@ -73,7 +72,7 @@ class Bot:
         self._resources.push_async_callback(store.close)
         await store.start()
         await store.register(self._owner)
-        cluster = await connect_cluster()
+        cluster = await cluster_of(catalog)
         self._resources.push_async_callback(cluster.close)
         session = make_session()
         self._resources.push_async_callback(session.close)

@@ -13,6 +13,7 @@ from bot.adapters.commands import EnvironmentSecrets, LocalCommands
 from bot.adapters.files import LocalFiles
 from bot.adapters.github import GitHub
 from bot.adapters.http import HttpClient
+from bot.adapters.kubernetes import KubernetesCluster, NoCluster, connect_cluster
 from bot.adapters.metrics import MetricsByProvider, PodMetricsSource, PodRecorder
 from bot.config.catalog import Catalog
 from bot.domain.duties import Duty
@@ -42,6 +43,14 @@ PHASES = {
 def owner_name() -> str:
     """A name for this process that no other process ever has."""
     return f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+
+
+async def cluster_of(catalog: Catalog) -> KubernetesCluster | NoCluster:
+    """The cluster of the environment; none where the catalog has nothing in one.
+
+    Raises what ``connect_cluster`` raises.
+    """
+    return await connect_cluster() if catalog.is_in_cluster else NoCluster()
 
 
 def make_context(

@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bot.adapters.kubernetes import connect_cluster
 from bot.adapters.nobody import NoChat
 from bot.adapters.scheduler import ApScheduler
 from bot.adapters.store import open_store, open_untouched
-from bot.assembly import PHASES, make_context, owner_name
+from bot.assembly import PHASES, cluster_of, make_context, owner_name
 from bot.config.catalog import Catalog
 from bot.config.settings import Settings
 from bot.pipeline.changes import Changes
@@ -38,7 +37,7 @@ async def onlooker(settings: Settings, catalog: Catalog) -> AsyncIterator[Contex
     store = open_untouched(settings.database_url)
     await store.start()
     try:
-        cluster = await connect_cluster()
+        cluster = await cluster_of(catalog)
         try:
             context, _ = make_context(
                 catalog=catalog,
@@ -65,7 +64,7 @@ async def workplace(settings: Settings, catalog: Catalog) -> AsyncIterator[Workp
     await store.start()
     try:
         await store.register(owner)
-        cluster = await connect_cluster()
+        cluster = await cluster_of(catalog)
         changes = Changes()
         context, recorder = make_context(
             catalog=catalog,

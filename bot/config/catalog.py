@@ -108,6 +108,11 @@ class Catalog(Value):
             raise ValueError(f"post_mortem.email: “{name}” is no destination of kind email")
         return self
 
+    @property
+    def is_in_cluster(self) -> bool:
+        """Whether any service takes a Kubernetes cluster to be measured or rolled back."""
+        return any(entry.is_in_cluster for entry in self.services.values())
+
     def public_name(self, service: str) -> str:
         """How customers know a service."""
         entry = self.services.get(service)

@@ -9,7 +9,7 @@ from bot.config.metrics import MetricsSettings, PodMetrics
 from bot.config.paperwork import GitHubSettings, ReleasePlanSettings
 from bot.config.references import ChannelRef
 from bot.config.smoke import SmokeTest
-from bot.config.targets import RollbackTarget
+from bot.config.targets import RollbackTarget, is_in_cluster
 from bot.config.verification import Dependency, Probes, Verification
 from bot.domain.approval import ApprovalPolicy
 from bot.domain.assessment import Thresholds
@@ -78,6 +78,11 @@ class ServiceEntry(Value):
         if self.probes is not None:
             raise ValueError("probes need the service's url")
         return self
+
+    @property
+    def is_in_cluster(self) -> bool:
+        """Whether it takes a Kubernetes cluster to measure the service or to roll it back."""
+        return self.pod_metrics is not None or any(map(is_in_cluster, self.rollback))
 
     @property
     def pod_metrics(self) -> PodMetrics | None:

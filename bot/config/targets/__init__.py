@@ -10,7 +10,7 @@ from bot.config.targets.canary import CanaryTarget
 from bot.config.targets.composed import ComposedTarget
 from bot.config.targets.database import AlembicTarget, RestoreTarget, SqlMigrationsTarget
 from bot.config.targets.elbv2 import Elbv2Target
-from bot.config.targets.feature_flag import FeatureFlagTarget
+from bot.config.targets.feature_flag import FeatureFlagTarget, FlagTarget
 from bot.config.targets.kubernetes import BlueGreenTarget, RollingTarget
 from bot.config.targets.rds import RdsTarget
 from bot.config.targets.recreate import RecreateTarget
@@ -25,6 +25,7 @@ __all__ = [
     "RecreateTarget",
     "RollbackTarget",
     "RollingTarget",
+    "is_in_cluster",
 ]
 
 DatabaseTarget = Annotated[
@@ -44,3 +45,10 @@ RollbackTarget = Annotated[
     Field(discriminator="strategy"),
 ]
 """One way to roll back; ``strategy`` tells which."""
+
+
+def is_in_cluster(target: RollbackTarget) -> bool:
+    """Whether this way takes a Kubernetes cluster; a composed one does where its parts do."""
+    if isinstance(target, SqlMigrationsTarget | AlembicTarget | RestoreTarget | RdsTarget):
+        return bool(target.writers)
+    return not isinstance(target, Elbv2Target | FlagTarget | ComposedTarget)
