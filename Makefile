@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
 .PHONY: help test test-cluster test-unleash lint scenarios bench format demo docs lock clean
 
@@ -21,7 +21,7 @@ help:
 	@echo "make lock    resolve requirements.lock anew"
 
 # uv installs in seconds what pip takes two minutes for; where it cannot reach the index that pip is
-# configured for, pip does it.
+# configured for, pip does it. Either compiles what it installs: every process would, otherwise.
 $(STAMP): requirements-uv.lock requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rollback-bot needs Python 3.11 or newer; say which one: make PYTHON=python3.12")'
 	@$(PYTHON) -m venv $(VENV) || { echo "Python has no venv module here. On Debian: apt-get install python3-venv"; exit 1; }
