@@ -147,6 +147,9 @@ class Incident(Value):
     plan: Plan | None = None
     ran: Undoing | None = None
     """The last run that changed something, whatever was planned since; None before one."""
+    standing: Incident | None = None
+    """As it was after the last run, while another plan is talked about: what is there until that
+    plan runs. None when there was no run, or nothing was planned since."""
     undoing: Undoing | None = None
     """What the next plan is to take back; None for an ordinary plan."""
     wished_by: Actor | None = None

@@ -53,6 +53,9 @@ async def _look_at(context: Context, watch: Watch) -> None:
     if incident.phase is Phase.VERIFYING and now < watch.until:
         # Verified again: not over yet.
         return
+    if incident.standing is not None and now < watch.until:
+        # Another plan is talked about: until it runs, what was proven well is still there.
+        return
     newest = incident.relapses[-1] if incident.relapses else None
     if newest is not None and newest.at >= watch.since:
         # A process that died here had recorded the relapse, and not yet cleared up.

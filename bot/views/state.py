@@ -73,6 +73,12 @@ _WHY_STOPPED: dict[e.ExecutionOutcome | None, str] = {
 }
 
 
+def _rejected(incident: Incident, way: str) -> str:
+    if incident.standing is not None:
+        return f"⚪ Plan rejected, what ran before it stands: {way}"
+    return f"⚪ Plan rejected, nothing was changed: {way}"
+
+
 def _stopped(incident: Incident, way: str) -> str:
     outcome = incident.execution.outcome if incident.execution else None
     return f"🔴 Rollback stopped, {_WHY_STOPPED.get(outcome, 'before its last step')}: {way}"
@@ -90,7 +96,7 @@ _HEADLINES: dict[Phase, str | Callable[[Incident, str], str]] = {
     Phase.PLANNING: "🟡 Preparing a plan",
     Phase.PLANNING_FAILED: "🟠 No plan could be made",
     Phase.AWAITING_APPROVAL: _awaiting,
-    Phase.REJECTED: "⚪ Plan rejected, nothing was changed",
+    Phase.REJECTED: _rejected,
     Phase.APPROVED: _executing,
     Phase.EXECUTING: _executing,
     Phase.STOPPED: _stopped,

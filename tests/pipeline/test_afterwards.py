@@ -10,9 +10,11 @@ from pydantic import JsonValue
 
 from bot.domain.break_glass import at_terminal
 from bot.domain.incident import Incident, Phase
+from bot.domain.reporting.outcome import outcome
 from bot.errors import RefusedError, TemporaryError
-from bot.pipeline import approve, conclude, releases, tripwire, undo
+from bot.pipeline import approve, conclude, relapse, releases, tripwire, undo
 from bot.views import buttons, ids
+from bot.views.state import headline
 from tests.pipeline.deeds import CONCLUSION, approved, planned
 from tests.pipeline.harness import Company, Process, catalog_of
 from tests.pipeline.shop import BAD, GOOD, HANG
@@ -236,6 +238,34 @@ async def test_a_rejected_undo_is_offered_again_and_runs(process: Process) -> No
     await approved(process, incident, "carla")
     await process.company.until(incident, lambda i: i.execution is not None)
     assert process.company.shop.switches == {"switch": BAD, "cache": BAD}
+
+
+async def test_a_rejected_undo_leaves_the_rollback_and_its_proof_as_they_were(
+    process: Process,
+) -> None:
+    proven = await _recovered(process)
+    ana, ben = process.company.actor("ana"), process.company.actor("ben")
+    await undo.request_undo(process.context, proven.id, actor=ana, request_id="click/1")
+    state = await process.company.until(proven, lambda i: i.phase is Phase.AWAITING_APPROVAL)
+    assert state.plan is not None
+    state = await approve.reject(
+        process.context, proven.id, plan_hash=state.plan.hash, actor=ben, reason="It works."
+    )
+    assert "what ran before it stands" in headline(state)
+    await relapse.look(process.context)
+    assert await process.store.documents(relapse.KIND), "it is watched meanwhile"
+    await conclude.resolve(
+        process.context, proven.id, conclusion=CONCLUSION, actor=ana, request_id="view/1"
+    )
+    state = await process.company.until(proven, lambda i: i.report)
+    assert headline(state).startswith("✅ Resolved, recovery proven")
+    assert (state.plan, state.steps, state.judged) == (proven.plan, proven.steps, proven.judged)
+    assert outcome(state).startswith(
+        "The rollback to v2.0.0 (rolling) was carried out. Recovery is proven"
+    )
+    assert state.freeze == proven.freeze
+    await relapse.look(process.context)
+    assert await process.store.documents(relapse.KIND), "and after it was resolved"
 
 
 async def test_who_wants_another_target_does_not_approve_it_alone(process: Process) -> None:

@@ -40,3 +40,32 @@ FRESH_EXECUTION: Changes = {
     "execution_finished_at": None,
     "evidence_from": None,
 }
+_OF_A_RUN = (
+    *FRESH_EXECUTION,
+    "plan",
+    "proposed_at",
+    "planning_failure",
+    "baseline",
+    "baseline_note",
+    "baselines",
+    "target_release",
+    "parts",
+    "undoing",
+    "wished_by",
+    "aimed_by",
+)
+
+
+def set_aside(incident: Incident) -> Changes:
+    """Another plan is wanted: what has run so far is kept until that one runs."""
+    if incident.execution is None:
+        return {}
+    return {"standing": incident.model_copy(update={"standing": None})}
+
+
+def taken_up(incident: Incident) -> Changes:
+    """The other plan never ran: what was done before it is what there is to tell."""
+    standing = incident.standing
+    if standing is None:
+        return {}
+    return {"standing": None, **{name: getattr(standing, name) for name in _OF_A_RUN}}

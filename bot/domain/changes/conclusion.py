@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain import events as e
-from bot.domain.changes.base import Changes, Table
+from bot.domain.changes.base import Changes, Table, taken_up
 from bot.domain.incident import ActionState, Incident, Phase
 
 
 def _resolved(incident: Incident, event: e.Resolved, at: datetime) -> Changes:
     return {
+        **taken_up(incident),
         "phase": Phase.RESOLVED,
         "conclusion": event.conclusion,
         "resolved_by": event.by,

@@ -15,6 +15,7 @@ def _executing(incident: Incident, event: e.ExecutionStarted, at: datetime) -> C
     steps = incident.plan.steps if incident.plan else ()
     return {
         "phase": Phase.EXECUTING,
+        "standing": None,
         "execution_started_at": at,
         "steps": tuple(StepRecord() for _ in steps),
         # The same plan may run twice, with an undo in between: each run is protected.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.domain import events as e
-from bot.domain.changes.base import FRESH_EXECUTION, Changes, Table
+from bot.domain.changes.base import FRESH_EXECUTION, Changes, Table, set_aside
 from bot.domain.incident import Incident, Phase, Undoing
 
 
@@ -27,6 +27,7 @@ def _planned(incident: Incident, event: e.PlanProposed, at: datetime) -> Changes
 def _plan_requested(incident: Incident, event: e.PlanRequested, at: datetime) -> Changes:
     return {
         **FRESH_EXECUTION,
+        **set_aside(incident),
         "phase": Phase.PLANNING,
         "undoing": None,
         **_wish(incident, event),
@@ -64,6 +65,7 @@ def _undo_requested(incident: Incident, event: e.UndoRequested, at: datetime) ->
     repeated = incident.undoing == ran and incident.wished_by is not None
     return {
         **FRESH_EXECUTION,
+        **set_aside(incident),
         "phase": Phase.PLANNING,
         "undoing": ran,
         "wished_by": incident.wished_by if repeated else event.by,

@@ -57,7 +57,8 @@ async def test_callers_go_back_before_what_they_call_and_what_nobody_ticked_stay
         f"shop/payments:{GOOD}",
         f"shop/ledger:{BAD}",
     ]
-    nothing_was_refused(company)
+    # So much is said at once that Slack may ask the bot to slow down; nothing is lost by it.
+    nothing_was_refused(company, allowed=frozenset({"ratelimited"}))
     said_once(company)
 
 
