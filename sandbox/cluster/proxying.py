@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from aiohttp import ClientConnectorError, ClientSession, web
+from contextlib import suppress
+
+from aiohttp import ClientConnectionResetError, ClientConnectorError, ClientSession, web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from sandbox.cluster.calls import Call
@@ -34,10 +36,12 @@ async def forward(
         ) as upstream:
             response = web.StreamResponse(status=upstream.status, reason=upstream.reason)
             response.headers.extend(_passed_on(upstream.headers))
-            await response.prepare(request)
-            async for chunk in upstream.content.iter_any():
-                await response.write(chunk)
-            await response.write_eof()
+            # Whoever asked may be gone by now; there is nobody left to tell.
+            with suppress(ClientConnectionResetError):
+                await response.prepare(request)
+                async for chunk in upstream.content.iter_any():
+                    await response.write(chunk)
+                await response.write_eof()
             return response
     except ClientConnectorError as error:
         raise _unreachable(f"error trying to reach service: {error}") from error
