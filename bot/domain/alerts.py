@@ -21,8 +21,8 @@ MOST_ALERTS = 200
 """Alerts kept of one episode."""
 
 
-class Alert(Value):
-    """What one notification says of one alert, cut to what is kept."""
+class AlertWords(Value):
+    """What monitoring calls an alert and says of it. Every word was written by strangers."""
 
     fingerprint: str
     """The same for the same labels."""
@@ -35,6 +35,11 @@ class Alert(Value):
     """What sent it, as people call it."""
     link: str = ""
     """Where the sender shows it, an address of the web; empty when none was told."""
+
+
+class Alert(AlertWords):
+    """What one notification says of one alert, cut to what is kept."""
+
     error_rate: float | None = None
     latency_ms: float | None = None
     started_at: Instant

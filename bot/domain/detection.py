@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from bot.domain.alerts import KnownAlert
-from bot.domain.values import Instant, Value
+from bot.domain.alerts import AlertWords, KnownAlert
+from bot.domain.values import Instant
 
 MOST_HEARD = 200
 """Firings that one incident keeps; an alert that flaps for days must not fill its record."""
@@ -15,20 +15,9 @@ LONGEST = timedelta(hours=24)
 where it is not known when the bad release began to serve."""
 
 
-class HeardAlert(Value):
-    """One firing of an alert, as an incident heard of it. Every word was written by strangers."""
+class HeardAlert(AlertWords):
+    """One firing of an alert, as an incident heard of it."""
 
-    fingerprint: str
-    """The same for the same labels."""
-    name: str
-    severity: str = ""
-    summary: str = ""
-    values: str = ""
-    """Measured values in words; empty when none were told."""
-    source: str = ""
-    """What sent it, as people call it."""
-    link: str = ""
-    """Where the sender shows it, an address of the web; empty when none was told."""
     started_at: Instant
     ended_at: Instant | None = None
     """None while it fires."""
@@ -36,18 +25,8 @@ class HeardAlert(Value):
 
 def heard(alert: KnownAlert) -> HeardAlert:
     """An alert as an incident keeps it."""
-    said = alert.said
-    return HeardAlert(
-        fingerprint=said.fingerprint,
-        name=said.name,
-        severity=said.severity,
-        summary=said.summary,
-        values=said.values,
-        source=said.source,
-        link=said.link,
-        started_at=alert.since,
-        ended_at=alert.over_at,
-    )
+    words = alert.said.model_dump(include=set(AlertWords.model_fields))
+    return HeardAlert(**words, started_at=alert.since, ended_at=alert.over_at)
 
 
 def news(

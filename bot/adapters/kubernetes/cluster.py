@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from bot.adapters.kubernetes.addresses import (
     call_of,
-    group_of,
     parsed,
     path_of,
     selection,
@@ -17,15 +16,14 @@ from bot.adapters.kubernetes.api import Api, Query
 from bot.adapters.kubernetes.calls import Call
 from bot.adapters.kubernetes.refusals import refusal, status_of
 from bot.adapters.kubernetes.retries import retried
+from bot.adapters.kubernetes.rights import ask_for_right
 from bot.adapters.kubernetes.watch import Listing, Watch
 from bot.domain.ownership import FIELD_MANAGER
 from bot.domain.values import Value
-from bot.errors import ForbiddenError
 from bot.ports.cluster import SECRETS, Change, Kind, Manifest, PodAnswer
 
 _PAGE = "500"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
-_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 class _Write(Value):
@@ -193,33 +191,7 @@ class KubernetesCluster:
 
     async def may(self, verb: str, kind: Kind, namespace: str, *, name: str = "") -> bool:
         """Whether the bot has a right (SelfSubjectAccessReview)."""
-        resource, _, subresource = kind.plural.partition("/")
-        attributes = {
-            "verb": verb,
-            "group": group_of(kind),
-            "resource": resource,
-            "subresource": subresource,
-            "namespace": namespace,
-            "name": name,
-        }
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {k: v for k, v in attributes.items() if v}},
-        }
-        call = Call(
-            verb="create", resource="selfsubjectaccessreviews.authorization.k8s.io", namespace=""
-        )
-        try:
-            text = await retried(lambda: self._api.succeed(call, "POST", _REVIEWS, body=review))
-        except ForbiddenError as error:
-            raise ForbiddenError(
-                "The bot may not ask which rights it has "
-                "(create selfsubjectaccessreviews.authorization.k8s.io).",
-                "Bind the ClusterRole system:basic-user to its account; clusters have that by "
-                "default.",
-            ) from error
-        return bool(parsed(call, text).get("status", {}).get("allowed"))
+        return await ask_for_right(self._api, verb, kind, namespace, name=name)
 
     async def logs(
         self, namespace: str, pod: str, *, container: str, previous: bool = False, lines: int = 500
