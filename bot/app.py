@@ -20,7 +20,7 @@ from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.client import make_client, make_session
 from bot.adapters.slack.courier import SlackCourier
 from bot.adapters.slack.link import SlackLink
-from bot.adapters.store import open_store
+from bot.adapters.store import Store, open_store
 from bot.adapters.web import WebServer
 from bot.adapters.webhooks import AlertsDoor
 from bot.assembly import PHASES, cluster_of, make_context, owner_name
@@ -34,7 +34,6 @@ from bot.pipeline.comparison import Comparer
 from bot.pipeline.context import Context
 from bot.pipeline.engine import Engine
 from bot.pipeline.outbox import Outbox
-from bot.ports.store import Store
 from handlers.desk import Desk
 
 log = structlog.get_logger()

@@ -15,6 +15,7 @@ from bot.adapters.github import GitHub
 from bot.adapters.http import HttpClient
 from bot.adapters.kubernetes import KubernetesCluster, NoCluster, connect_cluster
 from bot.adapters.metrics import MetricsByProvider, PodMetricsSource, PodRecorder
+from bot.adapters.store import Store
 from bot.config.catalog import Catalog
 from bot.domain.duties import Duty
 from bot.domain.incident import Incident
@@ -24,7 +25,6 @@ from bot.pipeline.journal import Journal
 from bot.pipeline.words import Words
 from bot.ports.chat import Chat
 from bot.ports.cluster import Cluster
-from bot.ports.store import Store
 from bot.ports.world import World
 from strategies.freezing import DeployFreezer
 from strategies.registry import step_kind, strategy

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bot.adapters.store import UntouchedSqlite, open_untouched
+from bot.adapters.store import Store, UntouchedSqlite, open_untouched
 from bot.config.settings import Settings
 from bot.errors import PermanentError
-from bot.ports.store import Store
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bot.adapters.store import Store
 from bot.config.catalog import Catalog, ServiceEntry
 from bot.domain.incident import Incident
 from bot.errors import RefusedError
@@ -15,7 +16,6 @@ from bot.ports.files import TextFiles
 from bot.ports.forge import Forge
 from bot.ports.freeze import Freezer
 from bot.ports.metrics import Metrics
-from bot.ports.store import Store
 from bot.ports.world import StepKind, Strategy, World
 
 

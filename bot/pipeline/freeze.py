@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import structlog
 
+from bot.adapters.store import Store
 from bot.domain import events as e
 from bot.domain.duties import Duty, owed
 from bot.domain.fold import fold
@@ -26,7 +27,7 @@ from bot.errors import (
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Decision
 from bot.pipeline.rounds import each
-from bot.ports.store import Document, Lease, Store
+from bot.ports.store import Document, Lease
 
 log = structlog.get_logger()
 

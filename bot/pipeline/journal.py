@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from bot.adapters.store import Store
 from bot.domain.events import AnyEvent, Declared, Recorded
 from bot.domain.fold import apply, fold
 from bot.domain.incident import Incident
@@ -17,7 +18,7 @@ from bot.domain.transitions import advance
 from bot.errors import ConcurrencyError, NotFoundError
 from bot.pipeline.words import Words
 from bot.ports.clock import Clock
-from bot.ports.store import Attachment, Batch, Document, IncidentHead, Lease, Store
+from bot.ports.store import Attachment, Batch, Document, IncidentHead, Lease
 
 log = structlog.get_logger()
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 
+from bot.adapters.store import Store
 from bot.domain.destinations import label_of
 from bot.errors import (
     OutcomeUnknownError,
@@ -25,7 +26,6 @@ from bot.ports.deliveries import (
     DeliveryRow,
     Receipt,
 )
-from bot.ports.store import Store
 
 log = structlog.get_logger()
 

@@ -13,11 +13,10 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from bot.adapters.metrics import PodMetricsSource, PodRecorder
-from bot.adapters.store import SqliteStore
+from bot.adapters.store import SqliteStore, Store
 from bot.config.catalog import Catalog
 from bot.errors import ForbiddenError, NotFoundError, PermanentError, TemporaryError
 from bot.ports.cluster import Cluster
-from bot.ports.store import Store
 from tests.adapters.scraped_pods import NOON, Pod, Pods, VirtualClock
 
 CATALOG = Catalog.model_validate(

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.store import open_store
-from bot.ports.store import Store
+from bot.adapters.store import Store, open_store
 from tests.contracts.store_postgres import PostgresServer, find_postgres
 from tests.contracts.store_support import NewUrl
 

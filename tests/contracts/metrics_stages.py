@@ -20,13 +20,13 @@ from bot.adapters.clock import SystemClock
 from bot.adapters.commands import EnvironmentSecrets
 from bot.adapters.http import HttpClient
 from bot.adapters.metrics import MetricsByProvider, PodMetricsSource, PodRecorder
+from bot.adapters.store import Store
 from bot.config.catalog import Catalog, ServiceEntry
 from bot.config.metrics import CloudWatchQuery
 from bot.errors import ForbiddenError, TemporaryError
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.ports.metrics import Metrics
-from bot.ports.store import Store
 from sandbox.datadog import DatadogServer
 from tests.adapters.scraped_pods import Pod, Pods, VirtualClock
 from tests.contracts.metrics_prometheus import SCRAPED_EVERY, USER, PrometheusServer

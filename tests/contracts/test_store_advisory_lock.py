@@ -1,4 +1,4 @@
-"""Marks of life in PostgreSQL, when the connection that holds one breaks or is not our own."""
+"""Sessions that show who lives in PostgreSQL, when one breaks or is not our own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from bot.adapters.store.advisory_lock import key
 from bot.adapters.store.postgres import PostgresStore
 from bot.adapters.store.session import Session
 from bot.errors import PermanentError
@@ -34,17 +33,28 @@ async def opened(url: str, *, patience: float = 10.0) -> AsyncIterator[PostgresS
         await store.close()
 
 
-async def is_locked(store: PostgresStore, owner: str) -> bool:
-    """Whether somebody holds the lock of an owner."""
+async def is_seen_alive(store: PostgresStore, owner: str) -> bool:
+    """Whether others can see that an owner lives."""
 
     async def work(session: Session) -> bool:
-        return not await store._is_dead(session, owner)
+        rows = await session.rows("SELECT home FROM owners WHERE name = :name", name=owner)
+        return bool(rows) and await store._is_dead(session, rows[0]["home"]) is False
 
     return await store._read(work)
 
 
-def test_the_lock_of_an_owner_is_the_same_in_every_version() -> None:
-    assert key("host/1/5f2c") == 8_268_899_231_879_099_986
+async def test_an_owner_of_an_older_version_is_left_to_its_ttls(url: str) -> None:
+    async def add_older(session: Session) -> None:
+        await session.rows(
+            """INSERT INTO owners (name, home)
+            SELECT 'older', CAST(extract(epoch FROM pg_postmaster_start_time()) AS TEXT)"""
+        )
+
+    async with opened(url) as store:
+        await store._write(add_older)
+        await store.acquire("job", owner="older", ttl=TTL, now=NOW)
+        assert await store.bury(now=NOW) == ()
+        assert await store.acquire("job", owner="b", ttl=TTL, now=NOW) is None
 
 
 async def test_the_name_of_a_living_process_is_refused(url: str) -> None:
@@ -61,14 +71,15 @@ async def test_who_lost_its_connection_shows_itself_alive_again_and_buries_nobod
 ) -> None:
     async def add_dead(session: Session) -> None:
         await session.rows(
-            "INSERT INTO owners (name, home) SELECT 'dead', home FROM owners WHERE name = 'a'"
+            """INSERT INTO owners (name, home)
+            SELECT 'dead', split_part(home, '/', 1) || '/0' FROM owners WHERE name = 'a'"""
         )
 
     async with opened(url) as store, opened(url) as other:
         await store.register("a")
         await store.acquire("job", owner="a", ttl=TTL, now=NOW)
         store_postgres_server.disconnect_everybody()
-        while not await is_locked(other, "a"):
+        while not await is_seen_alive(other, "a"):
             pass
         await store._write(add_dead)
         assert await store.bury(now=NOW) == ()
@@ -80,7 +91,7 @@ async def test_behind_a_pooler_nobody_relies_on_a_session(url: str) -> None:
     async with pooler(url) as pooled, opened(pooled) as store, opened(url) as other:
         await store.register("a")
         await store.acquire("job", owner="a", ttl=TTL, now=NOW)
-        assert not await is_locked(other, "a")
+        assert not await is_seen_alive(other, "a")
         assert await other.bury(now=NOW) == ()
         assert await other.acquire("job", owner="b", ttl=TTL, now=NOW) is None
 

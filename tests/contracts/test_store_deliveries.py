@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from bot.adapters.store import Store
 from bot.errors import NotFoundError
 from bot.ports.deliveries import Action, Delivery, DeliveryState
-from bot.ports.store import Document, Store
+from bot.ports.store import Document
 from tests.contracts.store_support import (
     CHANNEL,
     NOW,

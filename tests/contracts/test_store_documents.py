@@ -7,8 +7,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from bot.adapters.store import Store
 from bot.errors import DuplicateRequestError
-from bot.ports.store import Attachment, Batch, Document, ScrapePoint, Store
+from bot.ports.store import Attachment, Batch, Document, ScrapePoint
 from tests.contracts.store_support import NOW, after, declare, note
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from bot.adapters.store import Store
 from bot.errors import (
     ConcurrencyError,
     DuplicateRequestError,
@@ -14,7 +15,7 @@ from bot.errors import (
     NotFoundError,
     RefusedError,
 )
-from bot.ports.store import Attachment, Batch, Document, Store
+from bot.ports.store import Attachment, Batch, Document
 from tests.contracts.store_support import (
     NOW,
     TTL,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.ports.store import Lease, Store
+from bot.adapters.store import Store
+from bot.ports.store import Lease
 from tests.contracts.store_support import NOW, TTL, after
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
+import asyncio
 import time
 from pathlib import Path
 
 import pytest
 
 from bot.adapters.store import SqliteStore
-from bot.adapters.store.lock_files import LockFiles
 from bot.errors import PermanentError
 from tests.contracts.store_support import NOW, TTL
 
@@ -28,23 +26,25 @@ async def test_the_name_of_a_living_process_is_refused(tmp_path: Path) -> None:
     await second.close()
 
 
-async def test_the_files_of_the_dead_are_removed_and_with_the_last_one_their_directory(
-    tmp_path: Path,
-) -> None:
+def marks(folder: Path) -> list[Path]:
+    """The files that show who lives."""
+    return list(folder.glob("bot.sqlite3.owner-*"))
+
+
+async def test_the_files_of_the_dead_and_of_those_who_left_are_removed(tmp_path: Path) -> None:
     path = tmp_path / "bot.sqlite3"
-    locks = tmp_path / "bot.sqlite3.owners"
     store, dying = SqliteStore(path), SqliteStore(path)
     await store.start()
     await dying.start()
     await store.register("../survivor")
     await dying.register("dying")
-    assert len(list(locks.iterdir())) == 2
-    dying._locks.release(remove=False)  # as the kernel does at the end of a process
+    assert len(marks(tmp_path)) == 2
+    dying._end_mark(remove=False)  # as the kernel does at the end of a process
     assert await store.bury(now=NOW) == ("dying",)
-    assert len(list(locks.iterdir())) == 1
+    assert len(marks(tmp_path)) == 1
     await dying.close()
     await store.close()
-    assert not locks.exists()
+    assert marks(tmp_path) == []
 
 
 async def test_an_owner_whose_file_is_missing_may_be_alive(tmp_path: Path) -> None:
@@ -54,7 +54,9 @@ async def test_an_owner_whose_file_is_missing_may_be_alive(tmp_path: Path) -> No
     await other.start()
     await store.register("a")
     await store.acquire("job", owner="a", ttl=TTL, now=NOW)
-    shutil.rmtree(tmp_path / "bot.sqlite3.owners")
+    for mark in marks(tmp_path):
+        mark.unlink()
+    await other.register("b")
     assert await other.bury(now=NOW) == ()
     assert await other.acquire("job", owner="b", ttl=TTL, now=NOW) is None
     await store.close()
@@ -62,50 +64,53 @@ async def test_an_owner_whose_file_is_missing_may_be_alive(tmp_path: Path) -> No
 
 
 async def test_a_database_reached_through_a_link_has_the_same_owners(tmp_path: Path) -> None:
-    (tmp_path / "link.sqlite3").symlink_to(tmp_path / "bot.sqlite3")
-    store = SqliteStore(tmp_path / "link.sqlite3")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "link.sqlite3").symlink_to(tmp_path / "bot.sqlite3")
+    store = SqliteStore(tmp_path / "links" / "link.sqlite3")
     await store.start()
     await store.register("a")
-    assert len(list((tmp_path / "bot.sqlite3.owners").iterdir())) == 1
+    assert len(marks(tmp_path)) == 1
     await store.close()
 
 
-async def test_a_directory_that_cannot_be_made_is_named_with_a_remedy(tmp_path: Path) -> None:
-    (tmp_path / "bot.sqlite3.owners").write_text("in the way")
-    store = SqliteStore(tmp_path / "bot.sqlite3")
+async def test_a_lock_that_cannot_be_held_is_named_with_a_remedy(tmp_path: Path) -> None:
+    # Long enough for what SQLite adds to the name, and too long for what is added here.
+    store = SqliteStore(tmp_path / f"{'b' * 235}.sqlite3")
     await store.start()
-    with pytest.raises(PermanentError, match=r"No lock can be held in .*owners: Not a directory"):
+    with pytest.raises(PermanentError, match=r"No lock can be held beside .*: File name too long"):
         await store.register("a")
     await store.close()
 
 
-def test_one_at_a_time_holds_a_file_however_often_it_is_removed(tmp_path: Path) -> None:
+async def test_one_at_a_time_has_a_name_however_often_it_changes_hands(tmp_path: Path) -> None:
     database = tmp_path / "bot.sqlite3"
-    ends = time.monotonic() + 0.3
+    ends = time.monotonic() + 0.5
     holding: list[int] = []
     most: list[int] = []
 
-    def hold_again_and_again(number: int) -> None:
-        locks = LockFiles(database)
+    async def hold_again_and_again(number: int) -> None:
         while time.monotonic() < ends:
-            locks.hold("a", patience=30)
+            store = SqliteStore(database, busy_timeout=30)
+            await store.start()
+            await store.register("a")
             holding.append(number)
             most.append(len(holding))
-            time.sleep(0.001)
+            await asyncio.sleep(0.001)
             holding.remove(number)
-            locks.release(remove=number % 2 == 0)
+            if number % 2:
+                store._end_mark(remove=False)
+            await store.close()
 
-    def sweep_again_and_again() -> None:
-        locks = LockFiles(database)
+    async def bury_again_and_again() -> None:
+        store = SqliteStore(database)
+        await store.start()
         while time.monotonic() < ends:
-            locks.sweep(())
-            locks.is_free("a")
+            await store.bury(now=NOW)
+        await store.close()
 
-    threads = [threading.Thread(target=hold_again_and_again, args=[n]) for n in range(4)]
-    threads.append(threading.Thread(target=sweep_again_and_again))
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    async with asyncio.TaskGroup() as together:
+        for number in range(4):
+            together.create_task(hold_again_and_again(number))
+        together.create_task(bury_again_and_again())
     assert len(most) > 10
     assert set(most) == {1}

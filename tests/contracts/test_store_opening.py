@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.store import SqliteStore, open_store
+from bot.adapters.store import SqliteStore, Store, open_store
 from bot.adapters.store.schema import MIGRATIONS, migrate
 from bot.adapters.store.session import Session
-from bot.adapters.store.sql_store import SqlStore
-from bot.adapters.store.sqlite_errors import explained
+from bot.adapters.store.sqlite import explained
 from bot.errors import ConfigurationError, PermanentError, TemporaryError
-from bot.ports.store import Store
 from tests.contracts.store_support import NOW, declare, notes
 
 
@@ -75,7 +73,7 @@ async def test_tables_written_by_a_newer_bot_are_left_alone(store: Store, store_
         await session.rows("INSERT INTO schema_version (version) VALUES (99)")
 
     await declare(store)
-    await sql(store)._write(upgrade)
+    await store._write(upgrade)
     older = open_store(store_url)
     with pytest.raises(PermanentError, match="version 99"):
         await older.start()
@@ -90,7 +88,7 @@ async def test_a_migration_is_applied_once_to_the_tables_that_are_there(store: S
         return len(await session.rows("SELECT * FROM extra"))
 
     incident = await declare(store)
-    assert [await sql(store)._write(upgrade) for _ in range(2)] == [1, 1]
+    assert [await store._write(upgrade) for _ in range(2)] == [1, 1]
     assert len(await store.load(incident)) == 1
 
 
@@ -102,7 +100,7 @@ async def test_a_migration_that_fails_changes_nothing(store: Store) -> None:
 
     for _ in range(2):  # the second time, too, it is the missing table that is missed
         with pytest.raises(Exception, match="no_such_table"):
-            await sql(store)._write(upgrade)
+            await store._write(upgrade)
     assert await declare(store) == "INC-2026-001"
 
 
@@ -162,9 +160,3 @@ async def test_a_sqlite_transaction_is_on_the_disk_before_it_is_acknowledged(
     full = 2
     assert await store._read(pragmas) == ["wal", full, 1]
     await store.close()
-
-
-def sql(store: Store) -> SqlStore:
-    """The store as what it is, to reach its transactions."""
-    assert isinstance(store, SqlStore)
-    return store

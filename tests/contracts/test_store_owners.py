@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from bot.adapters.store import open_store
+from bot.adapters.store import Store, open_store
 from bot.adapters.store.session import Session
-from bot.adapters.store.sql_store import SqlStore
-from bot.ports.store import Store
 from tests.contracts.store_support import NOW, TTL, after, claimed, post, processes
 
 HOLDER = """
@@ -118,7 +116,6 @@ async def test_who_registered_elsewhere_is_left_to_its_ttls_and_then_forgotten(
     async def owners(session: Session) -> list[str]:
         return [row["name"] for row in await session.rows("SELECT name FROM owners")]
 
-    assert isinstance(store, SqlStore)
     await store._write(register_elsewhere)
     await store.acquire("job", owner="far", ttl=TTL, now=NOW)
     assert await store.bury(now=after(29)) == ()

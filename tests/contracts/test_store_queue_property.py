@@ -14,9 +14,8 @@ from datetime import datetime, timedelta
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.store import open_store
+from bot.adapters.store import Store, open_store
 from bot.ports.deliveries import Action, Delivery, DeliveryRow, DeliveryState, Receipt
-from bot.ports.store import Store
 from tests.contracts.store_support import NOW, TTL, NewUrl, card, post
 
 PENDING = {DeliveryState.OWED, DeliveryState.IN_FLIGHT}

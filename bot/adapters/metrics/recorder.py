@@ -8,13 +8,14 @@ from datetime import datetime
 import structlog
 
 from bot.adapters.metrics.exposition import CounterMissingError, read_counters
+from bot.adapters.store import Store
 from bot.config.catalog import Catalog, ServiceEntry
 from bot.config.metrics import PodMetrics
 from bot.domain.releases import release_of
 from bot.errors import PermanentError, RollbackBotError, TemporaryError
 from bot.ports.clock import Clock
 from bot.ports.cluster import PODS, Cluster, Manifest
-from bot.ports.store import ScrapePoint, Store
+from bot.ports.store import ScrapePoint
 
 _AT_ONCE = 16
 """So many pods are asked at the same time: the API server's proxy is everybody's."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.adapters.metrics.recorder import PodRecorder
+from bot.adapters.store import Store
 from bot.config.catalog import ServiceEntry
 from bot.domain.series import count
 from bot.ports.metrics import Series
-from bot.ports.store import Store
 
 _BELIEVED_ROUNDS = 3
 """Up to two lost readings in a row are bridged; a longer gap counts nothing."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote
 
-from bot.adapters.store.sqlite import SqliteStore
-from bot.adapters.store.untouched import UntouchedSqlite
+from bot.adapters.store.sqlite import SqliteStore, UntouchedSqlite
+from bot.adapters.store.store import Store
 from bot.errors import ConfigurationError
-from bot.ports.store import Store
 
-__all__ = ["SqliteStore", "UntouchedSqlite", "open_store", "open_untouched"]
+__all__ = ["SqliteStore", "Store", "UntouchedSqlite", "open_store", "open_untouched"]
 
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql", "postgres")
@@ -47,7 +46,7 @@ def open_untouched(url: str) -> Store:
     if url.startswith("sqlite:"):
         return UntouchedSqlite(_sqlite_path(url))
     open_store(url)  # what is no store is refused in the same words
-    from bot.adapters.store.untouched_postgres import UntouchedPostgres  # noqa: PLC0415 - optional
+    from bot.adapters.store.postgres import UntouchedPostgres  # noqa: PLC0415 - optional
 
     return UntouchedPostgres(url)
 
