@@ -144,7 +144,7 @@ class Bot:
         self._resources.push_async_callback(comparer.stop)
 
         async def reconcile() -> None:
-            dead = await context.store.bury(now=context.clock.now())
+            dead = await context.store.bury()
             if dead:
                 log.info("took over from processes that died", owners=dead)
                 outbox.wake()

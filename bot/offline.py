@@ -88,7 +88,7 @@ async def workplace(settings: Settings, catalog: Catalog) -> AsyncIterator[Workp
             scheduler.every(f"scrape {service}", metrics.every, scrape)
 
         try:
-            await store.bury(now=context.clock.now())
+            await store.bury()
             yield Workplace(context=context, changes=changes, engine=engine, measure=measure)
         finally:
             await engine.stop()

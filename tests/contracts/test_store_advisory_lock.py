@@ -53,7 +53,7 @@ async def test_an_owner_of_an_older_version_is_left_to_its_ttls(url: str) -> Non
     async with opened(url) as store:
         await store._write(add_older)
         await store.acquire("job", owner="older", ttl=TTL, now=NOW)
-        assert await store.bury(now=NOW) == ()
+        assert await store.bury() == ()
         assert await store.acquire("job", owner="b", ttl=TTL, now=NOW) is None
 
 
@@ -82,8 +82,8 @@ async def test_who_lost_its_connection_shows_itself_alive_again_and_buries_nobod
         while not await is_seen_alive(other, "a"):
             pass
         await store._write(add_dead)
-        assert await store.bury(now=NOW) == ()
-        assert await other.bury(now=NOW) == ("dead",)
+        assert await store.bury() == ()
+        assert await other.bury() == ("dead",)
         assert await other.acquire("job", owner="b", ttl=TTL, now=NOW) is None
 
 
@@ -92,7 +92,7 @@ async def test_behind_a_pooler_nobody_relies_on_a_session(url: str) -> None:
         await store.register("a")
         await store.acquire("job", owner="a", ttl=TTL, now=NOW)
         assert not await is_seen_alive(other, "a")
-        assert await other.bury(now=NOW) == ()
+        assert await other.bury() == ()
         assert await other.acquire("job", owner="b", ttl=TTL, now=NOW) is None
 
 

@@ -40,7 +40,7 @@ async def test_the_files_of_the_dead_and_of_those_who_left_are_removed(tmp_path:
     await dying.register("dying")
     assert len(marks(tmp_path)) == 2
     dying._end_mark(remove=False)  # as the kernel does at the end of a process
-    assert await store.bury(now=NOW) == ("dying",)
+    assert await store.bury() == ("dying",)
     assert len(marks(tmp_path)) == 1
     await dying.close()
     await store.close()
@@ -57,7 +57,7 @@ async def test_an_owner_whose_file_is_missing_may_be_alive(tmp_path: Path) -> No
     for mark in marks(tmp_path):
         mark.unlink()
     await other.register("b")
-    assert await other.bury(now=NOW) == ()
+    assert await other.bury() == ()
     assert await other.acquire("job", owner="b", ttl=TTL, now=NOW) is None
     await store.close()
     await other.close()
@@ -105,7 +105,7 @@ async def test_one_at_a_time_has_a_name_however_often_it_changes_hands(tmp_path:
         store = SqliteStore(database)
         await store.start()
         while time.monotonic() < ends:
-            await store.bury(now=NOW)
+            await store.bury()
         await store.close()
 
     async with asyncio.TaskGroup() as together:

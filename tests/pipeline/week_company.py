@@ -263,5 +263,5 @@ class LargeProcess(Process):
         """As the app does: known as living, and the dead buried, before anything is taken up."""
         await self.store.start()
         await self.store.register(self.name)
-        await self.store.bury(now=self.company.clock.now())
+        await self.store.bury()
         await super().start()

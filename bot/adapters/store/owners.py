@@ -11,12 +11,11 @@ import asyncio
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
-from datetime import datetime
 
 import structlog
 
 from bot.adapters.store.deliveries import lapse_old_cards, lock_queue
-from bot.adapters.store.session import Session, Transactions, micros
+from bot.adapters.store.session import Session, Transactions
 from bot.errors import PermanentError, RollbackBotError
 
 log = structlog.get_logger()
@@ -69,7 +68,7 @@ class Owners(Transactions):
             await asyncio.sleep(_AGAIN_SECONDS)
         self._owner = owner, home
 
-    async def bury(self, *, now: datetime) -> tuple[str, ...]:
+    async def bury(self) -> tuple[str, ...]:
         """Free what registered owners hold that are provably dead; returns their names, sorted.
 
         Their leases can be acquired at once, under a higher fence. Their claims are given back
@@ -80,14 +79,13 @@ class Owners(Transactions):
         """
 
         async def work(session: Session) -> tuple[str, ...]:
-            rows = await session.rows("SELECT name, home FROM owners ORDER BY name")
             dead: dict[str, str] = {}
-            for name, home in ((row["name"], row["home"]) for row in rows):
-                is_dead = await self._is_dead(session, home)
+            for row in await session.rows("SELECT name, home FROM owners ORDER BY name"):
+                is_dead = await self._is_dead(session, row["home"])
                 if is_dead:
-                    dead[name] = home
+                    dead[row["name"]] = row["home"]
                 elif is_dead is None:
-                    await _forget_unless_busy(session, name, home, now)
+                    await _forget(session, row["name"], row["home"])  # nobody will ever know
             if self._owner and self._owner[0] in dead:
                 return ()  # our own mark is lost, and so perhaps that of others who live
             return await _free(session, dead)
@@ -107,17 +105,15 @@ class Owners(Transactions):
 
     async def _enter(self, session: Session, owner: str, home: str) -> bool:
         """Write down that an owner lives; False while another process has the name."""
-        found = await session.rows("SELECT home FROM owners WHERE name = :name", name=owner)
-        before = str(found[0]["home"]) if found else ""
-        if found and self._owner != (owner, before):
-            is_dead = await self._is_dead(session, before)
-            if is_dead is False:
-                return False
-            if is_dead:
-                await _free(session, {owner: before})
-        await session.rows(
-            "DELETE FROM owners WHERE name = :name AND home = :before", name=owner, before=before
-        )
+        for row in await session.rows("SELECT home FROM owners WHERE name = :name", name=owner):
+            before = row["home"]
+            if self._owner != (owner, before):
+                is_dead = await self._is_dead(session, before)
+                if is_dead is False:
+                    return False
+                if is_dead:
+                    await _free(session, {owner: before})
+            await _forget(session, owner, before)
         entered = await session.rows(
             """INSERT INTO owners (name, home) VALUES (:name, :home)
             ON CONFLICT (name) DO NOTHING RETURNING name""",
@@ -132,15 +128,7 @@ async def _free(session: Session, dead: Mapping[str, str]) -> tuple[str, ...]:
 
     An owner that has found another home since is alive.
     """
-    freed = [
-        name
-        for name, home in dead.items()
-        if await session.rows(
-            "DELETE FROM owners WHERE name = :name AND home = :home RETURNING name",
-            name=name,
-            home=home,
-        )
-    ]
+    freed = [name for name, home in dead.items() if await _forget(session, name, home)]
     if not freed:
         return ()
     names = [{"name": name} for name in freed]
@@ -156,15 +144,11 @@ async def _free(session: Session, dead: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(freed)
 
 
-async def _forget_unless_busy(session: Session, name: str, home: str, now: datetime) -> None:
-    """Drop an owner that holds nothing any more: nobody here will ever bury it."""
-    await session.rows(
-        """DELETE FROM owners WHERE name = :name AND home = :home
-            AND NOT EXISTS (SELECT 1 FROM leases
-                WHERE leases.owner = owners.name AND leases.expires_at > :now)
-            AND NOT EXISTS (SELECT 1 FROM deliveries
-                WHERE deliveries.state = 'in_flight' AND deliveries.claimed_by = owners.name)""",
+async def _forget(session: Session, name: str, home: str) -> bool:
+    """Strike an owner off; False for one that is gone already, or at home elsewhere by now."""
+    gone = await session.rows(
+        "DELETE FROM owners WHERE name = :name AND home = :home RETURNING name",
         name=name,
         home=home,
-        now=micros(now),
     )
+    return bool(gone)

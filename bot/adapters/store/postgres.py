@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
 from functools import lru_cache
 
 import structlog
@@ -145,7 +144,7 @@ class PostgresStore(Store):
         if self._mark and self._watching is None:
             self._watching = asyncio.create_task(self._watch(owner), name=f"life of {owner}")
 
-    async def bury(self, *, now: datetime) -> tuple[str, ...]:
+    async def bury(self) -> tuple[str, ...]:
         """Free what registered owners hold that are provably dead; returns their names, sorted.
 
         A process whose own session ended shows itself alive by another at once, and buries
@@ -153,7 +152,7 @@ class PostgresStore(Store):
         """
         if time.monotonic() - self._lost_at < AFTERMATH_SECONDS:
             return ()
-        return await super().bury(now=now)
+        return await super().bury()
 
     async def _show_life(self) -> str | None:
         """By a session that nothing else uses: the server ends it at once with the process."""
@@ -197,6 +196,8 @@ class PostgresStore(Store):
                 await super().register(owner)
             except (RollbackBotError, Error) as error:
                 log.warning("cannot show this process alive", owner=owner, error=str(error))
+                await self._lose_mark()
+            if self._mark is None:
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _lose_mark(self) -> None:
