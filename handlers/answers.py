@@ -10,6 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.adapters.slack.client import call
+from bot.backoff import Backoff, retried
 from bot.errors import RollbackBotError, TemporaryError
 from bot.ports.clock import Clock
 from bot.views.message import Message
@@ -18,10 +19,9 @@ log = structlog.get_logger()
 
 RESPONSE_SECONDS = 10
 """So long a response_url may take to answer."""
-PAUSES = (1.0, 2.0, 4.0)
-"""Seconds before a form is tried to be filled again."""
-LONGEST_PAUSE = 10.0
-"""Seconds; whoever looks at a form that stays empty types the command again after that."""
+BACKOFF = Backoff(first=1.0, longest=4.0, longest_asked=10.0)
+"""Whoever looks at a form that stays empty types the command again after ten seconds."""
+ATTEMPTS = 4
 
 
 async def whisper(
@@ -43,20 +43,17 @@ async def whisper(
 
 async def show(client: AsyncWebClient, view_id: str, view: dict[str, Any], *, clock: Clock) -> None:
     """Put a view in the place of an open one, which the person may have closed meanwhile."""
-    for pause in (*PAUSES, None):
-        try:
-            await call(client.views_update, subject="filling the form", view_id=view_id, view=view)
-        except TemporaryError as error:
-            if pause is None:
-                log.warning("the form could not be filled", error=str(error))
-                return
-            await clock.sleep(min(error.retry_after or pause, LONGEST_PAUSE))
-        except RollbackBotError as error:
-            # Closed: there is nobody to tell.
-            log.info("the form could not be filled", error=str(error))
-            return
-        else:
-            return
+
+    async def fill() -> None:
+        await call(client.views_update, subject="filling the form", view_id=view_id, view=view)
+
+    try:
+        await retried(fill, BACKOFF, clock=clock, attempts=ATTEMPTS)
+    except TemporaryError as error:
+        log.warning("the form could not be filled", error=str(error))
+    except RollbackBotError as error:
+        # Closed: there is nobody to tell.
+        log.info("the form could not be filled", error=str(error))
 
 
 async def _by_response_url(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
+from bot.backoff import Backoff
 from bot.domain.values import Value, spoken
 from bot.errors import PermanentError
 from bot.ports.clock import Clock
@@ -15,6 +16,7 @@ from bot.ports.world import World
 
 _RESYNC_SECONDS = 10.0
 """A fresh look without an event, should one have been missed between two connections."""
+_ASKING = Backoff(first=0.1, longest=1.0)
 
 
 class Selection(Value):
@@ -77,6 +79,26 @@ async def wait_until(
             for watcher in watchers:
                 if watcher.done():
                     watcher.result()  # a watch ends by an error only
+
+
+async def until_right(
+    ask: Callable[[], Awaitable[str]], clock: Clock, *, times: int, patience_seconds: float
+) -> str:
+    """Ask until so many answers in a row are right; what is wrong else, empty when all is well.
+
+    There is no event to wait for: proxies and load balancers outside of the cluster follow when
+    they do, and one right answer proves nothing about the next.
+    """
+    start, pauses, in_a_row = clock.now(), _ASKING.pauses(), 0
+    while in_a_row < times:
+        wrong = await ask()
+        in_a_row = 0 if wrong else in_a_row + 1
+        if not wrong:
+            continue
+        if (clock.now() - start).total_seconds() >= patience_seconds:
+            return wrong
+        await clock.sleep(next(pauses))
+    return ""
 
 
 async def _look(cluster: Cluster, selections: Sequence[Selection]) -> Objects:

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import structlog
 
+from bot.backoff import Backoff
 from bot.domain.duties import Duty, owed
 from bot.domain.events import Noted
 from bot.domain.incident import Incident
@@ -26,8 +27,7 @@ Phase = Callable[[Context, Incident, Lease], Awaitable[object]]
 
 LEASE_TTL = timedelta(seconds=30)
 RENEW_SECONDS = 10.0
-FIRST_BACKOFF_SECONDS = 1.0
-LONGEST_BACKOFF_SECONDS = 60.0
+BACKOFF = Backoff(first=1.0, longest=60.0)
 REFUSED_FOR_GOOD = 3
 """A duty that is refused so often in a row is not somebody else's: people have to know why."""
 
@@ -151,15 +151,11 @@ class Engine:
                 failures += 1
                 if failures >= REFUSED_FOR_GOOD:
                     await self._note(incident, duty, error, lease)
-                await self._back_off(failures)
+                await self._context.clock.sleep(BACKOFF.pause(failures))
             except Exception as error:
                 failures += 1
                 await self._note(incident, duty, error, lease)
-                await self._back_off(failures)
-
-    async def _back_off(self, failures: int) -> None:
-        seconds = min(FIRST_BACKOFF_SECONDS * 2 ** (failures - 1), LONGEST_BACKOFF_SECONDS)
-        await self._context.clock.sleep(seconds)
+                await self._context.clock.sleep(BACKOFF.pause(failures))
 
     async def _note(self, incident: Incident, duty: Duty, error: Exception, lease: Lease) -> None:
         """Say on the card what holds the incident up."""

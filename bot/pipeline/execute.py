@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import structlog
 
+from bot.backoff import Backoff, retried
 from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
 from bot.domain.plan import Step
@@ -26,9 +27,7 @@ log = structlog.get_logger()
 
 PATIENCE = timedelta(minutes=10)
 """How long a step is tried while its dependency does not answer."""
-FIRST_BACKOFF_SECONDS = 0.5
-LONGEST_BACKOFF_SECONDS = 15.0
-
+BACKOFF = Backoff(first=0.5, longest=15.0)
 
 Wish = e.PauseRequested | e.ResumeRequested | e.AbortRequested
 
@@ -135,17 +134,17 @@ async def _reach(context: Context, step: Step, trial: _Trial) -> _Reached:
     After every failed attempt the live system is observed again, so that an attempt whose
     outcome is unknown is never simply repeated.
     """
-    deadline = context.clock.now() + PATIENCE
-    pause = FIRST_BACKOFF_SECONDS
-    while True:
+
+    async def attempt() -> _Reached:
         try:
             return await _attempt(context, step, trial)
         except TemporaryError as error:
-            if context.clock.now() >= deadline:
-                raise
             log.warning("step interrupted", step=step.title, error=str(error))
-            await context.clock.sleep(error.retry_after or pause)
-            pause = min(pause * 2, LONGEST_BACKOFF_SECONDS)
+            raise
+
+    # The last attempt is made when patience is over, not before.
+    patience = PATIENCE + timedelta(seconds=BACKOFF.longest)
+    return await retried(attempt, BACKOFF, clock=context.clock, patience=patience)
 
 
 async def _attempt(context: Context, step: Step, trial: _Trial) -> _Reached:

@@ -19,14 +19,7 @@ from bot.domain.values import Actor
 from bot.errors import RefusedError, RollbackBotError
 from bot.pipeline import follow_up_state
 from bot.pipeline.context import Context
-from bot.pipeline.follow_up_state import (
-    FIRST_PAUSE,
-    ISSUES_EVERY,
-    KIND,
-    LONGEST_PAUSE,
-    FollowUpState,
-    put,
-)
+from bot.pipeline.follow_up_state import BACKOFF, ISSUES_EVERY, KIND, FollowUpState, put
 from bot.pipeline.issues_seen import see_issues
 from bot.pipeline.journal import Decision
 from bot.pipeline.paperwork import STAGES, do_round, owed_papers
@@ -121,7 +114,7 @@ async def _follow_up(context: Context, incident: Incident, state: FollowUpState)
     now, before = context.clock.now(), state
     if _owes_papers(context, incident, state, now):
         incident = await do_round(context, incident, None)
-        pause = min(FIRST_PAUSE * 2 ** min(state.tries, 10), LONGEST_PAUSE)
+        pause = timedelta(seconds=BACKOFF.pause(state.tries + 1))
         state = state.model_copy(update={"tries": state.tries + 1, "try_at": now + pause})
     if now >= state.issues_at:
         unseen = await within(

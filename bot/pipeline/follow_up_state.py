@@ -6,14 +6,14 @@ from datetime import timedelta
 
 from pydantic import Field
 
+from bot.backoff import Backoff
 from bot.domain.incident import Incident
 from bot.domain.values import Instant, Value
 from bot.pipeline.context import Context
 from bot.ports.store import Document
 
 KIND = "follow-up"
-FIRST_PAUSE = timedelta(minutes=2)
-LONGEST_PAUSE = timedelta(hours=1)
+BACKOFF = Backoff(first=120.0, longest=3600.0)
 ISSUES_EVERY = timedelta(hours=1)
 """How often GitHub is asked whether issues were closed."""
 
@@ -63,7 +63,7 @@ def _fresh(context: Context, incident: Incident) -> FollowUpState:
     now = context.clock.now()
     return FollowUpState(
         incident_id=incident.id,
-        try_at=now + FIRST_PAUSE,
+        try_at=now + timedelta(seconds=BACKOFF.first),
         until=now + context.catalog.paperwork.retry_for,
         issues_at=now + ISSUES_EVERY,
     )

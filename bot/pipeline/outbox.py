@@ -9,6 +9,7 @@ from datetime import timedelta
 import structlog
 
 from bot.adapters.store import Store
+from bot.backoff import Backoff
 from bot.domain.destinations import label_of
 from bot.errors import (
     OutcomeUnknownError,
@@ -35,8 +36,7 @@ SEND_SECONDS = 45.0
 """Sending ends after this, however many calls it takes; whether it arrived is then looked up."""
 POLL = timedelta(seconds=1)
 """How often is looked for what other processes owe; what this one owes wakes the outbox."""
-FIRST_BACKOFF_SECONDS = 1.0
-LONGEST_BACKOFF_SECONDS = 300.0
+BACKOFF = Backoff(first=1.0, longest=300.0)
 SAID_AFTER = 6
 """Attempts, half a minute: people are told that a destination beside Slack takes nothing."""
 GIVE_UP_AFTER = 34
@@ -198,8 +198,8 @@ class Outbox:
         if row.attempts >= GIVE_UP_AFTER:
             await self._give_up(row.delivery, error)
             return
-        pause = min(FIRST_BACKOFF_SECONDS * 2 ** (row.attempts - 1), LONGEST_BACKOFF_SECONDS)
-        due = self._clock.now() + timedelta(seconds=error.retry_after or pause)
+        pause = BACKOFF.pause(row.attempts, error.retry_after)
+        due = self._clock.now() + timedelta(seconds=pause)
         log.warning("delivery postponed", delivery=row.delivery.id, error=str(error))
         if error.remedy:
             # Waiting alone will not help: a person has to do something.

@@ -9,9 +9,7 @@ from bot.config.targets.feature_flag import Expectation, Probe
 from bot.errors import TemporaryError
 from bot.ports.outside import HttpAnswer
 from bot.ports.world import World
-
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 1.0
+from strategies.waiting import until_right
 
 
 async def await_expected(world: World, url: str, probe: Probe) -> str:
@@ -19,18 +17,12 @@ async def await_expected(world: World, url: str, probe: Probe) -> str:
 
     One answer proves nothing: a load balancer may have chosen an instance that knows already.
     """
-    start, pause, reached = world.clock.now(), _FIRST_PAUSE, 0
-    while reached < probe.times:
-        wrong = await ask(world, url, probe)
-        if not wrong:
-            reached += 1
-            continue
-        reached = 0
-        if world.clock.now() - start >= probe.patience:
-            return wrong
-        await world.clock.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
-    return ""
+    return await until_right(
+        lambda: ask(world, url, probe),
+        world.clock,
+        times=probe.times,
+        patience_seconds=probe.patience.total_seconds(),
+    )
 
 
 async def ask(world: World, url: str, probe: Probe) -> str:

@@ -11,12 +11,11 @@ from bot.domain.releases import reports_release
 from bot.domain.values import Value
 from bot.errors import NotFoundError, TemporaryError
 from bot.ports.world import World
+from strategies.waiting import until_right
 
 _AT_ONCE = 16
 _FRESH_ANSWERS = 3
 """Consecutive fresh connections that must reach the target: a stale route may still answer."""
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 1.0
 
 
 class RequestCounter(Value):
@@ -48,26 +47,22 @@ class Count(Value):
 async def await_release(world: World, url: str, release: str, *, patience_seconds: float) -> str:
     """Ask the version endpoint until it names the release several times in a row.
 
-    The answer that was missing is returned as a sentence; empty when all is well. There is no
-    event to wait for: proxies and load balancers outside of the cluster follow when they do.
+    The answer that was missing is returned as a sentence; empty when all is well.
     """
-    start = world.clock.now()
-    reached, pause, last = 0, _FIRST_PAUSE, "no answer"
-    while reached < _FRESH_ANSWERS:
+
+    async def ask() -> str:
         try:
             answer = await world.http.get(url)
-            right = answer.status == 200 and reports_release(answer.text, release)
-            last = f"HTTP {answer.status}: {answer.text.strip()[:80]}"
         except TemporaryError as error:
-            right, last = False, error.what
-        reached = reached + 1 if right else 0
-        if right:
-            continue
-        if (world.clock.now() - start).total_seconds() >= patience_seconds:
-            return f"{url} does not answer with {release} (last: {last})"
-        await world.clock.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
-    return ""
+            return error.what or "no answer"
+        if answer.status == 200 and reports_release(answer.text, release):
+            return ""
+        return f"HTTP {answer.status}: {answer.text.strip()[:80]}"
+
+    last = await until_right(
+        ask, world.clock, times=_FRESH_ANSWERS, patience_seconds=patience_seconds
+    )
+    return f"{url} does not answer with {release} (last: {last})" if last else ""
 
 
 async def wrong_versions(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.backoff import Backoff
 from bot.domain.plan import Step
 from bot.domain.values import Value, spoken
 from bot.errors import PermanentError, WorldMovedError
@@ -13,8 +14,7 @@ from strategies.kubernetes.probing import await_release
 from strategies.planning.elbv2.actions import Action, comparable, forward_of, same
 from strategies.planning.elbv2.place import Place
 
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 5.0
+_BACKOFF = Backoff(first=0.5, longest=5.0)
 
 
 class Elbv2ForwardParams(Value):
@@ -95,7 +95,7 @@ class Elbv2Forward:
 
 async def _described(params: Elbv2ForwardParams, world: World) -> str:
     """Describe until AWS shows the new list; a load balancer's description may lag."""
-    start, pause = world.clock.now(), _FIRST_PAUSE
+    start, pauses = world.clock.now(), _BACKOFF.pauses()
     while True:
         actions = await params.place.read(world.aws)
         if params.reached(actions):
@@ -108,8 +108,7 @@ async def _described(params: Elbv2ForwardParams, world: World) -> str:
                 f"{spoken(params.patience_seconds)} it still shows: {_said(params, actions)}.",
                 "Look at the AWS Health Dashboard.",
             )
-        await world.clock.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
+        await world.clock.sleep(next(pauses))
 
 
 async def _moved(params: Elbv2ForwardParams, actions: list[Action], world: World) -> Exception:

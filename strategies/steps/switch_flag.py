@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.backoff import Backoff
 from bot.domain.plan import Step
 from bot.domain.values import spoken
 from bot.errors import PermanentError
@@ -9,8 +10,7 @@ from bot.ports.world import Observed, StepState, World
 from strategies.flags.model import FlagState, compare, reached
 from strategies.steps.flag import FlagParams, moved
 
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 5.0
+_BACKOFF = Backoff(first=0.1, longest=5.0)
 
 
 class SwitchFlagParams(FlagParams):
@@ -57,7 +57,7 @@ class SwitchFlag:
         """Wait until the service shows it and has carried it out."""
         params = SwitchFlagParams.model_validate(step.action.params)
         service, patience = params.service(world), params.target.patience
-        start, pause = world.clock.now(), _FIRST_PAUSE
+        start, pauses = world.clock.now(), _BACKOFF.pauses()
         while True:
             flag = await service.read()
             if reached(flag, params.wanted):
@@ -71,5 +71,4 @@ class SwitchFlag:
                     f"{spoken(patience.total_seconds())} {params.target.flag} is {flag.summary}.",
                     "Look at the flag there.",
                 )
-            await world.clock.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            await world.clock.sleep(next(pauses))

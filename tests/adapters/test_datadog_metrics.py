@@ -12,6 +12,7 @@ from bot.adapters.commands import EnvironmentSecrets
 from bot.adapters.http import HttpClient
 from bot.adapters.kubernetes import retries
 from bot.adapters.metrics.datadog import DatadogSource
+from bot.backoff import Backoff
 from bot.config.metrics import DatadogMetrics
 from bot.errors import (
     ConfigurationError,
@@ -30,7 +31,8 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 @pytest.fixture
 async def datadog(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DatadogServer]:
     server = DatadogServer()
-    monkeypatch.setattr(retries, "PAUSES", (0.0,))
+    monkeypatch.setattr(retries, "BACKOFF", Backoff(first=0.0, longest=0.0))
+    monkeypatch.setattr(retries, "ATTEMPTS", 2)
     monkeypatch.setenv("DD_API_KEY", server.api_key)
     monkeypatch.setenv("DD_APP_KEY", server.application_key)
     await server.start()

@@ -15,6 +15,7 @@ from bot.adapters.http import HttpClient
 from bot.adapters.kubernetes import retries
 from bot.adapters.metrics.prometheus import PrometheusSource
 from bot.adapters.metrics.promql import Queries
+from bot.backoff import Backoff
 from bot.config.metrics import PrometheusMetrics
 from bot.errors import (
     ForbiddenError,
@@ -73,7 +74,8 @@ class Server:
 
 @pytest.fixture
 async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
-    monkeypatch.setattr(retries, "PAUSES", (0.0,))
+    monkeypatch.setattr(retries, "BACKOFF", Backoff(first=0.0, longest=0.0))
+    monkeypatch.setattr(retries, "ATTEMPTS", 2)
     monkeypatch.setenv("PROMETHEUS_TOKEN", TOKEN)
     server = Server()
     await server.start()

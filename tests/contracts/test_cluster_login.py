@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from bot.adapters.kubernetes import KubernetesCluster, connect_cluster, retries, sessions
+from bot.backoff import Backoff
 from bot.errors import ConfigurationError, PermanentError, TemporaryError
 from bot.ports.cluster import SERVICES
 from sandbox.cluster import ADMIN_RULES, User
@@ -171,7 +172,7 @@ async def test_a_changed_kubeconfig_never_leads_the_bot_to_another_cluster(
 async def test_who_was_known_before_is_not_given_up_when_fresh_credentials_are_refused_for_a_while(
     server: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retries, "PAUSES", (0.01,) * 4)
+    monkeypatch.setattr(retries, "BACKOFF", Backoff(first=0.01, longest=0.01))
     credential(tmp_path, "admin-token")
     async with connected(kubeconfig(tmp_path / "config", server.url, helper(tmp_path))) as client:
         assert await client.get(SERVICES, SHOP, "checkout")
@@ -186,7 +187,7 @@ async def test_who_was_known_before_is_not_given_up_when_fresh_credentials_are_r
 async def test_however_often_the_bot_calls_it_asks_for_fresh_credentials_again_in_time(
     server: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retries, "PAUSES", (0.01,) * 4)
+    monkeypatch.setattr(retries, "BACKOFF", Backoff(first=0.01, longest=0.01))
     monkeypatch.setattr(sessions, "REFUSED_SECONDS", 0.1)
     credential(tmp_path, "admin-token")
     async with connected(kubeconfig(tmp_path / "config", server.url, helper(tmp_path))) as client:

@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from bot.adapters.kubernetes import retries
 from bot.adapters.store import SqliteStore
+from bot.backoff import Backoff
 from bot.config.catalog import ServiceEntry
 from bot.errors import ConfigurationError, ForbiddenError, PermanentError, TemporaryError
 from bot.ports.metrics import Series
@@ -65,7 +66,8 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets and accounts of the test's own, and no patience with servers that are gone."""
     for name, value in (SECRETS | ELSEWHERE).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(retries, "PAUSES", (0.0,))
+    monkeypatch.setattr(retries, "BACKOFF", Backoff(first=0.0, longest=0.0))
+    monkeypatch.setattr(retries, "ATTEMPTS", 2)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from bot.adapters.kubernetes import retries
+from bot.backoff import Backoff
 from bot.domain.plan import PreflightVerdict, Step, StepSpec
 from bot.errors import PermanentError
 from bot.ports.cluster import DEPLOYMENTS, Change, Cluster, Kind, Manifest
@@ -51,7 +52,7 @@ async def test_a_node_that_does_not_answer_costs_its_own_logs_and_no_other_evide
 async def test_what_webhooks_say_to_a_dry_run_is_told_with_who_can_help(
     rolling: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retries, "PAUSES", (0.01,) * 4)
+    monkeypatch.setattr(retries, "BACKOFF", Backoff(first=0.01, longest=0.01))
     faults = rolling.cluster.server.faults
 
     denied = 'admission webhook "policy.example.com" denied the request: closed'

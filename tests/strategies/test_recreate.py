@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from bot.adapters.kubernetes import retries
+from bot.backoff import Backoff
 from bot.domain.incident import Undoing
 from bot.domain.plan import Milestone, Plan, PreflightVerdict
 from bot.domain.undo import undo_steps
@@ -373,7 +374,7 @@ async def test_a_manifest_that_the_api_server_refuses_is_blocked(
 async def test_a_webhook_that_is_down_blocks_the_manifest_and_costs_no_other_finding(
     files: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retries, "PAUSES", (0.01,) * 4)
+    monkeypatch.setattr(retries, "BACKOFF", Backoff(first=0.01, longest=0.01))
     dead = 'failed calling webhook "policy.example.com": connection refused'
     files.cluster.server.faults.answer(500, verb="patch", times=20, message=dead)
     plan = await files.plan()

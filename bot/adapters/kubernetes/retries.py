@@ -1,18 +1,21 @@
-"""The one way in which calls to the API server are repeated."""
+"""The one way in which requests to the outside are repeated."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import TypeVar
 
-from bot.errors import OutcomeUnknownError, TemporaryError
+from bot.adapters.clock import SystemClock
+from bot.backoff import Backoff
+from bot.backoff import retried as tried_again
+from bot.errors import OutcomeUnknownError
 
 T = TypeVar("T")
 
-PAUSES = (0.1, 0.3, 0.9, 2.7)
-"""Seconds between the attempts, where the other side states no wish of its own."""
-LONGEST_SECONDS = 20.0
+BACKOFF = Backoff(first=0.1, longest=2.7, factor=3.0)
+ATTEMPTS = 5
+PATIENCE = timedelta(seconds=20)
 
 
 async def retried(call: Callable[[], Awaitable[T]]) -> T:
@@ -20,16 +23,11 @@ async def retried(call: Callable[[], Awaitable[T]]) -> T:
 
     A change whose outcome is unknown is not repeated: the caller must look first.
     """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + LONGEST_SECONDS
-    for pause in PAUSES:
-        try:
-            return await call()
-        except OutcomeUnknownError:
-            raise
-        except TemporaryError as error:
-            seconds = pause if error.retry_after is None else error.retry_after
-            if loop.time() + seconds > deadline:
-                raise
-            await asyncio.sleep(seconds)
-    return await call()
+    return await tried_again(
+        call,
+        BACKOFF,
+        clock=SystemClock(),
+        patience=PATIENCE,
+        attempts=ATTEMPTS,
+        unless=(OutcomeUnknownError,),
+    )

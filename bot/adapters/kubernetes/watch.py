@@ -11,6 +11,7 @@ from typing import Any
 from bot.adapters.kubernetes.api import Api, Query
 from bot.adapters.kubernetes.calls import Call
 from bot.adapters.kubernetes.refusals import ExpiredError, refusal
+from bot.backoff import Backoff
 from bot.domain.values import Value
 from bot.errors import TemporaryError
 from bot.ports.cluster import Change, Manifest
@@ -19,8 +20,7 @@ _SERVER_SECONDS = 290
 """After so long the API server ends a watch by itself; it is then opened again."""
 _SILENCE_SECONDS = 90.0
 """API servers send a bookmark about every minute: a longer silence is a dead connection."""
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 5.0
+_BACKOFF = Backoff(first=0.1, longest=5.0)
 
 
 class Listing(Value):
@@ -48,7 +48,7 @@ class Watch:
         self._list = listing
         self._known: dict[str, Manifest] = {}
         self._version = ""
-        self._pause = _FIRST_PAUSE
+        self._failures = 0
 
     async def changes(self) -> AsyncGenerator[Change, None]:
         """See ``Cluster.watch``. An object that vanished in a gap is given as DELETED."""
@@ -93,8 +93,8 @@ class Watch:
                     async for change in self._read(lines):
                         yield change
             except TemporaryError as error:
-                await asyncio.sleep(error.retry_after or self._pause)
-                self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+                self._failures += 1
+                await asyncio.sleep(_BACKOFF.pause(self._failures, error.retry_after))
 
     async def _read(self, lines: AsyncIterator[bytes]) -> AsyncGenerator[Change, None]:
         async for line in lines:
@@ -105,7 +105,7 @@ class Watch:
             manifest: Manifest = event["object"]
             if event["type"] == "ERROR":
                 self._refuse(manifest)
-            self._pause = _FIRST_PAUSE
+            self._failures = 0
             self._version = manifest["metadata"]["resourceVersion"]
             if event["type"] == "BOOKMARK":
                 continue

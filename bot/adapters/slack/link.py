@@ -11,12 +11,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.adapters.slack.app import Identity, identify, make_app
 from bot.adapters.slack.socket import SocketReceiver
+from bot.backoff import Backoff
 from bot.errors import TemporaryError
 
 log = structlog.get_logger()
 
-FIRST_BACKOFF_SECONDS = 1.0
-LONGEST_BACKOFF_SECONDS = 30.0
+BACKOFF = Backoff(first=1.0, longest=30.0)
 
 
 class SlackLink:
@@ -85,10 +85,9 @@ class SlackLink:
         log.info("connected to Slack", team=self._identity.result().team_id)
 
     async def _keep_trying(self, on_failure: Callable[[Exception], None]) -> None:
-        pause = FIRST_BACKOFF_SECONDS
+        pauses = BACKOFF.pauses()
         while not self._connected:
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_BACKOFF_SECONDS)
+            await asyncio.sleep(next(pauses))
             try:
                 await self._connect()
             except TemporaryError as error:
