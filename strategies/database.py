@@ -31,8 +31,6 @@ from strategies.postgres.history import Source
 from strategies.postgres.versions import read_applied
 from strategies.preflights.writers import RIGHTS
 from strategies.steps.assess_database import AssessDatabase
-from strategies.steps.await_no_pods import AwaitNoPods
-from strategies.steps.check_ready import CheckReady
 from strategies.steps.compare_restored import CompareRestored
 from strategies.steps.rds_adjust import RdsAdjust
 from strategies.steps.rds_compare import RdsCompare, RdsVerify
@@ -55,7 +53,6 @@ class Database(Strategy):
     steps = (
         SetFields(),
         ScaleWriters(),
-        AwaitNoPods(),
         AssessDatabase(),
         RunMigration(),
         RunAlembic(),
@@ -70,7 +67,6 @@ class Database(Strategy):
         RdsRename(),
         RdsVerify(),
         RdsKeep(),
-        CheckReady(),
     )
     cost = 100
     moves_users = False
