@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, get_args
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -107,6 +107,12 @@ class OneOf:
 
     registry: Registry[Any]
     key: str
+
+    @classmethod
+    def choices(cls, annotation: Any) -> tuple[Any, ...]:
+        """The settings that a field with this annotation takes; empty for any other field."""
+        marks = (mark for mark in get_args(annotation)[1:] if isinstance(mark, cls))
+        return tuple(one.settings for mark in marks for one in mark.registry)
 
     def __get_pydantic_core_schema__(
         self, source: type[Any], handler: GetCoreSchemaHandler

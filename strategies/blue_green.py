@@ -5,23 +5,46 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.config.catalog import ServiceEntry
+from bot.config.targets.blue_green import BlueGreenTarget
+from bot.domain.freeze import MarkedObject
 from bot.domain.plan import Candidate, Plan
 from bot.domain.releases import release_of
 from bot.domain.workloads import is_terminating, selector_text
 from bot.errors import RefusedError
-from bot.ports.world import Evidence, Instance, Observation, World
+from bot.ports.cluster import Right
+from bot.ports.world import Evidence, Instance, Observation, Strategy, World
+from strategies.freezing import deployments
 from strategies.kubernetes import evidence
 from strategies.kubernetes.gitops import guard_against_gitops
 from strategies.planning.blue_green.colours import Colour, live_colour_since, read_colours
-from strategies.planning.blue_green.plan import BlueGreenPlan
+from strategies.planning.blue_green.plan import RIGHTS, BlueGreenPlan
 from strategies.planning.blue_green.steps import BlueGreenChange
+from strategies.steps.await_drain import AwaitDrain
+from strategies.steps.check_ready import CheckReady
+from strategies.steps.suspend_gitops import SuspendGitOps
+from strategies.steps.switch_service import SwitchService
 from strategies.targets import Option, choose, rated
 
 
-class BlueGreen:
+class BlueGreen(Strategy):
     """See ``bot.ports.world.Strategy``; the candidates are the colours that are not live."""
 
     name = "blue-green"
+    settings = BlueGreenTarget
+    steps = (SuspendGitOps(), CheckReady(), SwitchService(), AwaitDrain())
+    cost = 20
+
+    def rights(self, service: ServiceEntry) -> dict[str, tuple[Right, ...]]:
+        """The Service is switched; the rest is looked at."""
+        return {service.target(BlueGreenTarget).namespace: RIGHTS}
+
+    async def frozen(self, service: ServiceEntry, world: World) -> tuple[MarkedObject, ...]:
+        """A pipeline deploys to a colour before it switches.
+
+        The Service stays as it is: load balancers' controllers act on every change of it.
+        """
+        target = service.target(BlueGreenTarget)
+        return deployments(target.namespace, *sorted(set(target.deployments.values())))
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """The colour that the Service selects and the ones beside it."""
@@ -118,3 +141,6 @@ def _options(colours: Sequence[Colour]) -> list[Option]:
         )
         for colour in _existing(colours)
     ]
+
+
+STRATEGY = BlueGreen()

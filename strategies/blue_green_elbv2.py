@@ -7,21 +7,36 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.config.catalog import ServiceEntry
+from bot.config.targets.elbv2 import Elbv2Target
+from bot.domain.freeze import AwsResource, MarkedObject
 from bot.domain.plan import Candidate, Plan
 from bot.errors import RefusedError, RollbackBotError
-from bot.ports.world import Evidence, Instance, Observation, World
+from bot.ports.world import Evidence, Instance, Observation, Strategy, World
 from strategies.aws.trail import changes_of
 from strategies.planning.elbv2.actions import writable
 from strategies.planning.elbv2.change import Elbv2Change
 from strategies.planning.elbv2.groups import Balancing, Group, read_balancing
 from strategies.planning.elbv2.plan import Elbv2Plan
+from strategies.steps.elbv2_await_drain import Elbv2AwaitDrain
+from strategies.steps.elbv2_await_healthy import Elbv2AwaitHealthy
+from strategies.steps.elbv2_forward import Elbv2Forward
 from strategies.targets import Option, choose, rated
 
 
-class BlueGreenElbv2:
+class BlueGreenElbv2(Strategy):
     """See ``bot.ports.world.Strategy``; the candidates are the groups that are not live."""
 
     name = "blue-green-elbv2"
+    settings = Elbv2Target
+    steps = (Elbv2AwaitHealthy(), Elbv2Forward(), Elbv2AwaitDrain())
+    cost = 30
+
+    async def frozen(self, service: ServiceEntry, world: World) -> tuple[MarkedObject, ...]:
+        """What switches the traffic."""
+        target = service.target(Elbv2Target)
+        kind = "listener" if target.listener_arn else "listener rule"
+        arn = target.listener_arn or target.rule_arn or ""
+        return (AwsResource(kind=kind, region=target.region, arn=arn),)
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """The group that gets most requests and the ones beside it."""
@@ -141,3 +156,6 @@ async def _live_since(balancing: Balancing, world: World) -> datetime | None:
         if balancing.live.arn in json.dumps(change.request):
             return change.at
     return None
+
+
+STRATEGY = BlueGreenElbv2()

@@ -5,30 +5,62 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.config.catalog import ServiceEntry
-from bot.config.targets.canary import CanaryTarget
+from bot.config.targets.canary import AnyCanary, CanaryTarget
+from bot.domain.freeze import MarkedObject
 from bot.domain.plan import Plan
-from bot.errors import ConfigurationError
-from bot.ports.world import Evidence, Instance, Observation, World
+from bot.ports.cluster import Right
+from bot.ports.world import Evidence, Instance, Observation, Strategy, World
 from strategies.planning.canary.argo import ArgoCanary
 from strategies.planning.canary.command import CanaryCommand, Wish
 from strategies.planning.canary.flagger import FlaggerCommand
 from strategies.planning.canary.pair_command import PairCommand
+from strategies.planning.canary.traffic import HTTP_ROUTES, INGRESSES, VIRTUAL_SERVICES
+from strategies.steps.abort_rollout import AbortRollout
+from strategies.steps.await_drain import AwaitDrain
+from strategies.steps.await_no_pods import AwaitNoPods
+from strategies.steps.check_ready import CheckReady
+from strategies.steps.rollback_gate import RollbackGate
+from strategies.steps.scale import Scale
+from strategies.steps.set_fields import SetFields
+from strategies.steps.suspend_gitops import SuspendGitOps
 
 _COMMANDS: Mapping[str, CanaryCommand] = {
     "argo-rollouts": ArgoCanary(),
     "flagger": FlaggerCommand(),
-    "gateway-api": PairCommand(),
-    "istio": PairCommand(),
-    "nginx": PairCommand(),
+    "gateway-api": PairCommand(HTTP_ROUTES),
+    "istio": PairCommand(VIRTUAL_SERVICES),
+    "nginx": PairCommand(INGRESSES),
     "replicas": PairCommand(),
 }
 """One line a way to split the traffic."""
 
 
-class Canary:
+class Canary(Strategy):
     """See ``bot.ports.world.Strategy``; the one candidate is the stable release."""
 
     name = "canary"
+    settings = CanaryTarget
+    steps = (
+        SuspendGitOps(),
+        CheckReady(),
+        SetFields(),
+        AbortRollout(),
+        RollbackGate(),
+        AwaitDrain(),
+        Scale(),
+        AwaitNoPods(),
+    )
+    cost = 40
+
+    def rights(self, service: ServiceEntry) -> dict[str, tuple[Right, ...]]:
+        """As whatever splits the traffic takes."""
+        command, target = _chosen(service)
+        return {target.namespace: command.rights}
+
+    async def frozen(self, service: ServiceEntry, world: World) -> tuple[MarkedObject, ...]:
+        """Whatever a pipeline gives the new release to."""
+        command, target = _chosen(service)
+        return await command.frozen(target, world)
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """The canary's release while it gets requests, else the stable one."""
@@ -63,8 +95,9 @@ class Canary:
         return await command.evidence(target, service, world, release=release)
 
 
-def _chosen(service: ServiceEntry) -> tuple[CanaryCommand, CanaryTarget]:
-    for one in service.rollback:
-        if one.strategy == "canary":
-            return _COMMANDS[one.traffic], one
-    raise ConfigurationError("The catalog names no canary target for this service.")
+def _chosen(service: ServiceEntry) -> tuple[CanaryCommand, AnyCanary]:
+    target = service.target(AnyCanary)
+    return _COMMANDS[target.traffic], target
+
+
+STRATEGY = Canary()

@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from bot.config.catalog import ServiceEntry
+from bot.config.targets.base import STRATEGIES
+from bot.config.targets.composed import ComposedTarget
 from bot.domain.composition import joined, ordered
+from bot.domain.freeze import MarkedObject
 from bot.domain.plan import Plan, Preflight, PreflightVerdict
 from bot.errors import ConfigurationError, RefusedError
 from bot.ports.world import Evidence, Instance, Observation, Peer, Strategy, World
@@ -14,12 +17,11 @@ from strategies.planning.composed.pieces import (
     Piece,
     check_described,
     chosen,
-    composed_target,
     main_of,
 )
 
 
-class Composed:
+class Composed(Strategy):
     """See ``bot.ports.world.Strategy``; each part plans for itself, and their steps are joined.
 
     Observing, replicas and evidence are about the service's own parts; the pipeline asks the
@@ -27,10 +29,11 @@ class Composed:
     """
 
     name = "composed"
+    settings = ComposedTarget
 
     def __init__(
         self,
-        strategy: Callable[[str], Strategy],
+        strategy: Callable[[str], Strategy] = STRATEGIES.get,
         *,
         peers: Mapping[str, Peer] | None = None,
         only: Sequence[str] = (),
@@ -41,7 +44,7 @@ class Composed:
 
     def others(self, service: ServiceEntry) -> tuple[str, ...]:
         """The other services that a plan is about."""
-        return composed_target(service).others
+        return service.target(ComposedTarget).others
 
     def among(self, peers: Mapping[str, Peer], *, only: Sequence[str] = ()) -> Composed:
         """The same with what is known about every service, itself included, by name.
@@ -50,6 +53,12 @@ class Composed:
         empty for every part.
         """
         return Composed(self._strategy, peers=peers, only=only)
+
+    async def frozen(self, service: ServiceEntry, world: World) -> tuple[MarkedObject, ...]:
+        """What the service's own parts say, each once."""
+        parts = [piece.strategy for piece in self._pieces("", service) if piece.own]
+        found = [await part.frozen(service, world) for part in parts]
+        return tuple(dict.fromkeys(one for some in found for one in some))
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """What the main part sees: the one that decides which release users reach."""
@@ -124,7 +133,7 @@ class Composed:
 
     def _pieces(self, name: str, service: ServiceEntry, own: Peer | None = None) -> list[Piece]:
         """In the order in which they run; those of other services only with ``own`` given."""
-        target = composed_target(service)
+        target = service.target(ComposedTarget)
         known = self._peers.get(name)
         here = (own or Peer(entry=service)).with_needs(known.needs if known else frozenset())
         pieces = [
@@ -155,3 +164,6 @@ class Composed:
 def _left_out(part: str, refused: RefusedError) -> Preflight:
     sentence = f"Left out: {refused.what}"
     return Preflight(name=part, verdict=PreflightVerdict.WARN, sentence=sentence)
+
+
+STRATEGY = Composed()

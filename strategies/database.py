@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, cast
+
+from pydantic import Field
 
 from bot.config.catalog import ServiceEntry
-from bot.config.targets import DatabaseTarget
 from bot.config.targets.database import AlembicTarget, RestoreTarget, SqlMigrationsTarget
-from bot.config.targets.rds import RdsTarget
+from bot.config.targets.postgres import DatabaseTarget
+from bot.config.targets.rds import AnyDatabaseTarget, RdsTarget
+from bot.domain.freeze import MarkedObject
 from bot.domain.plan import Plan
-from bot.errors import ConfigurationError, RollbackBotError
-from bot.ports.world import Evidence, Instance, Observation, SchemaFit, World
+from bot.errors import RollbackBotError
+from bot.ports.cluster import Right
+from bot.ports.world import Evidence, Instance, Observation, SchemaFit, Strategy, World
+from strategies.freezing import deployments
 from strategies.planning.database.alembic import AlembicSource
 from strategies.planning.database.downs import plan_downs
 from strategies.planning.database.evidence import database_evidence
@@ -23,12 +29,59 @@ from strategies.planning.rds.plan import observe_rds, plan_rds
 from strategies.postgres.client import Session
 from strategies.postgres.history import Source
 from strategies.postgres.versions import read_applied
+from strategies.preflights.writers import RIGHTS
+from strategies.steps.assess_database import AssessDatabase
+from strategies.steps.compare_restored import CompareRestored
+from strategies.steps.rds_adjust import RdsAdjust
+from strategies.steps.rds_compare import RdsCompare, RdsVerify
+from strategies.steps.rds_rename import RdsRename
+from strategies.steps.rds_restore import RdsKeep, RdsRestore
+from strategies.steps.restore_archive import KeepDatabase, RestoreArchive
+from strategies.steps.run_alembic import RunAlembic
+from strategies.steps.run_migration import RunMigration
+from strategies.steps.scale_writers import ScaleWriters
+from strategies.steps.set_fields import SetFields
+from strategies.steps.swap_databases import SwapDatabases
+from strategies.steps.verify_database import VerifyDatabase
 
 
-class Database:
+class Database(Strategy):
     """See ``bot.ports.world.Strategy``; the releases are versions of the schema."""
 
     name = "database"
+    settings = Annotated[AnyDatabaseTarget, Field(discriminator="method")]
+    steps = (
+        SetFields(),
+        ScaleWriters(),
+        AssessDatabase(),
+        RunMigration(),
+        RunAlembic(),
+        VerifyDatabase(),
+        RestoreArchive(),
+        CompareRestored(),
+        SwapDatabases(),
+        KeepDatabase(),
+        RdsRestore(),
+        RdsAdjust(),
+        RdsCompare(),
+        RdsRename(),
+        RdsVerify(),
+        RdsKeep(),
+    )
+    cost = 100
+    moves_users = False
+
+    def rights(self, service: ServiceEntry) -> dict[str, tuple[Right, ...]]:
+        """What writes to it is stopped meanwhile."""
+        return {one.namespace: RIGHTS for one in service.target(DatabaseTarget).writers}
+
+    async def frozen(self, service: ServiceEntry, world: World) -> tuple[MarkedObject, ...]:
+        """The applications on it: a schema that is older than theirs must not meet them again."""
+        return tuple(
+            one
+            for writer in service.target(DatabaseTarget).writers
+            for one in deployments(writer.namespace, writer.deployment)
+        )
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """The applied migrations and how far one could go down."""
@@ -122,14 +175,14 @@ class Database:
         return await schema_fits(_target(service), world, release)
 
 
-def _target(service: ServiceEntry) -> DatabaseTarget:
-    target = next((one for one in service.rollback if one.strategy == "database"), None)
-    if target is None:
-        raise ConfigurationError("The catalog names no database target for this service.")
-    return target
+def _target(service: ServiceEntry) -> AnyDatabaseTarget:
+    return cast("AnyDatabaseTarget", service.target(DatabaseTarget))
 
 
 def _source(target: SqlMigrationsTarget | AlembicTarget) -> Source:
     if isinstance(target, AlembicTarget):
         return AlembicSource(target=target)
     return SqlSource(target=target)
+
+
+STRATEGY = Database()

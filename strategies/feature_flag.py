@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import cast
 
 from bot.config.catalog import ServiceEntry
-from bot.config.targets.feature_flag import FlagTarget
+from bot.config.targets.feature_flag import AnyFlagTarget, FeatureFlagTarget, FlagTarget
 from bot.domain.plan import Candidate, Plan
 from bot.domain.workloads import is_finished, is_terminating
-from bot.errors import ConfigurationError, RefusedError
+from bot.errors import RefusedError
 from bot.ports.cluster import PODS, Manifest
-from bot.ports.world import Evidence, Instance, Observation, World
+from bot.ports.world import Evidence, Instance, Observation, Strategy, World
 from strategies.flags.providers import flag_service
 from strategies.kubernetes import evidence
 from strategies.planning.feature_flag.plan import FlagChange
+from strategies.steps.await_flag import AwaitFlag
+from strategies.steps.check_feature import CheckFeature
+from strategies.steps.switch_flag import SwitchFlag
 from strategies.targets import Option, choose, rated
 
 
-class FeatureFlag:
+class FeatureFlag(Strategy):
     """See ``bot.ports.world.Strategy``; the releases are the flag on and the flag off."""
 
     name = "feature-flag"
+    settings = FeatureFlagTarget
+    steps = (SwitchFlag(), AwaitFlag(), CheckFeature())
+    cost = 10
+    moves_users = False
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """Whether the flag is on."""
@@ -85,9 +93,7 @@ class FeatureFlag:
 
 
 async def _read(service: ServiceEntry, world: World) -> FlagChange:
-    target = next((one for one in service.rollback if isinstance(one, FlagTarget)), None)
-    if target is None:
-        raise ConfigurationError("The catalog names no feature flag for this service.")
+    target = cast("AnyFlagTarget", service.target(FlagTarget))
     flags = flag_service(target, world)
     return FlagChange(entry=service, target=target, service=flags, flag=await flags.read())
 
@@ -105,3 +111,6 @@ async def _pods(service: ServiceEntry, world: World) -> list[Manifest]:
         return []
     found = await world.cluster.list(PODS, metrics.namespace, labels=metrics.selector)
     return [pod for pod in found if not is_finished(pod) and not is_terminating(pod)]
+
+
+STRATEGY = FeatureFlag()

@@ -7,12 +7,12 @@ from contextlib import suppress
 from typing import Any
 
 from bot.config.catalog import ServiceEntry
+from bot.config.targets.base import STRATEGIES
 from bot.domain.freeze import ANNOTATION, TAG, AwsResource, ClusterObject, Freeze, MarkedObject
 from bot.domain.workloads import annotations_of
-from bot.errors import NotFoundError
-from bot.ports.cluster import Kind, Manifest
-from bot.ports.world import World
-from strategies.freezable import Objects, objects_of
+from bot.errors import ConfigurationError, NotFoundError
+from bot.ports.cluster import DEPLOYMENTS, Kind, Manifest
+from bot.ports.world import Strategy, World
 from strategies.kubernetes.editing import edit
 
 _POINTER = "/metadata/annotations/" + ANNOTATION.replace("/", "~1")
@@ -20,12 +20,36 @@ _TAG_LENGTH = 256
 """Longest value of a tag (ELBv2 API reference, ``Tag``)."""
 
 
+def cluster_object(word: str, kind: Kind, namespace: str, name: str) -> ClusterObject:
+    """The object to mark; ``word`` is its kind for people."""
+    return ClusterObject(
+        kind=word,
+        api_version=kind.api_version,
+        plural=kind.plural,
+        namespace=namespace,
+        name=name,
+    )
+
+
+def deployments(namespace: str, *names: str) -> tuple[ClusterObject, ...]:
+    """These Deployments, to be marked."""
+    return tuple(cluster_object("Deployment", DEPLOYMENTS, namespace, name) for name in names)
+
+
 class DeployFreezer:
     """See ``bot.ports.freeze.Freezer``."""
 
-    async def objects(self, service: ServiceEntry, strategy: str, world: World) -> Objects:
+    async def objects(
+        self, service: ServiceEntry, strategy: str, world: World
+    ) -> tuple[MarkedObject, ...]:
         """Raises ConfigurationError for a strategy that the service does not have."""
-        return await objects_of(service, strategy, world)
+        if all(target.strategy != strategy for target in service.rollback):
+            raise ConfigurationError(
+                f"The catalog does not roll this service back by “{strategy}” any more.",
+                "Its deploy freeze stands in the bot alone.",
+            )
+        chosen: Strategy = STRATEGIES.get(strategy)
+        return await chosen.frozen(service, world)
 
     async def mark(self, marked: MarkedObject, freeze: Freeze, world: World) -> None:
         """An annotation of the object's own metadata, or a tag: neither starts a rollout."""

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.recreate import RecreateTarget
+from bot.domain.freeze import MarkedObject
 from bot.domain.plan import Plan
 from bot.domain.releases import release_of
 from bot.domain.revisions import same_template
 from bot.domain.rollouts import own_pods
 from bot.domain.workloads import is_terminating, ready_names, selector_of
-from bot.errors import ConfigurationError, RefusedError
-from bot.ports.cluster import DEPLOYMENTS, PODS, Manifest
-from bot.ports.world import Evidence, Instance, Observation, World
+from bot.errors import RefusedError
+from bot.ports.cluster import DEPLOYMENTS, PODS, Manifest, Right
+from bot.ports.world import Evidence, Instance, Observation, Strategy, World
+from strategies.freezing import deployments
 from strategies.kubernetes import evidence
 from strategies.kubernetes.gitops import guard_against_gitops
 from strategies.kubernetes.history import (
@@ -25,8 +27,18 @@ from strategies.kubernetes.history import (
 )
 from strategies.kubernetes.scalers import find_scalers
 from strategies.planning.recreate.change import RecreateChange, outcome_of
-from strategies.planning.recreate.plan import RecreatePlan
+from strategies.planning.recreate.plan import RIGHTS, RecreatePlan
 from strategies.planning.recreate.sources import Source, read_sources
+from strategies.steps.apply_manifest import ApplyManifest
+from strategies.steps.await_no_pods import AwaitNoPods
+from strategies.steps.await_rollout import AwaitRollout
+from strategies.steps.measure_downtime import MeasureDowntime
+from strategies.steps.revert_template import RevertTemplate
+from strategies.steps.scale import Scale
+from strategies.steps.set_fields import SetFields
+from strategies.steps.set_paused import SetPaused
+from strategies.steps.suspend_gitops import SuspendGitOps
+from strategies.steps.verify_pods import VerifyPods
 from strategies.targets import choose, rated
 
 
@@ -40,10 +52,33 @@ class _Live:
     release: str
 
 
-class Recreate:
+class Recreate(Strategy):
     """See ``bot.ports.world.Strategy``; the candidates are ReplicaSets or manifest files."""
 
     name = "recreate"
+    settings = RecreateTarget
+    steps = (
+        SuspendGitOps(),
+        SetFields(),
+        Scale(),
+        AwaitNoPods(),
+        RevertTemplate(),
+        ApplyManifest(),
+        SetPaused(),
+        AwaitRollout(),
+        VerifyPods(),
+        MeasureDowntime(),
+    )
+    cost = 60
+
+    def rights(self, service: ServiceEntry) -> dict[str, tuple[Right, ...]]:
+        """The Deployment is changed; events tell the downtime."""
+        return {service.target(RecreateTarget).namespace: RIGHTS}
+
+    async def frozen(self, service: ServiceEntry, world: World) -> tuple[MarkedObject, ...]:
+        """The Deployment."""
+        target = service.target(RecreateTarget)
+        return deployments(target.namespace, target.deployment)
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """The live template and the releases that one could go back to."""
@@ -142,9 +177,7 @@ class Recreate:
 
 
 async def _read(service: ServiceEntry, world: World) -> _Live:
-    target = next((one for one in service.rollback if isinstance(one, RecreateTarget)), None)
-    if target is None:
-        raise ConfigurationError("The catalog names no recreate target for this service.")
+    target = service.target(RecreateTarget)
     deployment = await world.cluster.get(DEPLOYMENTS, target.namespace, target.deployment)
     replica_sets = await revisions(world, target.namespace, deployment)
     pods = await world.cluster.list(PODS, target.namespace, labels=selector_of(deployment))
@@ -156,3 +189,6 @@ async def _read(service: ServiceEntry, world: World) -> _Live:
         sources=await read_sources(target, deployment, replica_sets, service.version_label),
         release=release_of(deployment["spec"]["template"], service.version_label),
     )
+
+
+STRATEGY = Recreate()

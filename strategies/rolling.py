@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.config.catalog import ServiceEntry
-from bot.config.targets import RollingTarget
+from bot.config.targets.rolling import RollingTarget
+from bot.domain.freeze import MarkedObject
 from bot.domain.plan import Plan
 from bot.domain.releases import release_of
 from bot.domain.revisions import doomed_reason
 from bot.domain.rollouts import number_of, own_pods, template_in, wanted_pods
 from bot.domain.workloads import is_ready, selector_of
-from bot.errors import ConfigurationError, RefusedError
-from bot.ports.cluster import PODS, Manifest
-from bot.ports.world import Evidence, Instance, Observation, World
+from bot.errors import RefusedError
+from bot.ports.cluster import PODS, Manifest, Right
+from bot.ports.world import Evidence, Instance, Observation, Strategy, World
+from strategies.freezing import cluster_object
 from strategies.kubernetes import evidence
 from strategies.kubernetes.gitops import guard_against_gitops
 from strategies.kubernetes.history import (
@@ -23,16 +25,43 @@ from strategies.kubernetes.history import (
     revisions,
 )
 from strategies.planning.rolling.change import RollingChange
-from strategies.planning.rolling.plan import RollingPlan
+from strategies.planning.rolling.plan import RollingPlan, rights_on
 from strategies.planning.rolling.targets import Destination, LiveWorkload, by_image, by_revision
+from strategies.steps.await_rollout import AwaitRollout
+from strategies.steps.delete_broken_pods import DeleteBrokenPods
+from strategies.steps.revert_template import RevertTemplate
 from strategies.steps.rollout import WORKLOADS
+from strategies.steps.set_paused import SetPaused
+from strategies.steps.suspend_gitops import SuspendGitOps
+from strategies.steps.verify_pods import VerifyPods
 from strategies.targets import choose, rated
 
 
-class Rolling:
+class Rolling(Strategy):
     """See ``bot.ports.world.Strategy``; the candidates are the workload's revisions."""
 
     name = "rolling"
+    settings = RollingTarget
+    steps = (
+        SuspendGitOps(),
+        RevertTemplate(),
+        SetPaused(),
+        DeleteBrokenPods(),
+        AwaitRollout(),
+        VerifyPods(),
+    )
+    cost = 50
+
+    def rights(self, service: ServiceEntry) -> dict[str, tuple[Right, ...]]:
+        """The workload is changed, its revisions and pods are followed."""
+        target = service.target(RollingTarget)
+        return {target.namespace: rights_on(target.kind)}
+
+    async def frozen(self, service: ServiceEntry, world: World) -> tuple[MarkedObject, ...]:
+        """The workload."""
+        target = service.target(RollingTarget)
+        kind = WORKLOADS[target.kind]
+        return (cluster_object(target.kind, kind, target.namespace, target.workload),)
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """The live template and the revisions beside it."""
@@ -129,9 +158,7 @@ class Rolling:
 
 
 async def _read(service: ServiceEntry, world: World) -> LiveWorkload:
-    target = next((one for one in service.rollback if isinstance(one, RollingTarget)), None)
-    if target is None:
-        raise ConfigurationError("The catalog names no rolling target for this service.")
+    target = service.target(RollingTarget)
     kind = WORKLOADS[target.kind]
     workload = await world.cluster.get(kind, target.namespace, target.workload)
     return LiveWorkload(
@@ -155,3 +182,6 @@ def _no_history(live: LiveWorkload, images: Sequence[Destination]) -> RefusedErr
     if known:
         remedy = f"Name the image tag to go back to; known to be good: {known}."
     return RefusedError(f"{live} has no earlier revision{why}.", remedy)
+
+
+STRATEGY = Rolling()

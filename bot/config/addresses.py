@@ -1,10 +1,10 @@
-"""Where things are: addresses of the web, paths behind them, namespaces of a cluster."""
+"""Where things are: addresses of the web, paths, namespaces of a cluster, resources of AWS."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, AnyHttpUrl, Field
+from pydantic import AfterValidator, AnyHttpUrl, Field, StringConstraints
 
 
 def _without_secrets(url: AnyHttpUrl) -> AnyHttpUrl:
@@ -24,3 +24,5 @@ UrlPath = Annotated[str, Field(pattern=PATH)]
 NAMESPACE = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 Namespace = Annotated[str, Field(pattern=NAMESPACE, max_length=63)]
 """Of Kubernetes. An empty one would mean all of them."""
+ELBV2_ARN = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:"
+TargetGroupArn = Annotated[str, StringConstraints(pattern=ELBV2_ARN + r"targetgroup/")]

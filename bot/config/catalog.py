@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from bot.config.alerts import Alerts
 from bot.config.destinations import Destination, EmailDestination
@@ -14,8 +14,7 @@ from bot.config.durations import Duration
 from bot.config.paperwork import PaperworkSettings, PostMortemSettings
 from bot.config.people import People, Updates
 from bot.config.service import ServiceEntry
-from bot.config.targets import ComposedTarget
-from bot.config.targets.composed import ComposedPart
+from bot.config.targets.base import ComposedPart
 from bot.config.verification import Verification, is_address
 from bot.domain.approval import ApprovalPolicy
 from bot.domain.assessment import Severity
@@ -39,6 +38,9 @@ class AssessmentSettings(Value):
 
 class Catalog(Value):
     """The whole file."""
+
+    # As ``ServiceEntry``, which it has.
+    model_config = ConfigDict(defer_build=True)
 
     assessment: AssessmentSettings = AssessmentSettings()
     """How the assessment gets its figures."""
@@ -144,9 +146,7 @@ class Catalog(Value):
     def _composed_parts_are_known(self) -> Catalog:
         for name, entry in self.services.items():
             for target in entry.rollback:
-                if not isinstance(target, ComposedTarget):
-                    continue
-                for part in target.parts:
+                for part in target.composed_of:
                     self._check_part(name, part)
         return self
 
@@ -157,7 +157,7 @@ class Catalog(Value):
         whose = self.services.get(part.service or name)
         if whose is None:
             raise ValueError(f"{where} is of a service that this catalog does not have")
-        offered = sorted({target.strategy for target in whose.rollback} - {"composed"})
+        offered = sorted({one.strategy for one in whose.rollback if not one.composed_of})
         if part.strategy not in offered:
             raise ValueError(
                 f"{where} is not described in services.{part.service or name}.rollback; there "
@@ -169,11 +169,7 @@ class Catalog(Value):
         return tuple(
             name
             for name, entry in self.services.items()
-            if name != service
-            and any(
-                isinstance(target, ComposedTarget) and service in target.others
-                for target in entry.rollback
-            )
+            if name != service and any(service in target.others for target in entry.rollback)
         )
 
     def needs_of(self, service: str) -> frozenset[str]:

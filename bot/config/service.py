@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from typing import Annotated, TypeVar, get_args
+
+from pydantic import ConfigDict, Field, model_validator
 
 from bot.config.addresses import ServerUrl, UrlPath
 from bot.config.metrics import MetricsSettings, PodMetrics
 from bot.config.paperwork import GitHubSettings, ReleasePlanSettings
 from bot.config.references import ChannelRef
 from bot.config.smoke import SmokeTest
-from bot.config.targets import RollbackTarget, is_in_cluster
+from bot.config.targets.base import STRATEGIES, Target
 from bot.config.verification import Dependency, Probes, Verification
 from bot.domain.approval import ApprovalPolicy
 from bot.domain.assessment import Thresholds
 from bot.domain.values import Value
+from bot.errors import ConfigurationError
+from bot.registry import OneOf
+
+T = TypeVar("T", bound=Target)
 
 
 class ServiceEntry(Value):
     """One service."""
+
+    # Strategies, which it asks for their settings, know it.
+    model_config = ConfigDict(defer_build=True)
 
     description: str = ""
     """One line for people."""
@@ -34,7 +43,7 @@ class ServiceEntry(Value):
     instance_port: int | None = Field(default=None, ge=1, le=65535)
     """Port on which each pod answers the version path; default: the port of `pods` metrics.
     With metrics from elsewhere name it, or no version can be proven."""
-    rollback: tuple[RollbackTarget, ...] = Field(min_length=1)
+    rollback: tuple[Annotated[Target, OneOf(STRATEGIES, "strategy")], ...] = Field(min_length=1)
     """Ways to roll back, the preferred one first."""
     metrics: MetricsSettings | None = None
     """Where request counts come from; without them nothing can be proven recovered."""
@@ -79,10 +88,18 @@ class ServiceEntry(Value):
             raise ValueError("probes need the service's url")
         return self
 
+    def target(self, kind: type[T]) -> T:
+        """The way to roll back of this kind; raises ConfigurationError when there is none."""
+        for one in self.rollback:
+            if isinstance(one, kind):
+                return one
+        (name,) = get_args(kind.model_fields["strategy"].annotation)
+        raise ConfigurationError(f"The catalog names no {name} target for this service.")
+
     @property
     def is_in_cluster(self) -> bool:
         """Whether it takes a Kubernetes cluster to measure the service or to roll it back."""
-        return self.pod_metrics is not None or any(map(is_in_cluster, self.rollback))
+        return self.pod_metrics is not None or any(target.is_in_cluster for target in self.rollback)
 
     @property
     def pod_metrics(self) -> PodMetrics | None:

@@ -5,19 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from bot.domain.plan import BESIDE, Plan, PlanPart, Preflight, Step
-
-ORDER = (
-    "feature-flag",
-    "blue-green",
-    "blue-green-elbv2",
-    "canary",
-    "rolling",
-    "recreate",
-    "database",
-)
-"""A flag takes seconds and is free to take back; a database may lose data. A strategy that is not
-named here comes before the database."""
+from bot.domain.plan import Plan, PlanPart, Preflight, Step
 
 
 class Placed(Protocol):
@@ -28,8 +16,8 @@ class Placed(Protocol):
         """Whose it is."""
 
     @property
-    def strategy_name(self) -> str:
-        """What costs something."""
+    def cost(self) -> int:
+        """Of its strategy; only compared."""
 
     @property
     def needs(self) -> frozenset[str]:
@@ -46,12 +34,7 @@ def ordered(pieces: Sequence[P]) -> list[P]:
     older release of a caller is known to work with the newer release of what it calls, while the
     newer caller may need what the older callee does not have.
     """
-    return sorted(pieces, key=lambda piece: (rank(piece.strategy_name), _above(piece, pieces)))
-
-
-def rank(strategy: str) -> float:
-    """Place of a strategy in the order of cost."""
-    return ORDER.index(strategy) if strategy in ORDER else ORDER.index("database") - 0.5
+    return sorted(pieces, key=lambda piece: (piece.cost, _above(piece, pieces)))
 
 
 def _above(piece: Placed, pieces: Sequence[Placed]) -> int:
@@ -100,7 +83,7 @@ def _main(service: str, plans: Sequence[Plan]) -> Plan:
     """The first that moves users, the service's own before another's; the first if none does."""
 
     def place(plan: Plan) -> tuple[bool, bool]:
-        return plan.service != service, plan.strategy in BESIDE
+        return plan.service != service, not _part(plan).moves_users
 
     return min(plans, key=place)
 

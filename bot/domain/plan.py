@@ -53,7 +53,7 @@ class StepSpec(Value):
     """What a step kind needs to do one thing: its kind and parameters."""
 
     kind: str
-    """Name of the step kind in the registry of ``strategies/steps``."""
+    """Name of the step kind in the registry of the strategies."""
     params: Facts
     command: str = ""
     """The equivalent shell command, where it is not that of the step; used by an undo."""
@@ -85,10 +85,6 @@ class Step(Value):
     """What people are told again while its end state stands; empty where it may stand for good."""
 
 
-BESIDE = frozenset({"feature-flag", "database"})
-"""Strategies that work beside the release that users reach and do not change it."""
-
-
 class PlanPart(Value):
     """What one strategy does for one service, in a plan over several services."""
 
@@ -103,6 +99,11 @@ class PlanPart(Value):
     def expected_version(self) -> str:
         """What replicas should report afterwards; empty when their version tells nothing."""
         return self.to_release if self.version_after is None else self.version_after
+
+    @property
+    def moves_users(self) -> bool:
+        """Whether it changes the release that users reach, as no flag and no schema does."""
+        return self.version_after != ""
 
 
 class Plan(Value):
@@ -153,7 +154,7 @@ class Plan(Value):
         chosen: dict[str, PlanPart] = {}
         for part in self.involved:
             known = chosen.get(part.service)
-            if known is None or (known.strategy in BESIDE and part.strategy not in BESIDE):
+            if known is None or (not known.moves_users and part.moves_users):
                 chosen[part.service] = part
         return tuple(chosen.values())
 

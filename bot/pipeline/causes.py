@@ -83,11 +83,10 @@ async def _deployed(context: Context, incident: Incident) -> e.CauseCheck:
 
 async def _schema(context: Context, incident: Incident) -> e.CauseCheck:
     entry = context.service(incident.declared.service)
-    if not any(target.strategy == "database" for target in entry.rollback):
+    ways = [context.strategy(target.strategy) for target in entry.rollback]
+    strategy = next((one for one in ways if isinstance(one, KnowsSchema)), None)
+    if strategy is None:
         return causes.unknown(e.Cause.SCHEMA, "The catalog names no database of this service.")
-    strategy = context.strategy("database")
-    if not isinstance(strategy, KnowsSchema):
-        return causes.unknown(e.Cause.SCHEMA, "The schema cannot be looked into.")
     release = incident.plan.to_release if incident.plan else ""
     fit = await strategy.schema_fits(entry, context.world, release=release)
     finding = {

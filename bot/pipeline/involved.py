@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.domain.gaps import judged
 from bot.domain.incident import Incident
-from bot.domain.plan import BESIDE, PlanPart
+from bot.domain.plan import PlanPart
 from bot.domain.proof import doubts, weigh
 from bot.domain.recovery import Judgement, RecoveryVerdict, complete_buckets, judge
 from bot.errors import RollbackBotError
@@ -28,7 +28,7 @@ async def weighed(context: Context, incident: Incident, judgement: Judgement) ->
     for service in plan.services[1:]:
         part = next((one for one in plan.moved if one.service == service), None)
         found = await _doubts(context, part) if part else []
-        asked = part is not None and part.strategy not in BESIDE
+        asked = part is not None and part.moves_users
         heard = await _judged(context, incident, service, asked=asked)
         whole = weigh(heard, found)
         worst = max(worst, whole.verdict, key=_WORSE.index)
@@ -40,7 +40,7 @@ async def weighed(context: Context, incident: Incident, judgement: Judgement) ->
 
 async def _doubts(context: Context, part: PlanPart) -> list[str]:
     """Why its replicas do not prove that its own target serves everywhere."""
-    if part.strategy in BESIDE:
+    if not part.moves_users:
         return []
     try:
         entry = context.service(part.service)

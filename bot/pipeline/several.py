@@ -12,10 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.config.targets.composed import ComposedTarget
 from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
-from bot.domain.plan import BESIDE, Plan, Preflight, PreflightVerdict
+from bot.domain.plan import Plan, Preflight, PreflightVerdict
 from bot.domain.recovery import Baseline
 from bot.errors import RefusedError, RollbackBotError
 from bot.pipeline import releases
@@ -75,20 +74,18 @@ def parts_of(context: Context, incident: Incident) -> tuple[str, ...]:
     entry = context.service(incident.declared.service)
     if not isinstance(context.strategy_of(incident), OverServices):
         return ()
-    targets = [one for one in entry.rollback if isinstance(one, ComposedTarget)]
-    return tuple(str(part) for target in targets for part in target.parts)
+    return tuple(str(part) for target in entry.rollback for part in target.composed_of)
 
 
 async def _released_at(context: Context, name: str, other: str) -> datetime | None:
     """When the other service's live release began to serve; None when that cannot be told."""
-    parts = [
-        part.strategy
+    strategies = [
+        context.strategy(part.strategy)
         for target in context.service(name).rollback
-        if isinstance(target, ComposedTarget)
-        for part in target.parts
+        for part in target.composed_of
         if part.service == other
     ]
-    strategy = context.strategy(min(parts, key=lambda one: one in BESIDE))
+    strategy = min(strategies, key=lambda one: not one.moves_users)
     try:
         observed = await strategy.observe(context.service(other), context.world)
     except RollbackBotError:

@@ -33,6 +33,13 @@ DISRUPTION_BUDGETS = Kind(api_version="policy/v1", plural="poddisruptionbudgets"
 AUTOSCALERS = Kind(api_version="autoscaling/v2", plural="horizontalpodautoscalers")
 
 
+class Right(Value):
+    """A verb on a kind of object."""
+
+    verb: str
+    kind: Kind
+
+
 class Change(Value):
     """One event of a watch."""
 

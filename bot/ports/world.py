@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import Field
 
 from bot.config.catalog import ServiceEntry
+from bot.domain.freeze import MarkedObject
 from bot.domain.plan import Candidate, Plan, Step
 from bot.domain.values import Facts, Instant, Value
 from bot.ports.clock import Clock
-from bot.ports.cluster import Cluster
+from bot.ports.cluster import Cluster, Right
 from bot.ports.outside import Aws, Commands, Http, Secrets
 
 
@@ -132,9 +133,35 @@ class Peer:
 
 
 class Strategy(Protocol):
-    """A way to roll back. Everything here is read-only: only steps change things."""
+    """A way to roll back, and what others must know of it. Only its steps change things.
+
+    Registered under the entry-point group ``rollback_bot.strategies``. Whoever inherits from it
+    says only what is different from the usual.
+    """
 
     name: str
+    """What the catalog calls it; its page is ``docs/strategies/<name>.md``."""
+    settings: Any
+    """The type of its entry in the catalog: a ``Target``, or a union that a key tells apart."""
+    steps: tuple[StepKind, ...] = ()
+    """Every kind of step that its plans have; several strategies may share one."""
+    cost: int = 90
+    """Where it stands in a composed plan, the smallest first: a flag (10) takes seconds and is
+    free to take back, a database (100) may lose data."""
+    moves_users: bool = True
+    """Whether its plans change the release that users reach. A plan that does not has an empty
+    ``version_after``."""
+
+    def rights(self, service: ServiceEntry) -> Mapping[str, Sequence[Right]]:
+        """By namespace, what every plan for the service takes there; a plan may take more."""
+        return {}
+
+    async def frozen(self, service: ServiceEntry, world: World) -> tuple[MarkedObject, ...]:
+        """What a deployment of the service changes, where the mark of a freeze belongs.
+
+        Raises what reading the live system raises.
+        """
+        return ()
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """The live release and where one could go."""

@@ -13,13 +13,12 @@ from bot.domain.values import amount
 from bot.errors import PermanentError, RefusedError, RollbackBotError
 from bot.pipeline.context import Context
 from bot.pipeline.prepare import propose
-from bot.ports.cluster import DEPLOYMENTS, PODS, SERVICES, Kind
+from bot.ports.cluster import Kind
+from bot.ports.world import Strategy
 from bot.terminal.checkup import Check
 from bot.terminal.checkup_metrics import check_metrics
 from strategies.preflights.iam import check_actions
-
-_CHANGED_BY = {"blue-green": SERVICES, "rolling": DEPLOYMENTS}
-"""What a strategy patches, for the time when there is no plan that could tell."""
+from strategies.preflights.rights import check_rights
 
 
 def service_checks(context: Context) -> Iterator[Check]:
@@ -46,7 +45,7 @@ async def _check_target(
         proposed = await propose(context, name, strategy=chosen, target=None)
     except RefusedError as error:
         none = warned(f"{subject}, plan", f"There is none now: {error.what}", error.remedy)
-        return [seen, none, *await _check_rights(context, entry, strategy, subject)]
+        return [seen, none, *await _check_rights(context, entry, chosen, subject)]
     except RollbackBotError as error:
         return [seen, failed(f"{subject}, plan", error)]
     return [seen, *_of_plan(proposed.plan, subject)]
@@ -79,27 +78,12 @@ def _of_rights(preflight: Preflight, subject: str) -> Finding:
 
 
 async def _check_rights(
-    context: Context, entry: ServiceEntry, strategy: str, subject: str
+    context: Context, entry: ServiceEntry, strategy: Strategy, subject: str
 ) -> list[Finding]:
     """The rights that can be told without a plan."""
-    kind = _CHANGED_BY.get(strategy)
-    target = next(one for one in entry.rollback if one.strategy == strategy)
-    namespace = getattr(target, "namespace", None)
-    if kind is None or namespace is None:
-        return []
-    cluster = context.world.cluster
-    wanted = {f"patch {kind.plural}": ("patch", kind), "watch pods": ("watch", PODS)}
-    missing = [
-        said for said, (verb, of) in wanted.items() if not await cluster.may(verb, of, namespace)
-    ]
-    if missing:
-        lacking = PermanentError(
-            f"The bot may not {', '.join(missing)} in namespace {namespace}.",
-            "Grant it with deploy/rbac.yaml.",
-        )
-        return [failed(f"{subject}, rights", lacking)]
-    said = f"The bot may {', '.join(wanted)} in namespace {namespace}."
-    return [passed(f"{subject}, rights", said)]
+    needed = strategy.rights(entry).items()
+    checks = [await check_rights(context.world.cluster, *one) for one in needed]
+    return [_of_rights(one, f"{subject}, rights") for one in checks]
 
 
 async def _check_freeze(context: Context, name: str, entry: ServiceEntry) -> list[Finding]:

@@ -80,7 +80,7 @@ def _plan() -> Plan:
     )
     return Plan(
         service="checkout",
-        strategy="blue-green",
+        strategy="sample",
         from_release="v2.1.0",
         to_release="v2.0.0",
         steps=(step,),

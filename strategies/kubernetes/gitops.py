@@ -14,7 +14,7 @@ from bot.domain.ownership import GitOpsOwner, gitops_owner
 from bot.domain.plan import Preflight, PreflightVerdict, Step, StepSpec
 from bot.domain.workloads import owner_of
 from bot.errors import ForbiddenError, NotFoundError
-from bot.ports.cluster import Cluster, Kind, Manifest
+from bot.ports.cluster import Cluster, Kind, Manifest, Right
 from strategies.commands import json_patch
 from strategies.preflights.dry_run import Write, check_writes
 from strategies.preflights.gitops import (
@@ -24,7 +24,7 @@ from strategies.preflights.gitops import (
     check_gitops,
     go_seconds,
 )
-from strategies.preflights.rights import Right, missing_rights, spoken_rights, to_change
+from strategies.preflights.rights import missing_rights, spoken_rights, to_change
 from strategies.preflights.verdicts import blocked, warned
 from strategies.steps.suspend_gitops import (
     SuspendGitOps,

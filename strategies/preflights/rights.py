@@ -7,20 +7,12 @@ from collections.abc import Sequence
 
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Preflight
-from bot.domain.values import Value
 from bot.errors import ForbiddenError
-from bot.ports.cluster import Cluster, Kind
+from bot.ports.cluster import Cluster, Kind, Right
 from strategies.preflights.verdicts import blocked, passed
 
 NAME = "Rights"
 POD_PROXY = Kind(api_version="v1", plural="pods/proxy")
-
-
-class Right(Value):
-    """A verb on a kind of object."""
-
-    verb: str
-    kind: Kind
 
 
 def to_follow(*kinds: Kind) -> tuple[Right, ...]:

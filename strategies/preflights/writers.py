@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from bot.config.targets.database import Writer
+from bot.config.targets.postgres import Writer
 from bot.domain.plan import Preflight
 from bot.domain.values import Value
 from bot.domain.workloads import selector_of
@@ -20,7 +20,7 @@ from strategies.preflights.rights import check_rights, to_change, to_follow
 from strategies.preflights.verdicts import or_unknown, passed, warned
 
 NAME = "Writers"
-_RIGHTS = (*to_change(DEPLOYMENTS), *to_follow(PODS))
+RIGHTS = (*to_change(DEPLOYMENTS), *to_follow(PODS))
 
 
 class RecordedWriter(Value):
@@ -101,7 +101,7 @@ async def _check(world: World, writer: RecordedWriter) -> list[Preflight]:
             "replicas.",
         ),
         check_scalers(writer.scalers, name, restored=writer.restored),
-        await check_rights(cluster, namespace, (*_RIGHTS, *keda)),
+        await check_rights(cluster, namespace, (*RIGHTS, *keda)),
         await or_unknown(
             GITOPS, check_gitops(cluster, deployment, f"Deployment {name}", harm=STARTED)
         ),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import json
-import pkgutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,7 +13,8 @@ import pytest
 import yaml
 from botocore import xform_name
 
-from strategies.preflights.rights import Right
+from bot.config.load import load_catalog
+from strategies.registry import strategy
 from tests.docs.pages import ROOT
 
 DOCUMENTS = sorted((ROOT / "deploy" / "iam").glob("*.json"))
@@ -108,13 +107,13 @@ def test_every_resource_that_rbac_grants_is_one_that_the_code_names() -> None:
 
 
 def test_rbac_grants_every_right_that_plans_ask_for() -> None:
+    everything = load_catalog(ROOT / "examples" / "everything.yml")
     asked = {
         right
-        for name in _modules("strategies.planning", "strategies.preflights")
-        for value in vars(importlib.import_module(name)).values()
-        if isinstance(value, tuple)
-        for right in value
-        if isinstance(right, Right)
+        for entry in everything.services.values()
+        for target in entry.rollback
+        for rights in strategy(target.strategy).rights(entry).values()
+        for right in rights
     }
     assert len(asked) > 20
     granted = {
@@ -127,9 +126,3 @@ def test_rbac_grants_every_right_that_plans_ask_for() -> None:
     }
     wanted = {(one.verb, one.kind.api_version.rpartition("/")[0], one.kind.plural) for one in asked}
     assert wanted - granted == set()
-
-
-def _modules(*packages: str) -> Iterator[str]:
-    for package in packages:
-        path = importlib.import_module(package).__path__
-        yield from (found.name for found in pkgutil.walk_packages(path, f"{package}."))

@@ -15,12 +15,13 @@ from tests.domain.story import NOON, PLAN, step
 @dataclass(frozen=True, kw_only=True)
 class Piece:
     service: str
-    strategy_name: str = "rolling"
+    strategy: str = "rolling"
+    cost: int = 50
     needs: frozenset[str] = field(default_factory=frozenset)
 
 
 def _order(*pieces: Piece) -> list[str]:
-    return [f"{one.service}/{one.strategy_name}" for one in ordered(pieces)]
+    return [f"{one.service}/{one.strategy}" for one in ordered(pieces)]
 
 
 def _plan(service: str, strategy: str = "rolling", **changes: Any) -> Plan:
@@ -45,8 +46,8 @@ def test_who_calls_goes_back_before_what_it_calls_also_over_a_third() -> None:
 
 
 def test_cost_comes_before_dependencies_and_a_circle_keeps_the_given_order() -> None:
-    shop = Piece(service="shop", strategy_name="database", needs=frozenset({"ledger"}))
-    flag = Piece(service="ledger", strategy_name="feature-flag")
+    shop = Piece(service="shop", strategy="database", cost=100, needs=frozenset({"ledger"}))
+    flag = Piece(service="ledger", strategy="feature-flag", cost=10)
     assert _order(shop, flag) == ["ledger/feature-flag", "shop/database"]
     one = Piece(service="one", needs=frozenset({"two"}))
     two = Piece(service="two", needs=frozenset({"one"}))

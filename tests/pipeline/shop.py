@@ -11,6 +11,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from bot.config.catalog import ServiceEntry
+from bot.config.targets.rolling import RollingTarget
 from bot.domain.freeze import ClusterObject, Freeze, MarkedObject
 from bot.domain.plan import Candidate, Milestone, Plan, Preflight, PreflightVerdict, Step, StepSpec
 from bot.domain.recovery import Bucket
@@ -18,7 +19,7 @@ from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, PodAnswer
 from bot.ports.metrics import Series
 from bot.ports.outside import Aws, Commands, Http, HttpAnswer, Secrets
-from bot.ports.world import Evidence, Instance, Observation, Observed, StepState, World
+from bot.ports.world import Evidence, Instance, Observation, Observed, StepState, Strategy, World
 
 BAD, GOOD = "v2.1.0", "v2.0.0"
 
@@ -182,8 +183,10 @@ class Shop:
         )
 
 
-class ShopStrategy(Shop):
+class ShopStrategy(Shop, Strategy):
     """The shop as a strategy sees it."""
+
+    settings = RollingTarget
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """What is live."""

@@ -11,6 +11,7 @@ import pytest
 
 from bot.config.catalog import ServiceEntry
 from bot.config.metrics import PodMetrics
+from bot.config.targets.canary import CanaryTarget
 from bot.domain import events as e
 from bot.domain.incident import Incident, Phase
 from bot.domain.plan import Plan
@@ -18,7 +19,7 @@ from bot.domain.recovery import Bucket, RecoveryVerdict
 from bot.errors import RefusedError
 from bot.pipeline import approve, declare, freeze, involved, releases, tripwire, unfreeze
 from bot.ports.metrics import Series
-from bot.ports.world import Evidence, Instance, Observation, World
+from bot.ports.world import Evidence, Instance, Observation, Strategy, World
 from strategies.composed import Composed
 from tests.pipeline.deeds import approved, history, planned
 from tests.pipeline.deeds import declare as declared
@@ -52,10 +53,11 @@ CATALOG = catalog_of(
 )
 
 
-class Ledger:
+class Ledger(Strategy):
     """How payments is rolled back: by one switch of the shop's."""
 
     name = "canary"
+    settings = CanaryTarget
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
@@ -210,7 +212,9 @@ async def test_a_service_that_nothing_speaks_for_is_not_called_recovered(
     assert incident.judged is not None
     plan = _plan(incident)
     flags = tuple(
-        part.model_copy(update={"strategy": "feature-flag"}) if part.service == "payments" else part
+        part.model_copy(update={"strategy": "feature-flag", "version_after": ""})
+        if part.service == "payments"
+        else part
         for part in plan.parts
     )
     beside = incident.model_copy(update={"plan": plan.model_copy(update={"parts": flags})})

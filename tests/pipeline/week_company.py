@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from bot.assembly import PHASES
 from bot.config.catalog import Catalog, ServiceEntry
+from bot.config.targets.rolling import RollingTarget
 from bot.domain.incident import Incident
 from bot.domain.plan import Plan, Step
 from bot.domain.values import Actor
@@ -26,7 +27,7 @@ from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, PodAnswer
 from bot.ports.metrics import Series
 from bot.ports.outside import Http, HttpAnswer
-from bot.ports.world import Instance, Observed, World
+from bot.ports.world import Instance, Observed, Strategy, World
 from tests.pipeline.harness import Company, Process
 from tests.pipeline.mortal import InlineStore
 from tests.pipeline.shop import (
@@ -69,10 +70,11 @@ class LiveService(ShopStrategy):
         return step.model_copy(update={"action": action, "inverse": None})
 
 
-class LiveServices:
+class LiveServices(Strategy):
     """All of them, behind the ports that the pipeline uses."""
 
     name = "rolling"
+    settings = RollingTarget
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.adapters.aws import BotoAws
-from bot.config.targets import Elbv2Target
+from bot.config.targets.elbv2 import Elbv2Target
 from bot.domain.plan import Milestone, Plan, PreflightVerdict
 from bot.errors import (
     ConfigurationError,

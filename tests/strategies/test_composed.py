@@ -9,11 +9,12 @@ from typing import Any, cast
 import pytest
 
 from bot.config.catalog import Catalog, ServiceEntry
-from bot.config.targets import ComposedTarget
+from bot.config.targets.composed import ComposedTarget
 from bot.domain.plan import Plan, Preflight, PreflightVerdict, Step, StepSpec
 from bot.errors import ConfigurationError, RefusedError
 from bot.ports.world import Evidence, Instance, Observation, Peer, Strategy, World
 from strategies.composed import Composed
+from strategies.registry import strategy
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NOWHERE = cast("World", None)
@@ -32,6 +33,8 @@ class Part:
 
     def __init__(self, name: str, *, refuses: str = "", **plan: Any) -> None:
         self.name = name
+        self.cost = strategy(name).cost
+        self.moves_users = strategy(name).moves_users
         self.refuses = refuses
         self.asked_for: str | None = "never asked"
         self._plan = plan
@@ -71,6 +74,7 @@ class Part:
             preflights=(
                 Preflight(name="Rights", verdict=PreflightVerdict.PASS, sentence="All there."),
             ),
+            version_after=None if self.moves_users else "",
             observed_at=NOON,
             **self._plan,
         )

@@ -7,36 +7,54 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.config.catalog import ServiceEntry
+from bot.domain.plan import Plan
 from bot.errors import RefusedError, WorldMovedError
-from strategies.registry import strategy
+from bot.ports.world import OverServices, Strategy
+from strategies.registry import STRATEGIES, strategy
 from tests.strategies import subjects
 from tests.strategies.subjects import Subject, not_checked, not_tried, reloaded
 
-SUBJECTS: dict[str, Callable[..., Subject]] = {
-    "blue_green": subjects.in_cluster,
-    "rolling": subjects.in_cluster,
-    "stateful": subjects.in_cluster,
-    "daemons": subjects.in_cluster,
-    "replicas": subjects.split_traffic,
-    "nginx": subjects.split_traffic,
-    "gateway": subjects.split_traffic,
-    "istio": subjects.split_traffic,
-    "argo": subjects.argo,
-    "revision": subjects.recreated,
-    "files": subjects.recreated,
-    "flag_http": subjects.flag,
-    "flag_unleash": subjects.flag,
-    "flag_launchdarkly": subjects.flag,
-    "flag_flagsmith": subjects.flag,
-    "flag_appconfig": subjects.flag,
-    "listener_shop": subjects.load_balancer,
-    "rule_shop": subjects.load_balancer,
+SUBJECTS: dict[str, dict[str, Callable[..., Subject]]] = {
+    "blue-green": {"blue_green": subjects.in_cluster},
+    "blue-green-elbv2": {
+        "listener_shop": subjects.load_balancer,
+        "rule_shop": subjects.load_balancer,
+    },
+    "canary": {
+        "replicas": subjects.split_traffic,
+        "nginx": subjects.split_traffic,
+        "gateway": subjects.split_traffic,
+        "istio": subjects.split_traffic,
+        "argo": subjects.argo,
+        "flagger": subjects.flagger,
+    },
+    "composed": {"composed": subjects.composed},
+    "feature-flag": {
+        "flag_http": subjects.flag,
+        "flag_unleash": subjects.flag,
+        "flag_launchdarkly": subjects.flag,
+        "flag_flagsmith": subjects.flag,
+        "flag_appconfig": subjects.flag,
+    },
+    "recreate": {"revision": subjects.recreated, "files": subjects.recreated},
+    "rolling": {
+        "rolling": subjects.in_cluster,
+        "stateful": subjects.in_cluster,
+        "daemons": subjects.in_cluster,
+    },
 }
-"""Fixture → how to look at it. The databases' fixtures are in their own packages, which run the
-same suite."""
+"""Strategy → fixture → how to look at it."""
+IN_THEIR_OWN_PACKAGES = {"database"}
+"""Their fixtures are there, and run the same suite."""
+FIXTURES = {name: look for found in SUBJECTS.values() for name, look in found.items()}
 
 
-@pytest.fixture(params=[*sorted(SUBJECTS), "flagger", "composed"])
+def test_every_strategy_is_held_to_its_promises() -> None:
+    assert SUBJECTS.keys() | IN_THEIR_OWN_PACKAGES == set(STRATEGIES.names)
+
+
+@pytest.fixture(params=sorted(FIXTURES))
 def subject(request: pytest.FixtureRequest) -> Subject:
     """Each strategy in turn, with the bad release live."""
     if request.param == "flagger":
@@ -45,7 +63,18 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     if request.param == "composed":
         shop, flags = map(request.getfixturevalue, ("blue_green", "flag_http"))
         return subjects.composed(shop, flags)
-    return SUBJECTS[request.param](request.getfixturevalue(request.param))
+    return FIXTURES[request.param](request.getfixturevalue(request.param))
+
+
+def assert_said(chosen: Strategy, plan: Plan, service: ServiceEntry) -> None:
+    """What others know of a strategy without planning holds for its plan."""
+    ways = [strategy(target.strategy) for target in service.rollback]
+    own = ways if isinstance(chosen, OverServices) else [chosen]
+    kinds = {kind.name for one in own for kind in one.steps}
+    assert {spec.kind for step in plan.steps for spec in (step.action, step.inverse) if spec} <= (
+        kinds
+    )
+    assert (plan.version_after == "") == (not any(one.moves_users for one in own))
 
 
 async def test_planning_changes_nothing_and_a_world_that_moves_stops_the_plan(
@@ -58,6 +87,7 @@ async def test_planning_changes_nothing_and_a_world_that_moves_stops_the_plan(
     await chosen.instances(shop.service, shop.world)
     await chosen.evidence(shop.service, shop.world, release=plan.from_release)
     assert plan.is_safe, plan.blocks
+    assert_said(chosen, plan, shop.service)
     assert (await shop.plan()).hash == plan.hash == reloaded(plan).hash
     assert (subject.changes(), await subject.live()) == (0, before)
 

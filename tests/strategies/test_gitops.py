@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.config.targets.database import Writer
+from bot.config.targets.postgres import Writer
 from bot.domain.plan import Plan, PreflightVerdict, Step
 from bot.errors import PermanentError, WorldMovedError
 from bot.ports.world import StepState

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.config.targets import RollingTarget
+from bot.config.targets.rolling import RollingTarget
 from bot.domain.plan import Plan, PreflightVerdict
 from bot.errors import PermanentError, RefusedError
 from bot.ports import cluster as ports

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from bot.cli.options import Exit
 from bot.cli.work.starting import prepared, run_to_exit
-from bot.config.targets import ComposedTarget
 from bot.domain.incident import Incident, Phase
 from bot.offline import Workplace, workplace
 from bot.terminal.farewell import say_goodbye
@@ -63,8 +62,7 @@ def _others(place: Workplace, service: str) -> tuple[str, ...]:
     """Services that a composed rollback of this one may be about too: they are judged as well."""
     entry = place.context.catalog.services.get(service)
     targets = entry.rollback if entry else ()
-    found = [target.others for target in targets if isinstance(target, ComposedTarget)]
-    return tuple(dict.fromkeys(name for names in found for name in names))
+    return tuple(dict.fromkeys(name for target in targets for name in target.others))
 
 
 async def _at_the_terminal(

@@ -7,17 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from bot.config.addresses import ELBV2_ARN, TargetGroupArn
 from bot.config.durations import Duration
 from bot.config.metrics.hosted import Hosted
-from bot.config.targets.elbv2 import TargetGroupArn
 from bot.domain.values import Value
 
-LoadBalancerArn = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/app/"
-    ),
-]
+LoadBalancerArn = Annotated[str, StringConstraints(pattern=ELBV2_ARN + r"loadbalancer/app/")]
 
 
 class CloudWatchQuery(Value):

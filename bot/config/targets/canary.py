@@ -9,11 +9,14 @@ from pydantic import AnyHttpUrl, Field
 
 from bot.config.addresses import Namespace
 from bot.config.durations import Duration
-from bot.domain.values import Value
+from bot.config.targets.base import Target
 
 
-class _Canary(Value):
+class AnyCanary(Target):
+    """What all ways to split the traffic have in common."""
+
     strategy: Literal["canary"]
+    traffic: str
     namespace: Namespace
     full_replicas: int | None = Field(default=None, ge=1)
     """So many ready pods of the stable release can carry all traffic; default: as many as it is
@@ -22,7 +25,7 @@ class _Canary(Value):
     """How long open connections to the canary are waited for."""
 
 
-class _Pair(_Canary):
+class _Pair(AnyCanary):
     stable: str
     """Deployment of the good release."""
     canary: str
@@ -71,7 +74,7 @@ class IstioCanary(_Pair):
     """Its subset, where hosts are the same."""
 
 
-class ArgoRolloutsCanary(_Canary):
+class ArgoRolloutsCanary(AnyCanary):
     """A Rollout of Argo Rollouts, whose controller is told to abort."""
 
     traffic: Literal["argo-rollouts"]
@@ -79,7 +82,7 @@ class ArgoRolloutsCanary(_Canary):
     """Name of the Rollout."""
 
 
-class FlaggerCanary(_Canary):
+class FlaggerCanary(AnyCanary):
     """A Canary of Flagger, which is told to roll back through its rollback gate."""
 
     traffic: Literal["flagger"]

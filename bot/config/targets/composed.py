@@ -6,18 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from bot.domain.values import Value
-
-
-class ComposedPart(Value):
-    """One of the ways; written as its strategy's name alone where it is the service's own."""
-
-    service: str | None = None
-    """Another service of the catalog, whose ``rollback`` describes the strategy; None for this."""
-    strategy: str
-
-    def __str__(self) -> str:
-        return f"{self.service}/{self.strategy}" if self.service else self.strategy
+from bot.config.targets.base import ComposedPart, Target
 
 
 def _written_short(given: Any) -> Any:
@@ -28,7 +17,7 @@ Part = Annotated[ComposedPart, BeforeValidator(_written_short, json_schema_input
 """``rolling``, or ``{service: payments, strategy: rolling}``."""
 
 
-class ComposedTarget(Value):
+class ComposedTarget(Target):
     """One plan over several ways to roll back, cheapest and most reversible first."""
 
     strategy: Literal["composed"]
@@ -50,6 +39,11 @@ class ComposedTarget(Value):
         return self
 
     @property
-    def others(self) -> tuple[str, ...]:
-        """The other services that the plan is about, each once."""
-        return tuple(dict.fromkeys(part.service for part in self.parts if part.service))
+    def is_in_cluster(self) -> bool:
+        """Its parts are where they are."""
+        return False
+
+    @property
+    def composed_of(self) -> tuple[ComposedPart, ...]:
+        """Its parts."""
+        return self.parts

@@ -9,35 +9,24 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from bot.config.addresses import Namespace
 from bot.config.durations import Duration
 from bot.config.secrets import VARIABLE, OptionalSecretName
 from bot.config.targets.postgres import (
     DatabaseConnection,
     DatabaseName,
+    DatabaseTarget,
     SqlCheck,
     TableName,
     VersionTable,
 )
-from bot.domain.values import Fraction, Value
+from bot.domain.values import Fraction
 
 
-class Writer(Value):
-    """A Deployment that writes to the database; it is stopped meanwhile."""
-
-    namespace: Namespace
-    deployment: str
-    """Name of the Deployment."""
-
-
-class _Database(Value):
-    strategy: Literal["database"]
+class _Database(DatabaseTarget):
     database: DatabaseName
     """The database's name."""
     connection: DatabaseConnection = DatabaseConnection()
     """How one gets there."""
-    writers: tuple[Writer, ...] = ()
-    """What writes to it, to be stopped meanwhile."""
     checks: tuple[SqlCheck, ...] = ()
     """Questions to the data whose answers must be right."""
     releases: dict[str, str] = Field(default_factory=dict)

@@ -7,17 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from bot.config.addresses import ELBV2_ARN, TargetGroupArn
 from bot.config.durations import Duration
-from bot.domain.values import Value
+from bot.config.targets.base import Target
 
-_ARN = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:"
-
-ListenerArn = Annotated[str, StringConstraints(pattern=_ARN + r"listener/app/")]
-RuleArn = Annotated[str, StringConstraints(pattern=_ARN + r"listener-rule/app/")]
-TargetGroupArn = Annotated[str, StringConstraints(pattern=_ARN + r"targetgroup/")]
+ListenerArn = Annotated[str, StringConstraints(pattern=ELBV2_ARN + r"listener/app/")]
+RuleArn = Annotated[str, StringConstraints(pattern=ELBV2_ARN + r"listener-rule/app/")]
 
 
-class Elbv2Target(Value):
+class Elbv2Target(Target):
     """A listener or one of its rules, whose forward action chooses between target groups."""
 
     strategy: Literal["blue-green-elbv2"]
@@ -46,3 +44,8 @@ class Elbv2Target(Value):
         if strange:
             raise ValueError(f"not in region {self.region}: {', '.join(sorted(strange))}")
         return self
+
+    @property
+    def is_in_cluster(self) -> bool:
+        """It is a load balancer of AWS."""
+        return False

@@ -10,6 +10,7 @@ from pydantic import AnyHttpUrl, Field, JsonValue, field_serializer
 from bot.config.addresses import ServerUrl, UrlPath
 from bot.config.durations import Duration
 from bot.config.secrets import SecretName
+from bot.config.targets.base import Target
 from bot.domain.values import Value
 
 
@@ -43,7 +44,7 @@ class Probe(Value):
         return _written(value)
 
 
-class FlagTarget(Value):
+class FlagTarget(Target):
     """What all services of feature flags have in common."""
 
     strategy: Literal["feature-flag"]
@@ -55,6 +56,11 @@ class FlagTarget(Value):
     """Without it the bot can only see that the flag is off, not that the feature is."""
     patience: Duration = timedelta(seconds=60)
     """How long the service of the flags may take to show a change."""
+
+    @property
+    def is_in_cluster(self) -> bool:
+        """The flag is kept by a service of its own."""
+        return False
 
     @field_serializer("refresh", "patience", when_used="json")
     def _as_written(self, value: timedelta) -> str:

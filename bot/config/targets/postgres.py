@@ -1,4 +1,4 @@
-"""How a PostgreSQL database is named, reached and asked."""
+"""How a PostgreSQL database is named, reached and asked, and what writes to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
+from bot.config.addresses import Namespace
 from bot.config.secrets import OptionalSecretName
+from bot.config.targets.base import Target
 from bot.domain.values import Value
 
 _LIBPQ_VARIABLES = frozenset(
@@ -109,3 +111,24 @@ class VersionTable(Value):
     """Its column with the version."""
     keeps: Literal["every", "latest"] = "every"
     """One row for every applied migration, or one row with the latest."""
+
+
+class Writer(Value):
+    """A Deployment that writes to the database; it is stopped meanwhile."""
+
+    namespace: Namespace
+    deployment: str
+    """Name of the Deployment."""
+
+
+class DatabaseTarget(Target):
+    """What all methods have in common."""
+
+    strategy: Literal["database"]
+    writers: tuple[Writer, ...] = ()
+    """What writes to it, to be stopped meanwhile."""
+
+    @property
+    def is_in_cluster(self) -> bool:
+        """Only the applications on it are."""
+        return bool(self.writers)

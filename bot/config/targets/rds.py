@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from bot.config.durations import Duration
-from bot.config.targets.database import Writer
-from bot.config.targets.postgres import DatabaseConnection, DatabaseName, SqlCheck
+from bot.config.targets.database import AlembicTarget, RestoreTarget, SqlMigrationsTarget
+from bot.config.targets.postgres import DatabaseConnection, DatabaseName, DatabaseTarget, SqlCheck
 from bot.domain.values import Fraction, Value
 
 _IDENTIFIER = re.compile(r"[a-z](-?[a-z0-9])*")
@@ -55,18 +55,15 @@ class RdsSql(Value):
     """A table that comes back with a smaller share of its present rows stops the swap."""
 
 
-class RdsTarget(Value):
+class RdsTarget(DatabaseTarget):
     """A DB instance of Amazon RDS, not of an Aurora cluster."""
 
-    strategy: Literal["database"]
     method: Literal["rds"]
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d+$")
     instance: Annotated[str, AfterValidator(_identifier)]
     """The DB instance identifier: the first part of the endpoint that applications connect to."""
     restore: SnapshotPoint | TimePoint = SnapshotPoint()
     """A snapshot or a point in time; default: decided with the plan."""
-    writers: tuple[Writer, ...] = ()
-    """What writes to it, to be stopped meanwhile."""
     stop_writers: Literal["before-swap", "before-restore"] = "before-swap"
     """``before-restore`` loses less that users were told is saved, and takes them down for as
     long as the restore takes."""
@@ -80,3 +77,7 @@ class RdsTarget(Value):
     """A rename may take so long."""
     stop_timeout: Duration = timedelta(minutes=2)
     """How long pods of the writers may take to stop or to become ready."""
+
+
+AnyDatabaseTarget = SqlMigrationsTarget | AlembicTarget | RestoreTarget | RdsTarget
+"""One way to roll a database back; ``method`` tells which."""

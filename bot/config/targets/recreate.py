@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 from bot.config.addresses import Namespace
-from bot.domain.values import Value
+from bot.config.targets.base import Target
 
 REVISION = "revision"
 """The old pod template is the one that the cluster keeps in a ReplicaSet."""
 
 
-class RecreateTarget(Value):
+class RecreateTarget(Target):
     """A Deployment whose old pods must all be gone before a new one may start."""
 
     strategy: Literal["recreate"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.config.catalog import ServiceEntry
-from bot.config.targets import BlueGreenTarget
+from bot.config.targets.blue_green import BlueGreenTarget
 from bot.domain.ownership import last_write
 from bot.domain.releases import release_of
 from bot.domain.workloads import is_finished, labels_of, name_of, ready_names, selector_text
@@ -64,9 +64,7 @@ async def read_colours(service: ServiceEntry, world: World) -> Colours:
 
     Raises ConfigurationError when catalog and Service do not fit each other.
     """
-    target = next((one for one in service.rollback if isinstance(one, BlueGreenTarget)), None)
-    if target is None:
-        raise ConfigurationError("The catalog names no blue-green target for this service.")
+    target = service.target(BlueGreenTarget)
     manifest = await world.cluster.get(SERVICES, target.namespace, target.service)
     selector = manifest["spec"].get("selector") or {}
     live = selector.get(target.label)

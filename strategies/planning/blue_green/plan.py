@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.plan import Candidate, Plan, Preflight
-from bot.ports.cluster import DEPLOYMENTS, ENDPOINT_SLICES, PODS, SERVICES
+from bot.ports.cluster import DEPLOYMENTS, ENDPOINT_SLICES, PODS, SERVICES, Right
 from bot.ports.world import World
 from strategies.planning.blue_green.steps import BlueGreenChange
 from strategies.preflights.capacity import check_capacity, check_selector, check_target_rollout
 from strategies.preflights.configuration import NAME as REFERENCES
 from strategies.preflights.configuration import check_references
 from strategies.preflights.dry_run import check_patch
-from strategies.preflights.rights import Right, check_rights, to_change, to_count, to_follow
+from strategies.preflights.rights import check_rights, to_change, to_count, to_follow
 from strategies.preflights.scaling import AUTOSCALER, BUDGET, check_autoscaler, check_budget
 from strategies.preflights.verdicts import or_unknown
 
-_RIGHTS = (
+RIGHTS = (
     *to_change(SERVICES),
     Right(verb="get", kind=DEPLOYMENTS),
     *to_follow(ENDPOINT_SLICES, PODS),
@@ -37,7 +37,7 @@ class BlueGreenPlan:
         change, cluster = self.change, world.cluster
         namespace, name = change.target.namespace, change.target.service
         checks = await asyncio.gather(
-            check_rights(cluster, namespace, (*_RIGHTS, *to_count(change.service))),
+            check_rights(cluster, namespace, (*RIGHTS, *to_count(change.service))),
             or_unknown(
                 REFERENCES,
                 check_references(cluster, namespace, self.change.deployment["spec"]["template"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.config.catalog import ServiceEntry
-from bot.config.targets import BlueGreenTarget
+from bot.config.targets.blue_green import BlueGreenTarget
 from bot.domain.plan import Milestone, Step, StepSpec
 from bot.domain.values import Value
 from bot.errors import PermanentError

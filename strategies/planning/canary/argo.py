@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import ArgoRolloutsCanary
+from bot.domain.freeze import MarkedObject
 from bot.domain.plan import Candidate, Plan, Preflight
 from bot.domain.releases import release_of
 from bot.domain.values import amount
 from bot.domain.workloads import is_terminating, moment, ready_names
 from bot.errors import RefusedError
-from bot.ports.cluster import PODS, REPLICA_SETS
+from bot.ports.cluster import PODS, REPLICA_SETS, Right
 from bot.ports.world import Evidence, Instance, Observation, World
+from strategies.freezing import cluster_object
 from strategies.kubernetes import evidence
 from strategies.kubernetes.gitops import GitOpsGuard, guard_against_gitops
 from strategies.planning.canary.argo_steps import steps_of, writes_of
 from strategies.planning.canary.argo_update import Update, option_of, read_update, serves
 from strategies.planning.canary.command import Wish
 from strategies.preflights.dry_run import check_writes
-from strategies.preflights.rights import Right, check_rights, to_change, to_count, to_follow
+from strategies.preflights.rights import check_rights, to_change, to_count, to_follow
 from strategies.preflights.verdicts import blocked, passed
 from strategies.steps.abort_rollout import (
     ROLLOUT_STATUS,
@@ -26,7 +28,7 @@ from strategies.steps.abort_rollout import (
     status_of,
 )
 
-_RIGHTS = (
+RIGHTS = (
     *to_change(ROLLOUTS),
     Right(verb="patch", kind=ROLLOUT_STATUS),
     Right(verb="list", kind=REPLICA_SETS),
@@ -36,6 +38,12 @@ _RIGHTS = (
 
 class ArgoCanary:
     """See ``strategies.planning.canary.command.CanaryCommand``."""
+
+    rights = RIGHTS
+
+    async def frozen(self, target: ArgoRolloutsCanary, world: World) -> tuple[MarkedObject, ...]:
+        """The Rollout."""
+        return (cluster_object("Rollout", ROLLOUTS, target.namespace, target.rollout),)
 
     async def observe(
         self, target: ArgoRolloutsCanary, service: ServiceEntry, world: World
@@ -109,7 +117,7 @@ class ArgoCanary:
 
 
 async def _preflights(update: Update, service: ServiceEntry, world: World) -> tuple[Preflight, ...]:
-    rights = (*_RIGHTS, *to_count(service))
+    rights = (*RIGHTS, *to_count(service))
     return (
         _check_capacity(update),
         await check_writes(world.cluster, writes_of(update)),

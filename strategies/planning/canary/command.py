@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bot.config.catalog import ServiceEntry
+from bot.domain.freeze import MarkedObject
 from bot.domain.plan import Candidate, Plan, Preflight
+from bot.ports.cluster import Right
 from bot.ports.world import Evidence, Instance, Observation, World
 from strategies.targets import Option, choose, rated
 
@@ -40,6 +42,13 @@ class Wish:
 
 class CanaryCommand(Protocol):
     """``bot.ports.world.Strategy`` for one kind of target."""
+
+    @property
+    def rights(self) -> tuple[Right, ...]:
+        """What every plan takes in the target's namespace."""
+
+    async def frozen(self, target: Any, world: World) -> tuple[MarkedObject, ...]:
+        """What a deployment changes."""
 
     async def observe(self, target: Any, service: ServiceEntry, world: World) -> Observation:
         """The canary's release while users meet it, else the stable one."""

@@ -7,12 +7,14 @@ import shlex
 
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import FlaggerCanary
+from bot.domain.freeze import MarkedObject
 from bot.domain.plan import Milestone, Plan, Preflight, Step, StepSpec
 from bot.domain.releases import release_of
 from bot.domain.workloads import is_terminating
 from bot.errors import PermanentError, RefusedError, TemporaryError
-from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, PODS, REPLICA_SETS
+from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, PODS, REPLICA_SETS, Right
 from bot.ports.world import Evidence, Instance, Observation, World
+from strategies.freezing import cluster_object
 from strategies.kubernetes import evidence
 from strategies.kubernetes.history import current, live_since, revisions
 from strategies.planning.canary.command import Wish
@@ -23,7 +25,7 @@ from strategies.planning.canary.flagger_analysis import (
 )
 from strategies.planning.canary.pair import check_capacity
 from strategies.planning.canary.steps import CanarySteps
-from strategies.preflights.rights import Right, check_rights, to_follow
+from strategies.preflights.rights import check_rights, to_follow
 from strategies.preflights.verdicts import blocked, passed, warned
 from strategies.steps.rollback_gate import (
     CANARIES,
@@ -31,8 +33,9 @@ from strategies.steps.rollback_gate import (
     RollbackGateParams,
     gate_is_open,
 )
+from strategies.steps.rollout import WORKLOADS
 
-_RIGHTS = (
+RIGHTS = (
     Right(verb="get", kind=CANARIES),
     Right(verb="get", kind=DEPLOYMENTS),
     *to_follow(CANARIES, DEPLOYMENTS, REPLICA_SETS, PODS),
@@ -45,6 +48,17 @@ _MARGIN_SECONDS = 30.0
 
 class FlaggerCommand:
     """See ``strategies.planning.canary.command.CanaryCommand``."""
+
+    rights = RIGHTS
+
+    async def frozen(self, target: FlaggerCanary, world: World) -> tuple[MarkedObject, ...]:
+        """What the Canary watches is what a pipeline changes; the Canary itself stays as it is."""
+        canary = await world.cluster.get(CANARIES, target.namespace, target.canary)
+        found = canary["spec"]["targetRef"]
+        kind = WORKLOADS.get(found.get("kind"))
+        if kind is None:
+            return ()
+        return (cluster_object(found["kind"], kind, target.namespace, found["name"]),)
 
     async def observe(
         self, target: FlaggerCanary, service: ServiceEntry, world: World
@@ -80,7 +94,7 @@ class FlaggerCommand:
             )
         pair = found.pair
         preflight, candidates = wish.weigh(pair.option, live=pair.canary.release)
-        rights = await check_rights(world.cluster, target.namespace, _RIGHTS)
+        rights = await check_rights(world.cluster, target.namespace, RIGHTS)
         gate = await _check_gate(found, world)
         return Plan(
             service=name,

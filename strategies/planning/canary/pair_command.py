@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from bot.config.catalog import ServiceEntry
 from bot.config.targets.canary import PairCanary
+from bot.domain.freeze import MarkedObject
 from bot.domain.plan import Plan
 from bot.domain.releases import release_of
 from bot.domain.values import amount
 from bot.domain.workloads import is_terminating
 from bot.errors import RefusedError
+from bot.ports.cluster import Kind
 from bot.ports.world import Evidence, Instance, Observation, World
+from strategies.freezing import deployments
 from strategies.kubernetes import evidence
 from strategies.kubernetes.history import current, live_since, revisions
 from strategies.planning.canary.command import Wish
 from strategies.planning.canary.pair import read_pair
-from strategies.planning.canary.plan import CanaryPlan
+from strategies.planning.canary.plan import RIGHTS, CanaryPlan
+from strategies.preflights.rights import to_change
 
 
 class PairCommand:
     """See ``strategies.planning.canary.command.CanaryCommand``."""
+
+    def __init__(self, split: Kind | None = None) -> None:
+        """``split`` is the kind of object that splits the traffic; None where replicas do."""
+        self.rights = (*RIGHTS, *(to_change(split) if split else ()))
+
+    async def frozen(self, target: PairCanary, world: World) -> tuple[MarkedObject, ...]:
+        """Either Deployment."""
+        return deployments(target.namespace, target.stable, target.canary)
 
     async def observe(self, target: PairCanary, service: ServiceEntry, world: World) -> Observation:
         """The canary's release while it gets requests, else the stable one."""

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bot.config.catalog import ServiceEntry
 from bot.domain.plan import Candidate, Plan, Preflight
-from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, PODS, REPLICA_SETS
+from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, PODS, REPLICA_SETS, Right
 from bot.ports.world import World
 from strategies.kubernetes.fields import guarded
 from strategies.kubernetes.gitops import GitOpsGuard, guard_against_gitops
@@ -17,10 +17,10 @@ from strategies.kubernetes.scalers import SCALED_OBJECTS, check_scalers
 from strategies.planning.canary.pair import Pair, check_capacity, check_owner, check_selector
 from strategies.planning.canary.steps import CanarySteps
 from strategies.preflights.dry_run import Write, check_writes, scaling
-from strategies.preflights.rights import Right, check_rights, to_change, to_count, to_follow
+from strategies.preflights.rights import check_rights, to_change, to_count, to_follow
 from strategies.preflights.verdicts import warned
 
-_RIGHTS = (
+RIGHTS = (
     *to_change(DEPLOYMENTS),
     *to_follow(REPLICA_SETS, PODS),
     Right(verb="list", kind=AUTOSCALERS),
@@ -98,7 +98,7 @@ class CanaryPlan:
         traffic = self.pair.traffic
         split = to_change(traffic.kind) if traffic else ()
         keda = to_change(SCALED_OBJECTS) if self.pair.canary.scalers.scaled_object else ()
-        return (*_RIGHTS, *split, *keda, *to_count(self.service))
+        return (*RIGHTS, *split, *keda, *to_count(self.service))
 
     def _always(self) -> tuple[Preflight, ...]:
         traffic = self.pair.traffic

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.config.catalog import ServiceEntry
-from bot.config.targets.composed import ComposedPart, ComposedTarget
-from bot.domain.plan import BESIDE
+from bot.config.targets.base import ComposedPart
 from bot.errors import ConfigurationError, RefusedError
 from bot.ports.world import Peer, Strategy
 
@@ -23,9 +21,9 @@ class Piece:
     peer: Peer
 
     @property
-    def strategy_name(self) -> str:
-        """As the catalog names it."""
-        return self.part.strategy
+    def cost(self) -> int:
+        """Of its strategy."""
+        return self.strategy.cost
 
     @property
     def needs(self) -> frozenset[str]:
@@ -35,7 +33,7 @@ class Piece:
     @property
     def moves(self) -> bool:
         """Whether it decides which release users reach."""
-        return self.part.strategy not in BESIDE
+        return self.strategy.moves_users
 
 
 def chosen(name: str, pieces: list[Piece], only: Sequence[str]) -> list[Piece]:
@@ -51,16 +49,6 @@ def chosen(name: str, pieces: list[Piece], only: Sequence[str]) -> list[Piece]:
     if not only:
         return pieces
     return [piece for piece in pieces if names[_key(piece)] & set(only)]
-
-
-def composed_target(service: ServiceEntry) -> ComposedTarget:
-    """Raises ConfigurationError when the service has none."""
-    for target in service.rollback:
-        if isinstance(target, ComposedTarget):
-            return target
-    raise ConfigurationError(
-        "The service has no composed rollback.", "Add one to services.<name>.rollback."
-    )
 
 
 def _key(piece: Piece) -> str:

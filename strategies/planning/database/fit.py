@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.config.targets import DatabaseTarget
 from bot.config.targets.database import AlembicTarget, RestoreTarget, SqlMigrationsTarget
+from bot.config.targets.rds import AnyDatabaseTarget
 from bot.domain.releases import same_release
 from bot.ports.world import SchemaFit, World
 from strategies.planning.database.alembic import AlembicSource
@@ -15,7 +15,7 @@ from strategies.postgres.migrations import plain
 from strategies.postgres.questions import ask, missing_needs, run_checks
 
 
-async def schema_fits(target: DatabaseTarget, world: World, release: str) -> SchemaFit:
+async def schema_fits(target: AnyDatabaseTarget, world: World, release: str) -> SchemaFit:
     """Judged as a plan does: by what the newer migrations did, and by what the release needs.
 
     Raises the database's errors when it cannot be asked.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.config.catalog import ServiceEntry
-from bot.config.targets import Elbv2Target
+from bot.config.targets.elbv2 import Elbv2Target
 from bot.domain.releases import same_release
 from bot.errors import ConfigurationError, NotFoundError, PermanentError
 from bot.ports.outside import Aws
@@ -95,9 +95,7 @@ async def read_balancing(service: ServiceEntry, world: World) -> Balancing:
 
     Raises ConfigurationError when catalog and load balancer do not fit each other.
     """
-    target = next((one for one in service.rollback if isinstance(one, Elbv2Target)), None)
-    if target is None:
-        raise ConfigurationError("The catalog names no blue-green-elbv2 target for this service.")
+    target = service.target(Elbv2Target)
     aws = world.aws
     place = await find_place(target, aws)
     actions, load_balancer = await asyncio.gather(place.read(aws), _load_balancer(place, aws))

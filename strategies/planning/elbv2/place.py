@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
-from bot.config.targets import Elbv2Target
+from bot.config.targets.elbv2 import Elbv2Target
 from bot.domain.values import Value
 from bot.ports.outside import Aws
 from strategies.commands import aws_cli

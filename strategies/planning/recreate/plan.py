@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.domain.plan import Candidate, Plan, Preflight
 from bot.domain.revisions import is_complete, progress_of
 from bot.domain.values import spoken
-from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, EVENTS, PODS, REPLICA_SETS, Cluster
+from bot.ports.cluster import AUTOSCALERS, DEPLOYMENTS, EVENTS, PODS, REPLICA_SETS, Cluster, Right
 from bot.ports.world import World
 from strategies.kubernetes.gitops import GitOpsGuard
 from strategies.kubernetes.rollout_steps import version_port
@@ -21,12 +21,12 @@ from strategies.planning.recreate.times import downtime_seconds
 from strategies.preflights.configuration import NAME as REFERENCES
 from strategies.preflights.configuration import check_references
 from strategies.preflights.dry_run import Write, check_writes, scaling
-from strategies.preflights.rights import POD_PROXY, Right, check_rights, to_change, to_follow
+from strategies.preflights.rights import POD_PROXY, check_rights, to_change, to_follow
 from strategies.preflights.scaling import AUTOSCALER, BUDGET, check_budget
 from strategies.preflights.verdicts import blocked, or_unknown, passed, warned
 from strategies.steps.set_paused import paused_operations
 
-_RIGHTS = (
+RIGHTS = (
     *to_change(DEPLOYMENTS),
     *to_follow(REPLICA_SETS, PODS),
     Right(verb="list", kind=AUTOSCALERS),
@@ -64,7 +64,7 @@ class RecreatePlan:
         keda = to_change(SCALED_OBJECTS) if change.scalers.scaled_object else ()
         asks = version_port(change.service) is not None
         proxy = (Right(verb="get", kind=POD_PROXY),) if asks else ()
-        return (*_RIGHTS, *keda, *proxy)
+        return (*RIGHTS, *keda, *proxy)
 
     async def _scaling(self, cluster: Cluster) -> Preflight:
         """The template's own write has been tried already, to find out what comes of it."""

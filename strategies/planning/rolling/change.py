@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.config.catalog import ServiceEntry
-from bot.config.targets import RollingTarget
+from bot.config.targets.rolling import RollingTarget
 from bot.domain.values import Facts
 from bot.ports.cluster import Kind, Manifest
 from strategies.kubernetes.gitops import GitOpsGuard

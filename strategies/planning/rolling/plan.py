@@ -9,6 +9,7 @@ from datetime import datetime
 from bot.domain.plan import Candidate, Plan, Preflight
 from bot.domain.releases import release_of
 from bot.domain.rollouts import (
+    WorkloadKind,
     is_ordered,
     is_partitioned_off,
     is_rolled_out,
@@ -19,7 +20,7 @@ from bot.domain.rollouts import (
 )
 from bot.domain.values import amount
 from bot.domain.workloads import name_of
-from bot.ports.cluster import PODS
+from bot.ports.cluster import PODS, Right
 from bot.ports.world import World
 from strategies.kubernetes.history import revision_kind
 from strategies.planning.rolling.change import RollingChange
@@ -28,9 +29,15 @@ from strategies.planning.rolling.steps import RollingSteps
 from strategies.preflights.configuration import NAME as REFERENCES
 from strategies.preflights.configuration import check_references
 from strategies.preflights.dry_run import check_writes
-from strategies.preflights.rights import POD_PROXY, Right, check_rights, to_change, to_follow
+from strategies.preflights.rights import POD_PROXY, check_rights, to_change, to_follow
 from strategies.preflights.scaling import AUTOSCALER, BUDGET, check_autoscaler, check_budget
 from strategies.preflights.verdicts import blocked, or_unknown, passed, warned
+from strategies.steps.rollout import WORKLOADS
+
+
+def rights_on(kind: WorkloadKind) -> tuple[Right, ...]:
+    """What every plan for a workload of this kind takes."""
+    return (*to_change(WORKLOADS[kind]), *to_follow(revision_kind(kind), PODS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +91,9 @@ class RollingPlan:
         )
 
     def _rights(self) -> tuple[Right, ...]:
-        resource = self.change.resource
         ordered = is_ordered(self.change.workload)
         return (
-            *to_change(resource),
-            *to_follow(revision_kind(self.change.target.kind), PODS),
+            *rights_on(self.change.target.kind),
             *((Right(verb="delete", kind=PODS),) if ordered else ()),
             *((Right(verb="get", kind=POD_PROXY),) if self.change.asks_pods else ()),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.config.targets import RollingTarget
+from bot.config.targets.rolling import RollingTarget
 from bot.domain.plan import Candidate
 from bot.domain.releases import image_tag, release_of, same_release
 from bot.domain.revisions import bare_template

@@ -1,31 +1,14 @@
-"""Rolling back on Kubernetes by a Service's selector or a workload's revision."""
+"""Rolling back on Kubernetes by a workload's revision."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, model_validator
 
 from bot.config.addresses import Namespace
-from bot.config.durations import Duration
+from bot.config.targets.base import Target
 from bot.domain.rollouts import WorkloadKind
-from bot.domain.values import Value
-
-
-class BlueGreenTarget(Value):
-    """A Kubernetes Service whose selector chooses between two sets of pods."""
-
-    strategy: Literal["blue-green"]
-    namespace: Namespace
-    service: str
-    """Name of the Service that is switched."""
-    label: str = "version"
-    """The selector key that tells the colours apart."""
-    deployments: dict[str, str] = Field(min_length=2)
-    """Value of the label → name of the Deployment."""
-    drain_timeout: Duration = timedelta(seconds=60)
-    """How long open connections to the old colour are waited for."""
 
 
 def _either_name(schema: dict[str, Any]) -> None:
@@ -38,7 +21,7 @@ def _either_name(schema: dict[str, Any]) -> None:
     schema["oneOf"] = [{"required": ["workload"]}, {"required": ["deployment"]}]
 
 
-class RollingTarget(Value):
+class RollingTarget(Target):
     """A workload that is rolled back by revision, or by image where no revision is left.
 
     ``deployment: name`` is short for ``kind: Deployment`` and ``workload: name``.
