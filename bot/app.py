@@ -14,7 +14,6 @@ import handlers
 from bot import jobs
 from bot.adapters.clock import SystemClock
 from bot.adapters.couriers import outside_couriers
-from bot.adapters.metrics.recorder import PodRecorder
 from bot.adapters.scheduler import ApScheduler
 from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.client import make_client, make_session
@@ -34,6 +33,7 @@ from bot.pipeline.comparison import Comparer
 from bot.pipeline.context import Context
 from bot.pipeline.engine import Engine
 from bot.pipeline.outbox import Outbox
+from bot.ports.metrics import Record
 from bot.ports.store import Store
 from handlers.desk import Desk
 
@@ -83,7 +83,7 @@ class Bot:
         async def bot_user_id() -> str:
             return (await link.identity()).bot_user_id
 
-        context, recorder = make_context(
+        context, record = make_context(
             catalog=catalog,
             store=store,
             cluster=cluster,
@@ -102,7 +102,7 @@ class Bot:
             },
             owner=self._owner,
         )
-        await self._start_work(context, changes, outbox, recorder)
+        await self._start_work(context, changes, outbox, record)
         desk = Desk(context=context, changes=changes, client=client)
         handlers.register(link.app, desk)
         self._resources.push_async_callback(desk.stop)
@@ -131,7 +131,7 @@ class Bot:
         return AlertsDoor(token=secret, receive=inbox.receive) if secret else None
 
     async def _start_work(
-        self, context: Context, changes: Changes, outbox: Outbox, recorder: PodRecorder
+        self, context: Context, changes: Changes, outbox: Outbox, record: Record
     ) -> None:
         """Everything that goes on without anybody asking."""
         scheduler = ApScheduler()
@@ -155,7 +155,7 @@ class Bot:
         self._resources.push_async_callback(engine.stop)
         self._resources.push_async_callback(scheduler.stop)
         scheduler.start()
-        jobs.schedule(scheduler, context, recorder, reconcile=reconcile)
+        jobs.schedule(scheduler, context, record, reconcile=reconcile)
         sending = asyncio.create_task(outbox.run(), name="outbox")
         self._resources.push_async_callback(_end, sending)
         await reconcile()

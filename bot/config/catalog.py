@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from bot.config.alerts import Alerts
 from bot.config.destinations import Destination, EmailDestination
@@ -39,6 +39,9 @@ class AssessmentSettings(Value):
 
 class Catalog(Value):
     """The whole file."""
+
+    # As ``ServiceEntry``, which it has.
+    model_config = ConfigDict(defer_build=True)
 
     assessment: AssessmentSettings = AssessmentSettings()
     """How the assessment gets its figures."""

@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 
 from bot.config.described import described, summary
 from bot.config.schema import default_of, key_of, models
+from bot.registry import OneOf
 
 _INTRODUCTION = """\
 # Configuration
@@ -76,7 +77,7 @@ def _type(annotation: Any) -> str:
     """A type in words, with links to the tables of models."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
-        return _type(arguments[0])
+        return " or ".join(map(_type, OneOf.choices(annotation) or arguments[:1]))
     if origin is Literal:
         return " or ".join(f"`{_cell(str(one))}`" for one in arguments)
     if origin in {typing.Union, types.UnionType}:

@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from bot.config.catalog import Catalog
 from bot.config.described import described, summary
 from bot.config.durations import written
+from bot.registry import OneOf
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -59,7 +60,7 @@ def key_of(model: type[BaseModel], name: str) -> str:
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    for argument in typing.get_args(annotation):
+    for argument in OneOf.choices(annotation) or typing.get_args(annotation):
         yield from _models_in(argument)
 
 
