@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 import handlers
 from bot import jobs
 from bot.adapters.clock import SystemClock
-from bot.adapters.couriers import outside_couriers
+from bot.adapters.couriers import couriers_of
 from bot.adapters.scheduler import ApScheduler
 from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.client import make_client, make_session
@@ -33,6 +33,7 @@ from bot.pipeline.comparison import Comparer
 from bot.pipeline.context import Context
 from bot.pipeline.engine import Engine
 from bot.pipeline.outbox import Outbox
+from bot.ports.destinations import CourierAccess
 from bot.ports.metrics import Record
 from bot.ports.store import Store
 from handlers.desk import Desk
@@ -94,12 +95,16 @@ class Bot:
             store=store,
             clock=clock,
             journal=context.journal,
-            couriers={
-                "slack": SlackCourier(client, load=store.attachment),
-                **outside_couriers(
-                    catalog, secrets=context.world.secrets, clock=clock, load=store.attachment
+            couriers=couriers_of(
+                catalog,
+                CourierAccess(
+                    slack=SlackCourier(client, load=store.attachment),
+                    http=context.world.http,
+                    secrets=context.world.secrets,
+                    clock=clock,
+                    load=store.attachment,
                 ),
-            },
+            ),
             owner=self._owner,
         )
         await self._start_work(context, changes, outbox, record)
