@@ -13,8 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 import handlers
 from bot import jobs
 from bot.adapters.clock import SystemClock
-from bot.adapters.couriers import outside_couriers
-from bot.adapters.metrics.recorder import PodRecorder
+from bot.adapters.couriers import couriers_of
 from bot.adapters.scheduler import ApScheduler
 from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.client import make_client, make_session
@@ -34,6 +33,8 @@ from bot.pipeline.comparison import Comparer
 from bot.pipeline.context import Context
 from bot.pipeline.engine import Engine
 from bot.pipeline.outbox import Outbox
+from bot.ports.destinations import CourierAccess
+from bot.ports.metrics import Record
 from handlers.desk import Desk
 
 log = structlog.get_logger()
@@ -82,7 +83,7 @@ class Bot:
         async def bot_user_id() -> str:
             return (await link.identity()).bot_user_id
 
-        context, recorder = make_context(
+        context, record = make_context(
             catalog=catalog,
             store=store,
             cluster=cluster,
@@ -93,15 +94,19 @@ class Bot:
             store=store,
             clock=clock,
             journal=context.journal,
-            couriers={
-                "slack": SlackCourier(client, load=store.attachment),
-                **outside_couriers(
-                    catalog, secrets=context.world.secrets, clock=clock, load=store.attachment
+            couriers=couriers_of(
+                catalog,
+                CourierAccess(
+                    slack=SlackCourier(client, load=store.attachment),
+                    http=context.world.http,
+                    secrets=context.world.secrets,
+                    clock=clock,
+                    load=store.attachment,
                 ),
-            },
+            ),
             owner=self._owner,
         )
-        await self._start_work(context, changes, outbox, recorder)
+        await self._start_work(context, changes, outbox, record)
         desk = Desk(context=context, changes=changes, client=client)
         handlers.register(link.app, desk)
         self._resources.push_async_callback(desk.stop)
@@ -130,7 +135,7 @@ class Bot:
         return AlertsDoor(token=secret, receive=inbox.receive) if secret else None
 
     async def _start_work(
-        self, context: Context, changes: Changes, outbox: Outbox, recorder: PodRecorder
+        self, context: Context, changes: Changes, outbox: Outbox, record: Record
     ) -> None:
         """Everything that goes on without anybody asking."""
         scheduler = ApScheduler()
@@ -154,7 +159,7 @@ class Bot:
         self._resources.push_async_callback(engine.stop)
         self._resources.push_async_callback(scheduler.stop)
         scheduler.start()
-        jobs.schedule(scheduler, context, recorder, reconcile=reconcile)
+        jobs.schedule(scheduler, context, record, reconcile=reconcile)
         sending = asyncio.create_task(outbox.run(), name="outbox")
         self._resources.push_async_callback(_end, sending)
         await reconcile()

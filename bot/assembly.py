@@ -13,8 +13,10 @@ from bot.adapters.commands import EnvironmentSecrets, LocalCommands
 from bot.adapters.files import LocalFiles
 from bot.adapters.github import GitHub
 from bot.adapters.http import HttpClient
-from bot.adapters.kubernetes import KubernetesCluster, NoCluster, connect_cluster
-from bot.adapters.metrics import MetricsByProvider, PodMetricsSource, PodRecorder
+from bot.adapters.kubernetes.absent import NoCluster
+from bot.adapters.kubernetes.cluster import KubernetesCluster
+from bot.adapters.kubernetes.connection import connect_cluster
+from bot.adapters.metrics.providers import MetricsByProvider
 from bot.adapters.store import Store
 from bot.config.catalog import Catalog
 from bot.domain.duties import Duty
@@ -25,6 +27,7 @@ from bot.pipeline.journal import Journal
 from bot.pipeline.words import Words
 from bot.ports.chat import Chat
 from bot.ports.cluster import Cluster
+from bot.ports.metrics import Access, Record
 from bot.ports.world import World
 from strategies.freezing import DeployFreezer
 from strategies.registry import step_kind, strategy
@@ -60,10 +63,9 @@ def make_context(
     cluster: Cluster,
     chat: Chat,
     changed: Callable[[Incident], None],
-) -> tuple[Context, PodRecorder]:
-    """The pipeline's context over the real world, and the recorder that feeds its metrics."""
+) -> tuple[Context, Record]:
+    """The pipeline's context over the real world, and what takes readings for its metrics."""
     clock = SystemClock()
-    recorder = PodRecorder(cluster, store, clock, catalog)
     world = World(
         cluster=cluster,
         http=HttpClient(),
@@ -72,19 +74,23 @@ def make_context(
         secrets=EnvironmentSecrets(),
         clock=clock,
     )
+    metrics = MetricsByProvider(
+        Access(
+            http=world.http,
+            aws=world.aws,
+            cluster=cluster,
+            store=store,
+            secrets=world.secrets,
+            clock=clock,
+        )
+    )
     context = Context(
         catalog=catalog,
         clock=clock,
         store=store,
         journal=Journal(store=store, clock=clock, words=Words(catalog), changed=changed),
         chat=chat,
-        metrics=MetricsByProvider(
-            PodMetricsSource(store, recorder),
-            http=world.http,
-            aws=world.aws,
-            secrets=world.secrets,
-            clock=clock,
-        ),
+        metrics=metrics,
         world=world,
         strategy=strategy,
         step_kind=step_kind,
@@ -92,4 +98,4 @@ def make_context(
         forge=GitHub(EnvironmentSecrets()),
         files=LocalFiles(),
     )
-    return context, recorder
+    return context, metrics.record

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
-from bot.adapters.metrics.recorder import PodRecorder
 from bot.pipeline import deployments, follow_up, freeze, relapse, reminders, tripwire, watch
 from bot.pipeline.context import Context
+from bot.ports.metrics import Record
 from bot.ports.scheduler import Scheduler
 
 RECONCILE = timedelta(seconds=15)
@@ -26,7 +26,7 @@ Look = Callable[[Context], Awaitable[None]]
 def schedule(
     scheduler: Scheduler,
     context: Context,
-    recorder: PodRecorder,
+    record: Record,
     *,
     reconcile: Callable[[], Awaitable[None]],
 ) -> None:
@@ -48,16 +48,11 @@ def schedule(
     soon = context.clock.now() + deployments.FIRST_LOOK
     scheduler.at("first look at deployments", soon, partial(deployments.look, context))
     for name, entry in context.catalog.services.items():
-        if entry.pod_metrics:
-            job = partial(scrape, recorder, name)
-            scheduler.every(f"scrape {name}", entry.pod_metrics.every, job)
+        if entry.metrics and (every := entry.metrics.recorded_every):
+            job = partial(record, name, entry)
+            scheduler.every(f"scrape {name}", every, job)
             # What is normal begins to be known with the first reading, not a round later.
             scheduler.at(f"first scrape {name}", context.clock.now(), job)
-
-
-async def scrape(recorder: PodRecorder, name: str) -> None:
-    """One round of readings; kept by the recorder."""
-    await recorder.collect(name)
 
 
 async def prune(context: Context) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from bot.adapters.nobody import NoChat
 from bot.adapters.scheduler import ApScheduler
@@ -66,7 +67,7 @@ async def workplace(settings: Settings, catalog: Catalog) -> AsyncIterator[Workp
         await store.register(owner)
         cluster = await cluster_of(catalog)
         changes = Changes()
-        context, recorder = make_context(
+        context, record = make_context(
             catalog=catalog,
             store=store,
             cluster=cluster,
@@ -78,14 +79,9 @@ async def workplace(settings: Settings, catalog: Catalog) -> AsyncIterator[Workp
         scheduler.start()
 
         def measure(service: str) -> None:
-            metrics = context.service(service).pod_metrics
-            if metrics is None:
-                return
-
-            async def scrape() -> None:
-                await recorder.collect(service)
-
-            scheduler.every(f"scrape {service}", metrics.every, scrape)
+            entry = context.service(service)
+            if entry.metrics and (every := entry.metrics.recorded_every):
+                scheduler.every(f"scrape {service}", every, partial(record, service, entry))
 
         try:
             await store.bury()

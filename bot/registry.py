@@ -14,25 +14,29 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, Protocol, TypeVar, get_args
 
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic import GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from bot.errors import ConfigurationError
 
 
-class Configured(Protocol):
+class Named(Protocol):
     """What every registered thing has."""
 
     @property
     def name(self) -> str:
         """What the catalog calls it; the name of its entry point."""
 
+
+class Configured(Named, Protocol):
+    """What everything has that is described in the catalog."""
+
     @property
     def settings(self) -> Any:
         """The pydantic type of its entry in the catalog."""
 
 
-T = TypeVar("T", bound=Configured)
+T = TypeVar("T", bound=Named)
 
 
 class Registry(Generic[T]):
@@ -102,6 +106,7 @@ class Registry(Generic[T]):
 class OneOf:
     """Marks a field of the catalog as one of a registry's settings, told apart by ``key``.
 
+    Where the key is left out, the settings are meant whose model has a default for it, if any.
     The model that has the field needs ``defer_build=True``: what is registered may import it.
     """
 
@@ -118,4 +123,34 @@ class OneOf:
         self, source: type[Any], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         choices = {one.name: handler.generate_schema(one.settings) for one in self.registry}
-        return core_schema.tagged_union_schema(choices=choices, discriminator=self.key)
+        return core_schema.no_info_before_validator_function(
+            self._told_apart,
+            core_schema.tagged_union_schema(choices=choices, discriminator=self.key),
+        )
+
+    def _told_apart(self, value: Any) -> Any:
+        """With the key, and an error at the key's own line where nobody registered the name."""
+        if not isinstance(value, dict):
+            return value
+        name = value.get(self.key, self._usual)
+        if name is None or name in self.registry.names:
+            return value if name is None else {**value, self.key: name}
+        near = difflib.get_close_matches(str(name).lower(), self.registry.names, n=1, cutoff=0.5)
+        meant = f"; did you mean “{near[0]}”?" if near else ""
+        known = ", ".join(self.registry.names)
+        wrong = PydanticCustomError(
+            "unknown_name",
+            "{said}",
+            {"said": f"“{name}” is no {self.registry.what}: {known}{meant}"},
+        )
+        raise ValidationError.from_exception_data(
+            self.registry.what, [InitErrorDetails(type=wrong, loc=(self.key,), input=name)]
+        )
+
+    @cached_property
+    def _usual(self) -> str | None:
+        for one in self.registry:
+            field = getattr(one.settings, "model_fields", {}).get(self.key)
+            if field is not None and not field.is_required():
+                return str(field.default)
+        return None

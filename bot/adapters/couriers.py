@@ -1,39 +1,19 @@
-"""The couriers to the catalog's destinations beside Slack."""
+"""The couriers to all kinds of destination."""
 
 from __future__ import annotations
 
-from typing import TypeVar
-
-from bot.adapters.email import EmailCourier, Load
-from bot.adapters.http import HttpClient
-from bot.adapters.status_webhook import WebhookCourier
-from bot.adapters.statuspage import StatuspageCourier
 from bot.config.catalog import Catalog
-from bot.config.destinations import EmailDestination, StatuspageDestination, WebhookDestination
-from bot.ports.clock import Clock
+from bot.domain.destinations import DESTINATIONS
 from bot.ports.deliveries import Courier
-from bot.ports.outside import Secrets
-
-D = TypeVar("D")
+from bot.ports.destinations import CourierAccess
 
 
-def outside_couriers(
-    catalog: Catalog, *, secrets: Secrets, clock: Clock, load: Load
-) -> dict[str, Courier]:
-    """One courier a kind of destination, by what stands before the colon in a delivery's address.
-
-    ``load`` reads files that are kept with an incident, to attach them.
-    """
-    http = HttpClient()
-    pages = _of(catalog, StatuspageDestination)
-    hooks = _of(catalog, WebhookDestination)
-    boxes = _of(catalog, EmailDestination)
+def couriers_of(catalog: Catalog, access: CourierAccess) -> dict[str, Courier]:
+    """One courier a kind, by what stands before the colon in a delivery's address."""
     return {
-        "statuspage": StatuspageCourier(pages, http=http, secrets=secrets),
-        "webhook": WebhookCourier(hooks, http=http, secrets=secrets),
-        "email": EmailCourier(boxes, secrets=secrets, clock=clock, load=load),
+        kind.name: kind.courier(
+            {name: one for name, one in catalog.destinations.items() if one.kind == kind.name},
+            access,
+        )
+        for kind in DESTINATIONS
     }
-
-
-def _of(catalog: Catalog, kind: type[D]) -> dict[str, D]:
-    return {name: one for name, one in catalog.destinations.items() if isinstance(one, kind)}

@@ -9,25 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as POLICY
 from email.utils import format_datetime
 
 from bot.adapters.outward import entry_of
-from bot.adapters.smtp import hand_over, one_line, spoken
-from bot.config.destinations import Audience, EmailDestination
+from bot.adapters.smtp import EmailDestination, hand_over, knock, one_line, spoken
+from bot.config.destinations import Audience
+from bot.domain.findings import Finding, passed
 from bot.errors import PermanentError
 from bot.ports.clock import Clock
 from bot.ports.deliveries import Delivery, Mail, Receipt
-from bot.ports.outside import Secrets
-from bot.ports.store import Attachment
+from bot.ports.destinations import DestinationKind, Load
+from bot.ports.outside import Http, Secrets
 
 LONGEST_SUBJECT = 200
-
-Load = Callable[[str, str], Awaitable[Attachment | None]]
-"""Reads an attachment by incident id and name."""
 
 
 class EmailCourier:
@@ -54,9 +52,7 @@ class EmailCourier:
         if previous is not None:
             # Mail programs show what belongs together as one conversation.
             message["In-Reply-To"] = message["References"] = previous.reference
-        credentials = None
-        if entry.username is not None and entry.password is not None:
-            credentials = self._secrets.read(entry.username), self._secrets.read(entry.password)
+        credentials = _credentials(entry, self._secrets)
         to = mail.to or entry.to
         refused = await asyncio.to_thread(hand_over, name, entry, credentials, message, to)
         note = f"Not accepted by the mail server: {spoken(refused)}." if refused else ""
@@ -108,3 +104,33 @@ def message_id(delivery_id: str, sender: str) -> str:
 def _address(address: str) -> Address:
     user, _, domain = address.rpartition("@")
     return Address(username=user, domain=domain)
+
+
+def _credentials(entry: EmailDestination, secrets: Secrets) -> tuple[str, str] | None:
+    if entry.username is None or entry.password is None:
+        return None
+    return secrets.read(entry.username), secrets.read(entry.password)
+
+
+async def _check(
+    name: str, box: EmailDestination, subject: str, _: Http, secrets: Secrets
+) -> Finding:
+    credentials = _credentials(box, secrets)
+    await asyncio.to_thread(knock, name, box, credentials)
+    how = "takes the login" if credentials else "answers; no login is configured"
+    secured = " without encryption" if box.security == "none" else ""
+    return passed(
+        subject,
+        f"{box.host}:{box.port} {how}{secured}. No mail was sent: recipients are unchecked.",
+    )
+
+
+EMAIL = DestinationKind(
+    name="email",
+    settings=EmailDestination,
+    noun="e-mail",
+    courier=lambda boxes, access: EmailCourier(
+        boxes, secrets=access.secrets, clock=access.clock, load=access.load
+    ),
+    check=_check,
+)

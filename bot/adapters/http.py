@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from bot.errors import OutcomeUnknownError, PermanentError, RollbackBotError, TemporaryError
-from bot.ports.outside import HttpAnswer
+from bot.ports.outside import HttpAnswer, Method
 
 LONGEST_ANSWER = 4 * 1024 * 1024
 """Bytes that are read of an answer; what we read is far shorter."""
 LONGEST_CONNECT = 5.0
 """Seconds until a connection must be there: a request that was never sent may be repeated."""
-
-Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class HttpClient:
@@ -37,7 +35,7 @@ class HttpClient:
         body: bytes | None = None,
         timeout_seconds: float = 10.0,
     ) -> HttpAnswer:
-        """One request; see ``bot.ports.outside.Http``. ``body`` is sent as it is: it was signed."""
+        """One request; see ``bot.ports.outside.Http``."""
         timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=LONGEST_CONNECT)
         try:
             async with (

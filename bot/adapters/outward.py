@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Generic, TypeVar
 
-from bot.adapters.http import HttpClient, Method
 from bot.errors import (
     ForbiddenError,
     NotFoundError,
@@ -16,7 +15,7 @@ from bot.errors import (
     TemporaryError,
 )
 from bot.ports.deliveries import Delivery
-from bot.ports.outside import HttpAnswer, Secrets
+from bot.ports.outside import Http, HttpAnswer, Method, Secrets
 
 D = TypeVar("D")
 
@@ -46,7 +45,7 @@ class OutwardCourier(Generic[D]):
 
     destinations: Mapping[str, D]
     _: KW_ONLY
-    http: HttpClient
+    http: Http
     secrets: Secrets
 
     def entry_of(self, delivery: Delivery) -> tuple[str, D]:
@@ -54,9 +53,7 @@ class OutwardCourier(Generic[D]):
         return entry_of(delivery, self.destinations)
 
 
-async def call(
-    http: HttpClient, method: Method, url: str, *, subject: str, **options: Any
-) -> HttpAnswer:
+async def call(http: Http, method: Method, url: str, *, subject: str, **options: Any) -> HttpAnswer:
     """One request; any status is an answer.
 
     Raises what the client raises, but without the address: it may contain a secret.

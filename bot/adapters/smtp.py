@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import socket
 import ssl
@@ -10,8 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
+from typing import Annotated, Literal
 
-from bot.config.destinations import EmailDestination
+from pydantic import AfterValidator, Field, model_validator
+
+from bot.config.destinations import Audience, Destination
+from bot.config.secrets import SecretName
+from bot.domain.assessment import Severity
 from bot.errors import (
     ForbiddenError,
     OutcomeUnknownError,
@@ -25,8 +31,64 @@ STEP_SECONDS = 8.0
 WHOLE_SECONDS = 40.0
 """How long a mail may take altogether: less than the outbox waits before it tries anew."""
 
+_MAILBOX = re.compile(r"[^@\s<>,;:\"]+@[^@\s<>,;:\"]+")
 Refused = dict[str, tuple[int, bytes]]
 """Refused recipients, each with the server's code and words."""
+
+
+def _mailbox(value: str) -> str:
+    if not _MAILBOX.fullmatch(value):
+        raise ValueError(f"“{value}” is not an e-mail address such as status@example.com")
+    return value
+
+
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+"""``status@example.com``."""
+
+
+class EmailDestination(Destination):
+    """A mail server, and who gets mail through it."""
+
+    takes_mail = True
+
+    kind: Literal["email"]
+    audience: Audience
+    """Needed, because a stakeholder's mail must never reach a customer by default."""
+    host: str = Field(min_length=1)
+    """The SMTP server."""
+    port: int = Field(default=587, ge=1, le=65535)
+    """Its port: 587 for STARTTLS, 465 for TLS from the start."""
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """``tls`` from the first byte (port 465), or ``starttls``; ``none`` only on a trusted wire."""
+    username: SecretName | None = None
+    """Name of the environment variable with the user's name; none for no login."""
+    password: SecretName | None = None
+    """Name of the environment variable with the password."""
+    sender: Mailbox = Field(alias="from")
+    """The address in From."""
+    to: tuple[Mailbox, ...] = Field(min_length=1)
+    """The recipients."""
+    severities: frozenset[Severity] = frozenset({Severity.CRITICAL})
+    updates: bool = True
+    """Whether stakeholders are mailed every update, or only the turning points."""
+
+    @model_validator(mode="after")
+    def _credentials_are_whole_and_safe(self) -> EmailDestination:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together: give both or neither")
+        if self.password is not None and self.security == "none":
+            raise ValueError("a password is not sent in clear text: use security starttls or tls")
+        return self
+
+    @property
+    def read_by(self) -> Audience:
+        """Whom the catalog says."""
+        return self.audience
+
+    @property
+    def takes_updates(self) -> bool:
+        """As the catalog says."""
+        return self.updates
 
 
 def hand_over(

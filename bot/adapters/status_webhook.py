@@ -6,16 +6,40 @@ The shape is published in docs/destinations.md. A repeated POST carries the same
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
+import socket
+import ssl
+from typing import Literal
+
+from pydantic import AnyHttpUrl
 
 from bot.adapters.outward import OutwardCourier, call, error_of
-from bot.config.destinations import WebhookDestination
+from bot.config.destinations import Destination
+from bot.config.secrets import SecretName
+from bot.domain.findings import Finding, passed
+from bot.errors import PermanentError, TemporaryError
 from bot.ports.deliveries import Delivery, Receipt, StatusMessage
+from bot.ports.destinations import DestinationKind
+from bot.ports.outside import Http, Secrets
 
 VERSION = 1
 SIGNATURE = "X-Rollback-Bot-Signature-256"
+_CONNECT_SECONDS = 10.0
+
+
+class WebhookDestination(Destination):
+    """Anything that takes a POST of JSON; docs/destinations.md has the shape."""
+
+    kind: Literal["webhook"]
+    url: AnyHttpUrl
+    """Gets every message as a POST with JSON."""
+    token: SecretName | None = None
+    """Sent as ``Authorization: Bearer …``."""
+    signing_secret: SecretName | None = None
+    """Key of the HMAC-SHA256 over the body."""
 
 
 class WebhookCourier(OutwardCourier[WebhookDestination]):
@@ -73,3 +97,48 @@ def _remedies(name: str, entry: WebhookDestination) -> dict[int, str]:
         410: f"Correct {place}.",
         422: "Compare the receiver with the shape in docs/destinations.md.",
     }
+
+
+async def _check(
+    name: str, hook: WebhookDestination, subject: str, _: Http, secrets: Secrets
+) -> Finding:
+    for secret in (hook.token, hook.signing_secret):
+        if secret is not None:
+            secrets.read(secret)
+    host, port = (hook.url.host or "").strip("[]"), hook.url.port or 443
+    await _connect(host, port, f"Webhook “{name}”", is_secure=hook.url.scheme == "https")
+    return passed(
+        subject,
+        f"{host}:{port} takes connections. Nothing was sent, so whether it takes messages is "
+        "not known.",
+    )
+
+
+async def _connect(host: str, port: int, what: str, *, is_secure: bool) -> None:
+    """A connection, with TLS where the address says so, and nothing on it."""
+    context = ssl.create_default_context() if is_secure else None
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(host, port, ssl=context)
+    except socket.gaierror:
+        raise PermanentError(f"{what}: there is no host {host}.", "Correct its url.") from None
+    except ssl.SSLCertVerificationError as error:
+        raise PermanentError(
+            f"{what}: its certificate is not trusted ({error.verify_message}).",
+            "Name your own certificate authority with SSL_CERT_FILE.",
+        ) from None
+    except (OSError, TimeoutError) as error:
+        raise TemporaryError(
+            f"{what}: {host}:{port} cannot be reached ({type(error).__name__}).",
+            "Look whether it is up, and whether a firewall stands between.",
+        ) from None
+    writer.close()
+
+
+WEBHOOK = DestinationKind(
+    name="webhook",
+    settings=WebhookDestination,
+    noun="webhook",
+    courier=lambda hooks, access: WebhookCourier(hooks, http=access.http, secrets=access.secrets),
+    check=_check,
+)

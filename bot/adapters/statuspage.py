@@ -8,14 +8,19 @@ so that after an unknown outcome the page is read before anything is sent again.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from bot.adapters.http import HttpClient, Method
+from pydantic import AnyHttpUrl, Field
+
 from bot.adapters.outward import OutwardCourier, call, error_of
-from bot.config.destinations import StatuspageDestination
-from bot.errors import NotFoundError, OutcomeUnknownError, TemporaryError
+from bot.config.addresses import ServerUrl
+from bot.config.destinations import Destination
+from bot.config.secrets import SecretName
+from bot.domain.findings import Finding, passed
+from bot.errors import NotFoundError, OutcomeUnknownError, PermanentError, TemporaryError
 from bot.ports.deliveries import Delivery, Receipt, StatusMessage
-from bot.ports.outside import HttpAnswer, Secrets
+from bot.ports.destinations import DestinationKind
+from bot.ports.outside import Http, HttpAnswer, Method, Secrets
 
 METADATA = "rollback_bot"
 LONGEST_NAME = 200
@@ -23,6 +28,22 @@ LONGEST_BODY = 25_000
 SEARCHED = 20
 """Incidents that are searched for one of ours: an unknown outcome is hours old at most, and a
 page's incidents come with every word that was ever said in them."""
+
+
+class StatuspageDestination(Destination):
+    """A page of Atlassian Statuspage."""
+
+    kind: Literal["statuspage"]
+    url: ServerUrl = AnyHttpUrl("https://api.statuspage.io/v1")
+    """The API's address."""
+    page_id: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    """The page's id, from its address in Statuspage's management."""
+    components: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] = ()
+    """Ids of the components that are shown as affected while the incident lasts."""
+    api_key: SecretName
+    """Sent as ``Authorization: OAuth …``."""
+    notify: bool = True
+    """Whether the page's subscribers are notified of every message."""
 
 
 class StatuspageCourier(OutwardCourier[StatuspageDestination]):
@@ -65,25 +86,39 @@ class StatuspageCourier(OutwardCourier[StatuspageDestination]):
         return _Page(name, entry, self.http, self.secrets.read(entry.api_key))
 
 
-async def look(
-    name: str, entry: StatuspageDestination, *, http: HttpClient, secrets: Secrets
-) -> tuple[str, ...]:
-    """Read what the courier reads; returns the components of the catalog that the page lacks.
-
-    Raises what the courier raises.
-    """
+async def _check(
+    name: str, entry: StatuspageDestination, subject: str, http: Http, secrets: Secrets
+) -> Finding:
+    """Read what the courier reads, and whether the page has the catalog's components."""
     page = _Page(name, entry, http, secrets.read(entry.api_key))
     await page.list("/incidents/unresolved")
-    if not entry.components:
-        return ()
-    known = {str(component.get("id")) for component in await page.list("/components")}
-    return tuple(one for one in entry.components if one not in known)
+    known = (
+        {str(one.get("id")) for one in await page.list("/components")} if entry.components else ()
+    )
+    missing = [one for one in entry.components if one not in known]
+    if missing:
+        raise PermanentError(
+            f"Page {entry.page_id} has no component {', '.join(missing)}.",
+            f"Correct destinations.{name}.components: Statuspage refuses every message with them.",
+        )
+    return passed(subject, f"The incidents of page {entry.page_id} can be read. Nothing was sent.")
+
+
+STATUSPAGE = DestinationKind(
+    name="statuspage",
+    settings=StatuspageDestination,
+    noun="status page",
+    courier=lambda pages, access: StatuspageCourier(
+        pages, http=access.http, secrets=access.secrets
+    ),
+    check=_check,
+)
 
 
 class _Page:
     """One page, and the key to it."""
 
-    def __init__(self, name: str, entry: StatuspageDestination, http: HttpClient, key: str) -> None:
+    def __init__(self, name: str, entry: StatuspageDestination, http: Http, key: str) -> None:
         self._name = name
         self._entry = entry
         self._http = http

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
 
 from bot.config.alerts import Alerts
-from bot.config.destinations import Destination, EmailDestination
+from bot.config.destinations import Destination
 from bot.config.durations import Duration
 from bot.config.paperwork import PaperworkSettings, PostMortemSettings
 from bot.config.people import People, Updates
@@ -18,7 +19,9 @@ from bot.config.targets.base import ComposedPart
 from bot.config.verification import Verification, is_address
 from bot.domain.approval import ApprovalPolicy
 from bot.domain.assessment import Severity
+from bot.domain.destinations import DESTINATIONS
 from bot.domain.values import Value
+from bot.registry import OneOf
 
 __all__ = ["AssessmentSettings", "Catalog", "People", "ServiceEntry", "Updates"]
 
@@ -54,7 +57,9 @@ class Catalog(Value):
     """The posts to the stakeholders."""
     company: str = ""
     """Who signs messages to customers: “The <company> team”."""
-    destinations: dict[str, Destination] = Field(default_factory=dict)
+    destinations: dict[str, Annotated[Destination, OneOf(DESTINATIONS, "kind")]] = Field(
+        default_factory=dict
+    )
     """Who is told beside the Slack channels of ``updates``, by a name of your choice."""
     texts: Path | None = None
     """Folder with texts that replace the built-in ones, relative to this file."""
@@ -106,8 +111,10 @@ class Catalog(Value):
     @model_validator(mode="after")
     def _invitations_have_a_mailbox(self) -> Catalog:
         name = self.post_mortem.email
-        if name and not isinstance(self.destinations.get(name), EmailDestination):
-            raise ValueError(f"post_mortem.email: “{name}” is no destination of kind email")
+        found = self.destinations.get(name)
+        if name and not (found and found.takes_mail):
+            kinds = " or ".join(one.name for one in DESTINATIONS if one.settings.takes_mail)
+            raise ValueError(f"post_mortem.email: “{name}” is no destination of kind {kinds}")
         return self
 
     @property

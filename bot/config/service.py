@@ -7,7 +7,8 @@ from typing import Annotated, TypeVar, get_args
 from pydantic import ConfigDict, Field, model_validator
 
 from bot.config.addresses import ServerUrl, UrlPath
-from bot.config.metrics import MetricsSettings, PodMetrics
+from bot.config.metrics import METRICS, MetricsSettings
+from bot.config.metrics.hosted import ServicePods
 from bot.config.paperwork import GitHubSettings, ReleasePlanSettings
 from bot.config.references import ChannelRef
 from bot.config.smoke import SmokeTest
@@ -45,7 +46,7 @@ class ServiceEntry(Value):
     With metrics from elsewhere name it, or no version can be proven."""
     rollback: tuple[Annotated[Target, OneOf(STRATEGIES, "strategy")], ...] = Field(min_length=1)
     """Ways to roll back, the preferred one first."""
-    metrics: MetricsSettings | None = None
+    metrics: Annotated[MetricsSettings, OneOf(METRICS, "provider")] | None = None
     """Where request counts come from; without them nothing can be proven recovered."""
     thresholds: Thresholds = Thresholds()
     """Where the decision matrix draws its lines for this service."""
@@ -102,6 +103,6 @@ class ServiceEntry(Value):
         return self.pod_metrics is not None or any(target.is_in_cluster for target in self.rollback)
 
     @property
-    def pod_metrics(self) -> PodMetrics | None:
-        """How the service's own pods are read; None where another system measures it, or none."""
-        return self.metrics if isinstance(self.metrics, PodMetrics) else None
+    def pod_metrics(self) -> ServicePods | None:
+        """The pods that its metrics are read from; None where another system measures it."""
+        return self.metrics.pods if self.metrics else None

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-_KINDS = {"statuspage": "status page", "webhook": "webhook", "email": "e-mail"}
+from typing import Any
+
+from bot.registry import Registry
+
+DESTINATIONS: Registry[Any] = Registry("destinations", "kind of destination")
+"""Each is a ``bot.ports.destinations.DestinationKind``."""
 
 
 def label_of(destination: str) -> str:
     """A destination as people know it: a channel by its name or id, others with their kind."""
     kind, _, name = destination.partition(":")
-    return name if kind == "slack" else f"{_KINDS.get(kind, kind)} {name}"
+    noun = DESTINATIONS.get(kind).noun if kind in DESTINATIONS.names else kind
+    return f"{noun} {name}".lstrip()

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.config.catalog import ServiceEntry
+from bot.config.metrics import METRICS
 from bot.domain.assessment import Figures
 from bot.domain.recovery import Baseline
 from bot.domain.values import Value, spoken
@@ -22,12 +23,6 @@ SHORT_OF_NORMAL = timedelta(minutes=30)
 """A baseline that was measured for less time than this is used, and said to be short."""
 LEAST_BUSINESS = 20
 """Fewer orders than this are expected in the live window: a drop could be chance."""
-_SOURCES = {
-    "pods": "the service's own pods",
-    "prometheus": "Prometheus",
-    "cloudwatch": "CloudWatch",
-    "datadog": "Datadog",
-}
 
 
 async def measure(context: Context, service: str, *, strategy: str | None = None) -> Figures:
@@ -59,7 +54,7 @@ async def measure(context: Context, service: str, *, strategy: str | None = None
         business_shortfall=drop,
         current_release=observation.live_release if observation else None,
         previous_release=await _previous(context, service, observation),
-        source=_SOURCES[entry.metrics.provider] if entry.metrics else "",
+        source=METRICS.get(entry.metrics.provider).title if entry.metrics else "",
         problems=(*told, *why_not),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.config.catalog import Catalog
-from bot.config.destinations import serves_customers
+from bot.config.destinations import Audience
 from bot.views.frame import Frame
 
 
@@ -19,7 +19,9 @@ def frame_of(catalog: Catalog, service: str, now: datetime) -> Frame:
         judge=verification.judge,
         checkpoints=verification.checkpoints,
         stakeholder_channels=stakeholder_channels(catalog, service),
-        tells_customers=any(serves_customers(one) for one in catalog.destinations.values()),
+        tells_customers=any(
+            one.read_by is Audience.CUSTOMERS for one in catalog.destinations.values()
+        ),
     )
 
 

@@ -6,14 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.config.catalog import Catalog
-from bot.config.destinations import (
-    Audience,
-    Destination,
-    EmailDestination,
-    SlackDestination,
-    address,
-    serves_customers,
-)
+from bot.config.destinations import Audience, Destination
 from bot.domain.assessment import Thresholds
 from bot.domain.destinations import label_of
 from bot.domain.events import ExternalMessage
@@ -31,15 +24,17 @@ class Readers(Value):
     """Slack channels of the stakeholders, each once."""
     destinations: dict[str, Destination]
     """Those of the catalog that are for the incident's service and severity."""
+    invitations: str = ""
+    """The mailbox from which invitations to the post-mortem go out; empty for none."""
     public: Public
 
     def mailboxes(self, *, for_updates: bool = False) -> Iterator[str]:
         """Where stakeholders' mails go."""
         for name, entry in self.destinations.items():
-            if isinstance(entry, EmailDestination) and entry.audience is Audience.STAKEHOLDERS:
-                if for_updates and not entry.updates:
+            if entry.takes_mail and entry.read_by is Audience.STAKEHOLDERS:
+                if for_updates and not entry.takes_updates:
                     continue
-                yield address(name, entry)
+                yield entry.address(name)
 
     def customers(self, incident: Incident, message: ExternalMessage) -> dict[str, Destination]:
         """By their addresses: where customers are to read this message.
@@ -50,9 +45,9 @@ class Readers(Value):
             incident, self.public.thresholds
         )
         return {
-            address(name, entry): entry
+            entry.address(name): entry
             for name, entry in self.destinations.items()
-            if serves_customers(entry) and (mailed or not isinstance(entry, EmailDestination))
+            if entry.read_by is Audience.CUSTOMERS and (mailed or not entry.takes_mail)
         }
 
     def spoken(self, incident: Incident, message: ExternalMessage) -> tuple[str, ...]:
@@ -64,12 +59,14 @@ def readers_of(catalog: Catalog, incident: Incident) -> Readers:
     """Who is told about this incident."""
     declared = incident.declared
     found = catalog.destinations_of(declared.service, declared.verdict.severity)
+    mailbox = catalog.destinations.get(catalog.post_mortem.email)
     entry = catalog.services.get(declared.service)
     own = entry.stakeholder_channels if entry else ()
-    more = [one.channel for one in found.values() if isinstance(one, SlackDestination)]
+    more = [channel for one in found.values() for channel in one.slack_channels]
     return Readers(
         channels=tuple(dict.fromkeys((*catalog.updates.channels, *own, *more))),
         destinations=found,
+        invitations=mailbox.address(catalog.post_mortem.email) if mailbox else "",
         public=Public(
             service=catalog.public_name(declared.service),
             company=catalog.company,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bot.config.destinations import EmailDestination
 from bot.domain import events as e
 from bot.domain.external import round_of
 from bot.domain.incident import OutsideState
@@ -99,7 +98,7 @@ def _external_sent(event: e.ExternalSent, to: Speaker) -> Iterator[Delivery]:
     sent = [o for o in incident.outside if o.state is OutsideState.SENT][-1]
     for where, entry in to.readers.customers(incident, event.message).items():
         payload: Value
-        if isinstance(entry, EmailDestination):
+        if entry.takes_mail:
             words = sent.text if sent.edited else ""
             payload = customer_mail(incident, public, to.texts, now, words=words)
         else:
@@ -153,7 +152,7 @@ def _post_mortem(event: e.PostMortemScheduled, to: Speaker) -> Iterator[Delivery
         yield Delivery(
             id=f"{to.prefix}/invitation",
             incident_id=to.incident.id,
-            destination=f"email:{event.email}",
+            destination=to.readers.invitations,
             action=Action.POST,
             payload=post_mortem.mail(to.incident, event, to.frame.now),
         )

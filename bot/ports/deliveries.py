@@ -14,12 +14,8 @@ class Action(StrEnum):
     """What a courier is asked to do at the destination."""
 
     POST = "post"
-    """Post a new message. The payload depends on the kind of destination:
-
-    - ``slack``: ``text``, ``blocks``;
-    - ``statuspage``, ``webhook``: the fields of ``StatusMessage``;
-    - ``email``: the fields of ``Mail``.
-    """
+    """Post a new message. The payload depends on the kind of destination: ``text`` and ``blocks``
+    for Slack, the fields of ``Mail`` where it takes mail, else those of ``StatusMessage``."""
     CARD = "card"
     """Post a message once and update it in place ever after; older pending versions lapse.
 
@@ -48,8 +44,8 @@ class Delivery(Value):
     incident_id: str = ""
     """Empty for messages outside any incident."""
     destination: str
-    """``slack:<channel or user>``, ``statuspage:<name>``, ``webhook:<name>``, ``email:<name>``,
-    with the catalog's names: deliveries to one destination go one at a time, in order."""
+    """``slack:<channel or user>``, or kind and name of a destination of the catalog, such as
+    ``statuspage:<name>``: deliveries to one destination go one at a time, in order."""
     action: Action
     card: str = ""
     """Name of the card, for CARD."""

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, Protocol, TypeVar
 
+from bot.adapters.store import Store
 from bot.config.catalog import ServiceEntry
+from bot.config.metrics.hosted import MetricsSettings
+from bot.domain.findings import Finding, passed, warned
 from bot.domain.series import Counts
+from bot.ports.clock import Clock
+from bot.ports.cluster import Cluster
+from bot.ports.outside import Aws, Http, Secrets
+
+S = TypeVar("S", bound=MetricsSettings)
+Record = Callable[[str, ServiceEntry], Awaitable[None]]
+"""Takes a reading of a service where the bot keeps readings itself."""
+
+_LOOK_BACK = timedelta(minutes=5)
+"""Enough whole minutes for a source that keeps whole minutes."""
 
 
 class Series(Counts):
@@ -48,3 +64,96 @@ class Metrics(Protocol):
         PermanentError when the service has no metrics, the bot may not read them, the series do
         not exist, or no errors and a wrong query for errors cannot be told apart.
         """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured(Generic[S]):
+    """A service, as far as its provider must know it."""
+
+    name: str
+    settings: S
+    version_label: str
+    """Label of its pods that names the release."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What a provider asks with."""
+
+    http: Http
+    aws: Aws
+    cluster: Cluster
+    store: Store
+    secrets: Secrets
+    clock: Clock
+
+
+class MetricsSource(ABC, Generic[S]):
+    """Asks one provider, for every service that it measures."""
+
+    @abstractmethod
+    async def series(
+        self, service: Measured[S], *, start: datetime, end: datetime, seconds: float
+    ) -> Series:
+        """Counts and figures of a span; raises as ``Metrics.series`` does.
+
+        LookupError, TypeError, ValueError and AttributeError say that an answer is not as the
+        provider documents it. Nobody asks for what is newer than ``late_by`` of the settings.
+        """
+
+    async def record(self, service: Measured[S]) -> None:
+        """Take a reading and keep it; called every ``recorded_every`` of the settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkup:
+    """A service that is looked at, and with what."""
+
+    name: str
+    entry: ServiceEntry
+    subject: str
+    """Of the findings."""
+    metrics: Metrics
+    store: Store
+    clock: Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsProvider:
+    """A way to measure services. Registered in pyproject.toml, under ``rollback_bot.metrics``."""
+
+    name: str
+    settings: type[MetricsSettings]
+    title: str
+    """Whom figures come from, in a sentence: “the service's own pods”."""
+    page: str
+    """Where it is documented."""
+    source: Callable[[Access], MetricsSource[Any]]
+
+    async def check(self, at: Checkup) -> list[Finding]:
+        """Whether figures can be read now. Raises what reading them raises.
+
+        Reads the newest that the source can know: newer ones would be waited for, and some
+        sources know whole minutes only.
+        """
+        late_by = at.entry.metrics.late_by if at.entry.metrics else timedelta(0)
+        end = (at.clock.now() - late_by).replace(second=0, microsecond=0)
+        series = await at.metrics.series(
+            at.name, at.entry, start=end - _LOOK_BACK, end=end, seconds=60.0
+        )
+        minutes = _LOOK_BACK // timedelta(minutes=1)
+        if not series.requests:
+            silent = warned(
+                at.subject,
+                f"{self.name} answers, but counted no request within {minutes} minutes. That "
+                "proves nothing.",
+                "Look at it again under traffic; docs/proof.md says what probes can do.",
+            )
+            return [silent]
+        counted = f"{series.requests} requests, {series.errors} failed, within {minutes} minutes"
+        found = [passed(at.subject, f"{self.name} answers: {counted}.")]
+        if series.problems:
+            what = " ".join(series.problems)
+            beside = f"{at.subject}, beside the counts"
+            found.append(warned(beside, what, f"Compare with {self.page}."))
+        return found

@@ -9,6 +9,8 @@ from pydantic import Field
 
 from bot.domain.values import Value
 
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
 
 class HttpAnswer(Value):
     """An HTTP response."""
@@ -32,15 +34,18 @@ class Http(Protocol):
 
     async def request(
         self,
-        method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+        method: Method,
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
         form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         timeout_seconds: float = 10.0,
     ) -> HttpAnswer:
         """Call an API; any status is an answer. Redirects are not followed.
+
+        ``body`` is sent as it is, where it was signed.
 
         Raises TemporaryError when the connection cannot be made, OutcomeUnknownError when a
         changing request was sent and no answer came. Errors never contain headers.

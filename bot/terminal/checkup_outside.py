@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from bot.adapters.inspection import (
-    AnyDestination,
-    inspect_destination,
-    inspect_github,
-    inspect_plan_file,
-)
+from bot.adapters.http import HttpClient
+from bot.adapters.inspection import inspect_github, inspect_plan_file
 from bot.adapters.slack.inspection import inspect_channels, inspect_people
 from bot.config.catalog import Catalog, People
-from bot.config.destinations import SlackDestination
+from bot.config.destinations import Destination
 from bot.config.paperwork import FileReleasePlan, GitHubSettings
 from bot.config.secrets import variables_of
 from bot.config.settings import Settings
+from bot.domain.destinations import DESTINATIONS
 from bot.domain.findings import Finding, failed, passed, warned
 from bot.errors import ConfigurationError, RollbackBotError
 from bot.pipeline.texts_check import check_texts
+from bot.ports.destinations import DestinationKind
 from bot.ports.outside import Secrets
 from bot.terminal.checkup import Check
 
@@ -50,11 +48,12 @@ def outside_checks(settings: Settings, catalog: Catalog, secrets: Secrets) -> It
     yield from _paperwork(catalog, secrets)
 
 
-def _place(name: str, destination: AnyDestination, secrets: Secrets) -> Check:
+def _place(name: str, destination: Destination, secrets: Secrets) -> Check:
     subject = f"Destination {name}"
+    kind: DestinationKind = DESTINATIONS.get(destination.kind)
 
     async def look() -> list[Finding]:
-        return [await inspect_destination(name, destination, subject, secrets)]
+        return [await kind.check(name, destination, subject, HttpClient(), secrets)]
 
     return Check(subject=subject, look=look)
 
@@ -96,8 +95,7 @@ def _channels(catalog: Catalog) -> frozenset[str]:
     """Every channel that the bot is to post in, beside those that it opens itself."""
     named = {*catalog.updates.channels, *filter(None, [catalog.alerts.channel])}
     named |= {name for entry in catalog.services.values() for name in entry.stakeholder_channels}
-    destinations = catalog.destinations.values()
-    named |= {one.channel for one in destinations if isinstance(one, SlackDestination)}
+    named |= {name for one in catalog.destinations.values() for name in one.slack_channels}
     return frozenset(named)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from bot.config.catalog import ServiceEntry
+from bot.config.metrics import METRICS
 from bot.domain.findings import Finding, failed, passed, warned
 from bot.domain.freeze import AwsResource, ClusterObject, MarkedObject
 from bot.domain.plan import Plan, Preflight, PreflightVerdict
@@ -14,9 +15,9 @@ from bot.errors import PermanentError, RefusedError, RollbackBotError
 from bot.pipeline.context import Context
 from bot.pipeline.prepare import propose
 from bot.ports.cluster import Kind
+from bot.ports.metrics import Checkup, MetricsProvider
 from bot.ports.world import Strategy
 from bot.terminal.checkup import Check
-from bot.terminal.checkup_metrics import check_metrics
 from strategies.preflights.iam import check_actions
 from strategies.preflights.rights import check_rights
 
@@ -31,7 +32,24 @@ def service_checks(context: Context) -> Iterator[Check]:
         yield Check(
             subject=f"{name}, deploy freeze", look=partial(_check_freeze, context, name, entry)
         )
-        yield Check(subject=f"{name}, metrics", look=partial(check_metrics, context, name, entry))
+        yield Check(subject=f"{name}, metrics", look=partial(_check_metrics, context, name, entry))
+
+
+async def _check_metrics(context: Context, name: str, entry: ServiceEntry) -> list[Finding]:
+    subject = f"{name}, metrics"
+    if entry.metrics is None:
+        nothing = "Nothing measures it, so recovery can never be proven."
+        return [warned(subject, nothing, f"Add services.{name}.metrics to the catalog.")]
+    provider: MetricsProvider = METRICS.get(entry.metrics.provider)
+    at = Checkup(
+        name=name,
+        entry=entry,
+        subject=subject,
+        metrics=context.metrics,
+        store=context.store,
+        clock=context.clock,
+    )
+    return await provider.check(at)
 
 
 async def _check_target(

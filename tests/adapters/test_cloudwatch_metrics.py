@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bot.adapters.metrics.cloudwatch import CloudWatchSource
-from bot.config.metrics import CloudWatchMetrics
+from bot.config.metrics.cloudwatch import CloudWatchMetrics
 from bot.errors import ForbiddenError, PermanentError, RollbackBotError, TemporaryError
-from bot.ports.metrics import Series
+from bot.ports.metrics import Measured, Series
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REGION = "eu-central-1"
@@ -81,7 +81,7 @@ async def read(cloudwatch: CloudWatch, *, start: float = 0, **changes: Any) -> S
     }
     metrics = CloudWatchMetrics.model_validate(given)
     return await CloudWatchSource(cloudwatch).series(
-        metrics,
+        Measured(name="checkout", settings=metrics, version_label="version"),
         start=NOON + timedelta(minutes=start),
         end=NOON + timedelta(minutes=3),
         seconds=60,

@@ -13,7 +13,7 @@ from bot.adapters.http import HttpClient
 from bot.adapters.kubernetes import retries
 from bot.adapters.metrics.datadog import DatadogSource
 from bot.backoff import Backoff
-from bot.config.metrics import DatadogMetrics
+from bot.config.metrics.datadog import DatadogMetrics
 from bot.errors import (
     ConfigurationError,
     ForbiddenError,
@@ -22,7 +22,7 @@ from bot.errors import (
     RollbackBotError,
     TemporaryError,
 )
-from bot.ports.metrics import Series
+from bot.ports.metrics import Measured, Series
 from sandbox.datadog import DatadogServer
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -57,9 +57,10 @@ async def read(server: DatadogServer, *, start: float = 0, end: float = 5, **mor
             **more,
         }
     )
+    measured = Measured(name="checkout", settings=settings, version_label="version")
     source = DatadogSource(HttpClient(), EnvironmentSecrets())
     span = (NOON + timedelta(minutes=start), NOON + timedelta(minutes=end))
-    return await source.series(settings, start=span[0], end=span[1], seconds=60)
+    return await source.series(measured, start=span[0], end=span[1], seconds=60)
 
 
 @pytest.mark.parametrize(

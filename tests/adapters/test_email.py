@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.email import EmailCourier
-from bot.config.destinations import EmailDestination
+from bot.adapters.smtp import EmailDestination
 from bot.errors import (
     ForbiddenError,
     OutcomeUnknownError,

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from bot.adapters.metrics.exposition import CounterMissingError, read_counters
-from bot.config.metrics import PodMetrics
+from bot.config.metrics.exported import PodMetrics
 from bot.errors import PermanentError
 
 METRICS = PodMetrics(namespace="shop", selector="app=checkout", port=8080)

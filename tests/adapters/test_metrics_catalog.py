@@ -14,11 +14,17 @@ from pydantic import ValidationError
 
 from bot.adapters.commands import EnvironmentSecrets
 from bot.adapters.http import HttpClient
-from bot.adapters.metrics import MetricsByProvider, PodMetricsSource
+from bot.adapters.kubernetes.absent import NoCluster
+from bot.adapters.metrics.providers import MetricsByProvider
+from bot.adapters.store import Store
 from bot.config.catalog import ServiceEntry
 from bot.config.load import load_catalog
-from bot.config.metrics import CloudWatchMetrics, DatadogMetrics, PodMetrics, PrometheusMetrics
+from bot.config.metrics.cloudwatch import CloudWatchMetrics
+from bot.config.metrics.datadog import DatadogMetrics
+from bot.config.metrics.exported import PodMetrics
+from bot.config.metrics.prometheus import PrometheusMetrics
 from bot.errors import ConfigurationError, PermanentError
+from bot.ports.metrics import Access
 from bot.ports.outside import Aws
 from tests.adapters.scraped_pods import VirtualClock
 
@@ -112,11 +118,14 @@ class Silence:
 
 def provider(clock: VirtualClock, aws: Silence) -> MetricsByProvider:
     return MetricsByProvider(
-        cast("PodMetricsSource", None),
-        http=HttpClient(),
-        aws=cast("Aws", aws),
-        secrets=EnvironmentSecrets(),
-        clock=clock,
+        Access(
+            http=HttpClient(),
+            aws=cast("Aws", aws),
+            cluster=NoCluster(),
+            store=cast("Store", None),
+            secrets=EnvironmentSecrets(),
+            clock=clock,
+        )
     )
 
 

@@ -12,11 +12,17 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from bot.adapters.metrics import PodMetricsSource, PodRecorder
+from bot.adapters.aws import BotoAws
+from bot.adapters.commands import EnvironmentSecrets
+from bot.adapters.http import HttpClient
+from bot.adapters.metrics.providers import MetricsByProvider
+from bot.adapters.metrics.recorder import PodRecorder
 from bot.adapters.store import SqliteStore, Store
 from bot.config.catalog import Catalog
+from bot.config.metrics.exported import PodMetrics
 from bot.errors import ForbiddenError, NotFoundError, PermanentError, TemporaryError
 from bot.ports.cluster import Cluster
+from bot.ports.metrics import Access, Measured
 from tests.adapters.scraped_pods import NOON, Pod, Pods, VirtualClock
 
 CATALOG = Catalog.model_validate(
@@ -36,6 +42,10 @@ CATALOG = Catalog.model_validate(
     }
 )
 
+ENTRY = CATALOG.services["checkout"]
+assert isinstance(ENTRY.metrics, PodMetrics)
+CHECKOUT = Measured(name="checkout", settings=ENTRY.metrics, version_label=ENTRY.version_label)
+
 
 class World:
     """Two pods of v2.1.0, the recorder and the source over them."""
@@ -48,16 +58,25 @@ class World:
         self.pods = Pods(self.a, self.b)
         # Metrics list pods and ask them, and nothing else.
         cluster = cast(Cluster, self.pods)
-        self.recorder = PodRecorder(cluster, store, self.clock, CATALOG)
-        self.source = PodMetricsSource(store, self.recorder)
+        self.recorder = PodRecorder(cluster, store, self.clock)
+        self.metrics = MetricsByProvider(
+            Access(
+                http=HttpClient(),
+                aws=BotoAws(),
+                cluster=cluster,
+                store=store,
+                secrets=EnvironmentSecrets(),
+                clock=self.clock,
+            )
+        )
 
     async def every_15_seconds(self, rounds: int) -> None:
         for _ in range(rounds):
             await self.clock.sleep(15)
-            await self.recorder.collect("checkout")
+            await self.recorder.collect(CHECKOUT)
 
     async def series(self, start: float, end: float, seconds: float = 60) -> Any:
-        return await self.source.series(
+        return await self.metrics.series(
             "checkout",
             CATALOG.services["checkout"],
             start=NOON + timedelta(seconds=start),
@@ -80,7 +99,7 @@ def world(store: Store) -> World:
 
 
 async def test_requests_errors_latency_and_releases_are_counted(world: World) -> None:
-    await world.recorder.collect("checkout")
+    await world.recorder.collect(CHECKOUT)
     world.a.serve(60, 20)
     world.b.serve(20)
     await world.every_15_seconds(1)
@@ -92,7 +111,7 @@ async def test_requests_errors_latency_and_releases_are_counted(world: World) ->
 
 async def test_the_version_label_outranks_the_image_tag(world: World) -> None:
     world.a.version = "v2.0.0"
-    points = await world.recorder.collect("checkout")
+    points = await world.recorder.collect(CHECKOUT)
     assert {p.instance: p.release for p in points} == {"uid-a": "v2.0.0", "uid-b": "v2.1.0"}
 
 
@@ -109,7 +128,7 @@ async def test_one_pod_that_fails_is_logged_and_the_others_are_read(
 ) -> None:
     world.a.failure = failure
     with capture_logs() as logs:
-        points = await world.recorder.collect("checkout")
+        points = await world.recorder.collect(CHECKOUT)
     assert [p.instance for p in points] == ["uid-b"]
     assert [(entry["pod"], entry["problem"]) for entry in logs] == [("a", str(failure))]
 
@@ -117,25 +136,25 @@ async def test_one_pod_that_fails_is_logged_and_the_others_are_read(
 async def test_an_error_page_is_not_read_as_metrics(world: World) -> None:
     world.a.status = 503
     with capture_logs() as logs:
-        points = await world.recorder.collect("checkout")
+        points = await world.recorder.collect(CHECKOUT)
     assert [p.instance for p in points] == ["uid-b"]
     assert "503" in logs[0]["problem"]
 
 
 async def test_a_gap_in_the_readings_leaves_buckets_without_requests(world: World) -> None:
-    await world.recorder.collect("checkout")
+    await world.recorder.collect(CHECKOUT)
     for _ in range(4):
         world.a.serve(15)
         await world.every_15_seconds(1)
     world.a.serve(500, 400)
     await world.clock.sleep(120)
-    await world.recorder.collect("checkout")
+    await world.recorder.collect(CHECKOUT)
     series = await world.series(0, 180)
     assert [b.requests for b in series.buckets] == [60, 0, 0]
 
 
 async def test_the_pods_are_read_anew_when_the_figures_are_asked_up_to_now(world: World) -> None:
-    await world.recorder.collect("checkout")
+    await world.recorder.collect(CHECKOUT)
     await world.clock.sleep(10)
     world.a.serve(30, 3)
     series = await world.series(0, 10, 10)
@@ -151,7 +170,7 @@ async def test_the_past_is_told_from_what_was_kept(world: World) -> None:
 
 
 async def test_the_first_reading_after_the_end_tells_what_happened_before_it(world: World) -> None:
-    await world.recorder.collect("checkout")
+    await world.recorder.collect(CHECKOUT)
     world.a.serve(15)
     await world.every_15_seconds(8)
     assert (await world.series(0, 5, 5)).requests == 5
@@ -159,7 +178,7 @@ async def test_the_first_reading_after_the_end_tells_what_happened_before_it(wor
 
 async def test_a_restarted_container_is_counted_from_zero(world: World) -> None:
     world.a.serve(1000)
-    await world.recorder.collect("checkout")
+    await world.recorder.collect(CHECKOUT)
     world.a.restart(NOON + timedelta(seconds=5))
     world.a.serve(30)
     await world.every_15_seconds(1)
@@ -167,7 +186,7 @@ async def test_a_restarted_container_is_counted_from_zero(world: World) -> None:
 
 
 async def test_a_new_pod_is_counted_from_its_birth(world: World) -> None:
-    await world.recorder.collect("checkout")
+    await world.recorder.collect(CHECKOUT)
     new = Pod("c", born=NOON + timedelta(seconds=3), image="checkout:v2.0.0")
     new.serve(12)
     world.pods.pods["c"] = new
@@ -176,13 +195,13 @@ async def test_a_new_pod_is_counted_from_its_birth(world: World) -> None:
 
 
 async def test_calls_at_the_same_time_share_one_round(world: World, store: Store) -> None:
-    await asyncio.gather(*(world.recorder.collect("checkout") for _ in range(5)))
+    await asyncio.gather(*(world.recorder.collect(CHECKOUT) for _ in range(5)))
     assert world.pods.rounds == 1
     assert len(await store.scrapes("checkout", start=NOON, end=NOON)) == 2
 
 
 async def test_readings_survive_a_restart_of_the_bot(world: World, store: Store) -> None:
-    await world.recorder.collect("checkout")
+    await world.recorder.collect(CHECKOUT)
     world.a.serve(60)
     await world.every_15_seconds(1)
     await store.close()
@@ -195,7 +214,7 @@ async def test_a_service_without_metrics_is_refused_and_the_remedy_named(
     world: World, name: str
 ) -> None:
     with pytest.raises(PermanentError, match=rf"services\.{name}\.metrics"):
-        await world.source.series(
+        await world.metrics.series(
             name, CATALOG.services["basket"], start=NOON, end=NOON, seconds=60
         )
 

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.clock import SystemClock
-from bot.adapters.kubernetes import connect_cluster
-from bot.adapters.metrics import PodMetricsSource, PodRecorder
+from bot.adapters.kubernetes.connection import connect_cluster
+from bot.adapters.metrics.recorder import PodRecorder
+from bot.adapters.metrics.source import PodMetricsSource
 from bot.adapters.store import SqliteStore
 from bot.config.catalog import Catalog
+from bot.config.metrics.exported import PodMetrics
 from bot.errors import TemporaryError
-from bot.ports.metrics import Series
+from bot.ports.metrics import Measured, Series
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.kubelet import QUICK, ImageRegistry
 from sandbox.cluster.resources import PODS
@@ -44,6 +46,9 @@ CATALOG = Catalog.model_validate(
     }
 )
 CLOCK = SystemClock()
+ENTRY = CATALOG.services["checkout"]
+assert isinstance(ENTRY.metrics, PodMetrics)
+CHECKOUT = Measured(name="checkout", settings=ENTRY.metrics, version_label=ENTRY.version_label)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +63,7 @@ class Shop:
     async def series(self, start: datetime) -> Series:
         """Everything since then: the end lies behind the reading that asking for it makes."""
         end = CLOCK.now() + timedelta(seconds=30)
-        entry = CATALOG.services["checkout"]
-        return await self.source.series("checkout", entry, start=start, end=end, seconds=60)
+        return await self.source.series(CHECKOUT, start=start, end=end, seconds=60)
 
     async def quiet(self) -> None:
         """Wait until the customers stopped and every request under way has its answer."""
@@ -79,7 +83,7 @@ async def shop(folder: Path, version: str) -> AsyncIterator[Shop]:
         await delivery.install(cluster, "blue-green", version=version)
         path = cluster.write_kubeconfig(folder / "kubeconfig")
         client = await connect_cluster({"KUBECONFIG": str(path)})
-        recorder = PodRecorder(client, store, CLOCK, CATALOG)
+        recorder = PodRecorder(client, store, CLOCK)
         url = cluster.service_url("shop", "checkout")
         async with LoadGenerator(url, rate_per_second=120) as load:
             yield Shop(
@@ -100,11 +104,11 @@ async def test_the_bot_counts_what_the_customers_saw(
         await running.quiet()
         seen = running.load.counts()
         start = CLOCK.now()
-        await running.recorder.collect("checkout")
+        await running.recorder.collect(CHECKOUT)
         running.load.resume()
         for _ in range(3):
             await asyncio.sleep(0.4)
-            await running.recorder.collect("checkout")
+            await running.recorder.collect(CHECKOUT)
         await running.quiet()
         counted = await running.series(start)
         now = running.load.counts()
@@ -119,12 +123,12 @@ async def test_the_bot_counts_what_the_customers_saw(
 async def test_a_deleted_pod_takes_no_figures_of_the_others_with_it(tmp_path: Path) -> None:
     async with shop(tmp_path, "v2.0.0") as running:
         start = CLOCK.now()
-        points = await running.recorder.collect("checkout")
+        points = await running.recorder.collect(CHECKOUT)
         assert len({point.instance for point in points}) == 3
         victim = running.cluster.store.list(PODS, "shop")[0]["metadata"]["name"]
         running.cluster.store.delete(PODS, "shop", victim)
         await asyncio.sleep(0.5)
-        await running.recorder.collect("checkout")
+        await running.recorder.collect(CHECKOUT)
         assert (await running.series(start)).requests > 20
 
 

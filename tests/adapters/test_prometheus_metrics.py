@@ -16,7 +16,7 @@ from bot.adapters.kubernetes import retries
 from bot.adapters.metrics.prometheus import PrometheusSource
 from bot.adapters.metrics.promql import Queries
 from bot.backoff import Backoff
-from bot.config.metrics import PrometheusMetrics
+from bot.config.metrics.prometheus import PrometheusMetrics
 from bot.errors import (
     ForbiddenError,
     NotFoundError,
@@ -24,7 +24,7 @@ from bot.errors import (
     RollbackBotError,
     TemporaryError,
 )
-from bot.ports.metrics import Series
+from bot.ports.metrics import Measured, Series
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TOKEN = "glsa_0123456789"
@@ -91,7 +91,9 @@ def settings(server: Server, **changes: Any) -> PrometheusMetrics:
 async def read(server: Server, **changes: Any) -> Series:
     source = PrometheusSource(HttpClient(), EnvironmentSecrets())
     end = NOON + timedelta(minutes=3)
-    return await source.series(settings(server, **changes), start=NOON, end=end, seconds=60)
+    given = settings(server, **changes)
+    measured = Measured(name="checkout", settings=given, version_label="version")
+    return await source.series(measured, start=NOON, end=end, seconds=60)
 
 
 @pytest.mark.parametrize(

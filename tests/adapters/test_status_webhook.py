@@ -13,8 +13,7 @@ from aiohttp import web
 from pydantic import AnyHttpUrl
 
 from bot.adapters.http import HttpClient
-from bot.adapters.status_webhook import WebhookCourier
-from bot.config.destinations import WebhookDestination
+from bot.adapters.status_webhook import WebhookCourier, WebhookDestination
 from bot.errors import ForbiddenError, OutcomeUnknownError, PermanentError, TemporaryError
 from bot.ports.deliveries import Delivery
 from tests.adapters.test_statuspage import Keys, message

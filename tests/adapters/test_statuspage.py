@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.http import HttpClient
-from bot.adapters.statuspage import StatuspageCourier
-from bot.config.destinations import StatuspageDestination
+from bot.adapters.statuspage import StatuspageCourier, StatuspageDestination
 from bot.errors import (
     ConfigurationError,
     ForbiddenError,

@@ -9,9 +9,9 @@ from urllib.parse import quote
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import load_kube_config
 
-from bot.adapters.kubernetes import KubernetesCluster
 from bot.adapters.kubernetes.api import Api, Query
 from bot.adapters.kubernetes.calls import Call
+from bot.adapters.kubernetes.cluster import KubernetesCluster
 from bot.ports.cluster import Kind, Manifest
 
 NAMESPACES = Kind(api_version="v1", plural="namespaces")

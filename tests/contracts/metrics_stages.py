@@ -19,14 +19,14 @@ from bot.adapters.aws import BotoAws
 from bot.adapters.clock import SystemClock
 from bot.adapters.commands import EnvironmentSecrets
 from bot.adapters.http import HttpClient
-from bot.adapters.metrics import MetricsByProvider, PodMetricsSource, PodRecorder
+from bot.adapters.metrics.providers import MetricsByProvider
 from bot.adapters.store import Store
-from bot.config.catalog import Catalog, ServiceEntry
-from bot.config.metrics import CloudWatchQuery
+from bot.config.catalog import ServiceEntry
+from bot.config.metrics.cloudwatch import CloudWatchQuery
 from bot.errors import ForbiddenError, TemporaryError
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
-from bot.ports.metrics import Metrics
+from bot.ports.metrics import Access, Metrics
 from sandbox.datadog import DatadogServer
 from tests.adapters.scraped_pods import Pod, Pods, VirtualClock
 from tests.contracts.metrics_prometheus import SCRAPED_EVERY, USER, PrometheusServer
@@ -51,22 +51,18 @@ _NUMBERS = itertools.count(1)
 
 def metrics_over(
     *, store: Store | None = None, pods: Pods | None = None, clock: Clock | None = None
-) -> tuple[MetricsByProvider, PodRecorder]:
+) -> MetricsByProvider:
     """The port as the bot puts it together."""
-    catalog = Catalog.model_validate(
-        {"services": {SERVICE: _PODS}, "people": {"release_managers": ["U0MANAGER"]}}
+    return MetricsByProvider(
+        Access(
+            http=HttpClient(),
+            aws=BotoAws(),
+            cluster=cast("Cluster", pods),
+            store=cast("Store", store),
+            secrets=EnvironmentSecrets(),
+            clock=clock or SystemClock(),
+        )
     )
-    clock = clock or SystemClock()
-    kept = cast("Store", store)
-    recorder = PodRecorder(cast("Cluster", pods), kept, clock, catalog)
-    metrics = MetricsByProvider(
-        PodMetricsSource(kept, recorder),
-        http=HttpClient(),
-        aws=BotoAws(),
-        secrets=EnvironmentSecrets(),
-        clock=clock,
-    )
-    return metrics, recorder
 
 
 _PODS = {
@@ -88,11 +84,12 @@ class PodStage:
         born = self._clock.now() - timedelta(hours=1)
         self._pod = Pod("a", born=born, image=f"registry.example/checkout:{RELEASE}")
         self._pods = Pods(self._pod)
-        self.metrics: Metrics
-        self.metrics, self._recorder = metrics_over(store=store, pods=self._pods, clock=self._clock)
+        self._recording = metrics_over(store=store, pods=self._pods, clock=self._clock)
+        self.metrics: Metrics = self._recording
 
     async def tell(self, story: Story) -> ServiceEntry:
-        await self._recorder.collect(SERVICE)
+        entry = ServiceEntry.model_validate(_PODS)
+        await self._recording.record(SERVICE, entry)
         minutes = [minute for _, minute in story.every_minute()]
         for number, (minute, following) in enumerate(
             zip(minutes, (*minutes[1:], None), strict=True)
@@ -106,8 +103,8 @@ class PodStage:
                 await self._clock.sleep(SCRAPED_EVERY)
                 # The reading at the end of a minute is the first one of the next.
                 if minute is not None or (quarter == 4 and following is not None):
-                    await self._recorder.collect(SERVICE)
-        return ServiceEntry.model_validate(_PODS)
+                    await self._recording.record(SERVICE, entry)
+        return entry
 
     def misnamed(self, entry: ServiceEntry, *, requests: bool) -> ServiceEntry:
         self._pod.registry = CollectorRegistry()
@@ -130,7 +127,7 @@ class PrometheusStage:
 
     def __init__(self, server: PrometheusServer) -> None:
         self._server = server
-        self.metrics: Metrics = metrics_over()[0]
+        self.metrics: Metrics = metrics_over()
 
     async def tell(self, story: Story) -> ServiceEntry:
         return entry_of(self.described(job=story.name))
@@ -160,7 +157,7 @@ class PrometheusStage:
 def _clients(endpoint: str) -> tuple[Any, Metrics]:
     """Of the one who writes, and of the bot; making them takes longer than calling them."""
     client = boto3.client("cloudwatch", region_name=REGION, endpoint_url=endpoint)
-    return client, metrics_over()[0]
+    return client, metrics_over()
 
 
 class CloudWatchStage:
@@ -217,7 +214,7 @@ class CloudWatchStage:
 
     def unreachable(self, entry: ServiceEntry) -> ServiceEntry:
         self._patch.setenv("AWS_ENDPOINT_URL", NOBODY)
-        self.metrics = metrics_over()[0]
+        self.metrics = metrics_over()
         return entry
 
 
@@ -246,7 +243,7 @@ class DatadogStage:
 
     def __init__(self, server: DatadogServer) -> None:
         self._server = server
-        self.metrics: Metrics = metrics_over()[0]
+        self.metrics: Metrics = metrics_over()
 
     async def tell(self, story: Story) -> ServiceEntry:
         tags = [f"service:{story.name}", f"version:{RELEASE}"]

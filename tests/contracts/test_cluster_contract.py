@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.kubernetes import KubernetesCluster, connect_cluster
+from bot.adapters.kubernetes.cluster import KubernetesCluster
+from bot.adapters.kubernetes.connection import connect_cluster
 from bot.errors import (
     ConfigurationError,
     ForbiddenError,

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.adapters.kubernetes import KubernetesCluster, connect_cluster, retries, sessions
+from bot.adapters.kubernetes import retries, sessions
+from bot.adapters.kubernetes.cluster import KubernetesCluster
+from bot.adapters.kubernetes.connection import connect_cluster
 from bot.backoff import Backoff
 from bot.errors import ConfigurationError, PermanentError, TemporaryError
 from bot.ports.cluster import SERVICES

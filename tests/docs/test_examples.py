@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from bot.config.catalog import Catalog, ServiceEntry
-from bot.config.destinations import Destination
 from bot.config.load import load_catalog
-from bot.config.metrics import PROVIDERS
+from bot.config.metrics import METRICS
 from bot.config.targets.canary import CanaryTarget
 from bot.config.targets.feature_flag import FeatureFlagTarget
+from bot.domain.destinations import DESTINATIONS
 from strategies.registry import STRATEGIES
 from tests.docs.pages import ROOT, Block, pages
 
@@ -110,8 +110,8 @@ def test_one_example_shows_everything_there_is() -> None:
     )
     assert {one["traffic"] for one in told if "traffic" in one} == _words(CanaryTarget, "traffic")
     measured = [entry.metrics for entry in catalog.services.values() if entry.metrics]
-    assert {one.provider for one in measured} == set(PROVIDERS)
-    assert {one.kind for one in catalog.destinations.values()} == _words(Destination, "kind")
+    assert {one.provider for one in measured} == set(METRICS.names)
+    assert {one.kind for one in catalog.destinations.values()} == set(DESTINATIONS.names)
     assert Catalog.model_fields.keys() == catalog.model_fields_set
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from bot.adapters.couriers import outside_couriers
+from bot.adapters.couriers import couriers_of
+from bot.adapters.http import HttpClient
 from bot.config.catalog import Catalog
 from bot.errors import ConfigurationError
 from bot.ports.deliveries import Courier, Delivery, Receipt
+from bot.ports.destinations import CourierAccess
 from sandbox.mail import Letter, MailServer
 from sandbox.statuspage import StatuspageServer
 from tests.pipeline.activity import Activity
@@ -93,9 +95,16 @@ class Outside:
         async def load(incident_id: str, name: str) -> Any:
             return await process.store.attachment(incident_id, name)
 
-        found = outside_couriers(catalog, secrets=Environment(), clock=clock, load=load)
-        for kind, courier in found.items():
-            couriers[kind] = _Counted(courier, self.company.activity)
+        access = CourierAccess(
+            slack=cast("Courier", None),
+            http=HttpClient(),
+            secrets=Environment(),
+            clock=clock,
+            load=load,
+        )
+        for kind, courier in couriers_of(catalog, access).items():
+            if courier is not access.slack:
+                couriers[kind] = _Counted(courier, self.company.activity)
         process = await self.company.process(catalog=catalog, couriers=couriers, **options)
         return process
 

@@ -323,6 +323,7 @@ class ShopDoors:
         headers: Mapping[str, str] | None = None,
         json: Any = None,
         form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         timeout_seconds: float = 10.0,
     ) -> HttpAnswer:
         """A probe, or a request of a smoke test."""

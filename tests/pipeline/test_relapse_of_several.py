@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.config.catalog import ServiceEntry
-from bot.config.metrics import PodMetrics
+from bot.config.metrics.exported import PodMetrics
 from bot.domain.incident import Incident, Phase
 from bot.domain.recovery import Baseline
 from bot.errors import TemporaryError

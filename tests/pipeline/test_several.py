@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.config.catalog import ServiceEntry
-from bot.config.metrics import PodMetrics
+from bot.config.metrics.exported import PodMetrics
 from bot.config.targets.canary import CanaryTarget
 from bot.domain import events as e
 from bot.domain.incident import Incident, Phase

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.config.metrics import PodMetrics
+from bot.config.metrics.exported import PodMetrics
 from bot.ports.world import World
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.resources import DEPLOYMENTS, INGRESSES

@@ -12,7 +12,8 @@ from bot.adapters.aws import BotoAws
 from bot.adapters.clock import SystemClock
 from bot.adapters.commands import EnvironmentSecrets, LocalCommands
 from bot.adapters.http import HttpClient
-from bot.adapters.kubernetes import KubernetesCluster, connect_cluster
+from bot.adapters.kubernetes.cluster import KubernetesCluster
+from bot.adapters.kubernetes.connection import connect_cluster
 from bot.ports.world import World
 from sandbox.cluster import ADMIN_RULES, Rule, User
 from sandbox.cluster.cluster import Cluster

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from bot.config.catalog import ServiceEntry
-from bot.config.metrics import PodMetrics
+from bot.config.metrics.exported import PodMetrics
 from bot.domain.plan import Plan, Preflight
 from sandbox.cluster import Rule
 from sandbox.cluster.cluster import Cluster

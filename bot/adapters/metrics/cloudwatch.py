@@ -11,24 +11,30 @@ from bot.adapters.metrics.cloudwatch_answers import Answers, key_of
 from bot.adapters.metrics.cloudwatch_queries import Question, Questions, asked, questions
 from bot.adapters.metrics.grid import NAMES, Counts, Grid
 from bot.adapters.metrics.web_api import attempted
-from bot.config.metrics import CloudWatchMetrics, CloudWatchQuery
+from bot.config.metrics.cloudwatch import CloudWatchMetrics, CloudWatchQuery
 from bot.errors import PermanentError, RollbackBotError
-from bot.ports.metrics import Series
+from bot.ports.metrics import Measured, MetricsProvider, MetricsSource, Series
 from bot.ports.outside import Aws
 
 _PLACE = "metrics in rollback.yml"
 
 
-class CloudWatchSource:
+class CloudWatchSource(MetricsSource[CloudWatchMetrics]):
     """Asks in the account whose credentials the bot has."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
 
     async def series(
-        self, settings: CloudWatchMetrics, *, start: datetime, end: datetime, seconds: float
+        self,
+        service: Measured[CloudWatchMetrics],
+        *,
+        start: datetime,
+        end: datetime,
+        seconds: float,
     ) -> Series:
         """Counts and figures of a span; raises as ``Metrics.series`` does."""
+        settings = service.settings
         grid = Grid.minutes(start, end)
         if not grid.number:
             return Series(buckets=())
@@ -115,6 +121,15 @@ class CloudWatchSource:
             {(d["Name"], d["Value"]) for d in metric.get("Dimensions", ())} == exact
             for metric in found.get("Metrics", ())
         )
+
+
+CLOUDWATCH = MetricsProvider(
+    name="cloudwatch",
+    settings=CloudWatchMetrics,
+    title="CloudWatch",
+    page="docs/metrics.md#cloudwatch",
+    source=lambda access: CloudWatchSource(access.aws),
+)
 
 
 def _figures(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.adapters.metrics.grid import Grid, added_up
-from bot.config.metrics import CloudWatchQuery
+from bot.config.metrics.cloudwatch import CloudWatchQuery
 from bot.errors import ForbiddenError, PermanentError, RollbackBotError, TemporaryError
 
 Key = tuple[str, str, str, tuple[tuple[str, str], ...]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.adapters.metrics.grid import MINUTE, Grid
-from bot.config.metrics import CloudWatchMetrics, CloudWatchQuery
+from bot.config.metrics.cloudwatch import CloudWatchMetrics, CloudWatchQuery
 
 _DAY = 86_400
 _LOAD_BALANCER = "AWS/ApplicationELB"

@@ -10,13 +10,13 @@ from typing import Any
 from bot.adapters.metrics.datadog_api import Datadog, api_of
 from bot.adapters.metrics.grid import NAMES, Counts, Grid
 from bot.adapters.metrics.web_api import attempted
-from bot.config.metrics import DatadogMetrics
+from bot.config.metrics.datadog import DatadogMetrics
 from bot.errors import RollbackBotError
-from bot.ports.metrics import Series
+from bot.ports.metrics import Measured, MetricsProvider, MetricsSource, Series
 from bot.ports.outside import Http, Secrets
 
 
-class DatadogSource:
+class DatadogSource(MetricsSource[DatadogMetrics]):
     """Asks the organisation that the keys belong to."""
 
     def __init__(self, http: Http, secrets: Secrets) -> None:
@@ -24,9 +24,15 @@ class DatadogSource:
         self._secrets = secrets
 
     async def series(
-        self, settings: DatadogMetrics, *, start: datetime, end: datetime, seconds: float
+        self,
+        service: Measured[DatadogMetrics],
+        *,
+        start: datetime,
+        end: datetime,
+        seconds: float,
     ) -> Series:
         """Counts and figures of a span; raises as ``Metrics.series`` does."""
+        settings = service.settings
         grid = Grid.minutes(start, end)
         if not grid.number:
             return Series(buckets=())
@@ -52,6 +58,15 @@ class DatadogSource:
             problems=problems,
             figures=told,
         )
+
+
+DATADOG = MetricsProvider(
+    name="datadog",
+    settings=DatadogMetrics,
+    title="Datadog",
+    page="docs/metrics.md#datadog",
+    source=lambda access: DatadogSource(access.http, access.secrets),
+)
 
 
 def _nothing(value: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.adapters.metrics.grid import MINUTE, Grid
 from bot.adapters.metrics.web_api import WebApi, message_in
-from bot.config.metrics import DatadogMetrics
+from bot.config.metrics.datadog import DatadogMetrics
 from bot.errors import NotFoundError, PermanentError
 from bot.ports.outside import Http, Secrets
 

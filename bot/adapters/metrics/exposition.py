@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from pydantic import Field
 
-from bot.config.metrics import PodMetrics
+from bot.config.metrics.exported import PodMetrics
 from bot.domain.values import Value
 from bot.errors import PermanentError
 

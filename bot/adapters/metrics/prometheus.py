@@ -15,13 +15,13 @@ from bot.adapters.metrics.grid import NAMES, Counts, Grid
 from bot.adapters.metrics.prometheus_server import CHECK, Server, api_of
 from bot.adapters.metrics.promql import Queries, milliseconds
 from bot.adapters.metrics.web_api import attempted
-from bot.config.metrics import PrometheusMetrics
+from bot.config.metrics.prometheus import PrometheusMetrics
 from bot.errors import PermanentError, RollbackBotError
-from bot.ports.metrics import Series
+from bot.ports.metrics import Measured, MetricsProvider, MetricsSource, Series
 from bot.ports.outside import Http, Secrets
 
 
-class PrometheusSource:
+class PrometheusSource(MetricsSource[PrometheusMetrics]):
     """Asks the server that a service's catalog entry names."""
 
     def __init__(self, http: Http, secrets: Secrets) -> None:
@@ -29,9 +29,15 @@ class PrometheusSource:
         self._secrets = secrets
 
     async def series(
-        self, settings: PrometheusMetrics, *, start: datetime, end: datetime, seconds: float
+        self,
+        service: Measured[PrometheusMetrics],
+        *,
+        start: datetime,
+        end: datetime,
+        seconds: float,
     ) -> Series:
         """Counts and figures of a span; raises as ``Metrics.series`` does."""
+        settings = service.settings
         grid = Grid.exact(start, end, seconds)
         if not grid.number:
             return Series(buckets=())
@@ -57,6 +63,15 @@ class PrometheusSource:
                 if value is not None and not isinstance(value, RollbackBotError)
             },
         )
+
+
+PROMETHEUS = MetricsProvider(
+    name="prometheus",
+    settings=PrometheusMetrics,
+    title="Prometheus",
+    page="docs/metrics.md#prometheus",
+    source=lambda access: PrometheusSource(access.http, access.secrets),
+)
 
 
 async def _figures(server: Server, queries: Queries, grid: Grid) -> dict[str, Any]:

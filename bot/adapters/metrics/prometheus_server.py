@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.adapters.metrics.grid import Grid
 from bot.adapters.metrics.web_api import WebApi
-from bot.config.metrics import PrometheusMetrics
+from bot.config.metrics.prometheus import PrometheusMetrics
 from bot.errors import PermanentError, TemporaryError
 from bot.ports.outside import Http, Secrets
 

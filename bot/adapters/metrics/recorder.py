@@ -9,12 +9,12 @@ import structlog
 
 from bot.adapters.metrics.exposition import CounterMissingError, read_counters
 from bot.adapters.store import Store
-from bot.config.catalog import Catalog, ServiceEntry
-from bot.config.metrics import PodMetrics
+from bot.config.metrics.exported import PodMetrics
 from bot.domain.releases import release_of
 from bot.errors import PermanentError, RollbackBotError, TemporaryError
 from bot.ports.clock import Clock
 from bot.ports.cluster import PODS, Cluster, Manifest
+from bot.ports.metrics import Measured
 from bot.ports.store import ScrapePoint
 
 _AT_ONCE = 16
@@ -26,86 +26,70 @@ log = structlog.get_logger(__name__)
 class PodRecorder:
     """Scrapes the pods that a service's catalog entry selects."""
 
-    def __init__(self, cluster: Cluster, store: Store, clock: Clock, catalog: Catalog) -> None:
+    def __init__(self, cluster: Cluster, store: Store, clock: Clock) -> None:
         self._cluster = cluster
         self._store = store
         self._clock = clock
-        self._catalog = catalog
         self._running: dict[str, asyncio.Task[tuple[ScrapePoint, ...]]] = {}
 
-    def metrics_of(self, name: str) -> PodMetrics:
-        """How a service's pods are read. Raises PermanentError when they are not."""
-        entry = self._catalog.services.get(name)
-        if entry is None or entry.pod_metrics is None:
-            raise PermanentError(
-                f"Nothing reads the pods of {name}.", f"Add services.{name}.metrics to the catalog."
-            )
-        return entry.pod_metrics
-
-    async def collect(self, name: str) -> tuple[ScrapePoint, ...]:
+    async def collect(self, service: Measured[PodMetrics]) -> tuple[ScrapePoint, ...]:
         """Read every running pod of a service once and keep what was read.
 
         A pod that cannot be read is logged and left out. Calls at the same time share one round.
-        Raises PermanentError when the service has no metrics or pods answered and none knows the
-        counter, and the cluster's errors when pods cannot be listed.
+        Raises PermanentError when pods answered and none knows the counter, and the cluster's
+        errors when pods cannot be listed.
         """
+        name = service.name
         task = self._running.get(name)
         if task is None:
-            task = asyncio.create_task(self._collect(name), name=f"scrape {name}")
+            task = asyncio.create_task(self._collect(service), name=f"scrape {name}")
             self._running[name] = task
             task.add_done_callback(lambda _: self._running.pop(name, None))
         # A caller that gives up must not take the readings from the others.
         return await asyncio.shield(task)
 
-    async def refresh(self, name: str, *, end: datetime) -> None:
+    async def refresh(self, service: Measured[PodMetrics], *, end: datetime) -> None:
         """Make sure that the readings reach up to ``end``, when that is about now.
 
         Raises like :meth:`collect`.
         """
-        metrics = self.metrics_of(name)
-        if self._clock.now() - end < metrics.every:
-            await self.collect(name)
+        if self._clock.now() - end < service.settings.every:
+            await self.collect(service)
 
-    async def _collect(self, name: str) -> tuple[ScrapePoint, ...]:
-        metrics = self.metrics_of(name)
-        entry = self._catalog.services[name]
+    async def _collect(self, service: Measured[PodMetrics]) -> tuple[ScrapePoint, ...]:
+        metrics = service.settings
         pods = await self._cluster.list(PODS, metrics.namespace, labels=metrics.selector)
         running = [pod for pod in pods if pod.get("status", {}).get("phase") == "Running"]
         gate = asyncio.Semaphore(_AT_ONCE)
-        results = await asyncio.gather(
-            *(self._read_or_log(name, entry, metrics, pod, gate) for pod in running)
-        )
+        results = await asyncio.gather(*(self._read_or_log(service, pod, gate) for pod in running))
         points = tuple(point for point in results if isinstance(point, ScrapePoint))
         if points:
             await self._store.add_scrapes(points)
         missing = [result for result in results if isinstance(result, CounterMissingError)]
         if missing and not points:
             raise PermanentError(
-                f"No pod of {name} can be counted: {missing[0].what}.", missing[0].remedy
+                f"No pod of {service.name} can be counted: {missing[0].what}.", missing[0].remedy
             )
         return points
 
     async def _read_or_log(
-        self,
-        name: str,
-        entry: ServiceEntry,
-        metrics: PodMetrics,
-        pod: Manifest,
-        gate: asyncio.Semaphore,
+        self, service: Measured[PodMetrics], pod: Manifest, gate: asyncio.Semaphore
     ) -> ScrapePoint | RollbackBotError:
         """One pod's reading, or why there is none: a sick pod must not blind us to the others."""
         try:
             async with gate:
-                return await self._read(name, entry, metrics, pod)
+                return await self._read(service, pod)
         except RollbackBotError as error:
             log.warning(
-                "pod_not_read", service=name, pod=pod["metadata"]["name"], problem=str(error)
+                "pod_not_read",
+                service=service.name,
+                pod=pod["metadata"]["name"],
+                problem=str(error),
             )
             return error
 
-    async def _read(
-        self, name: str, entry: ServiceEntry, metrics: PodMetrics, pod: Manifest
-    ) -> ScrapePoint:
+    async def _read(self, service: Measured[PodMetrics], pod: Manifest) -> ScrapePoint:
+        metrics = service.settings
         container = _container(pod, metrics.port)
         born_at = _born_at(pod, container)
         pod_name = pod["metadata"]["name"]
@@ -117,10 +101,10 @@ class PodRecorder:
             raise TemporaryError(f"{metrics.path} answered with status {answer.status}.")
         counters = read_counters(answer.text, metrics)
         return ScrapePoint(
-            service=name,
+            service=service.name,
             at=at,
             instance=pod["metadata"]["uid"],
-            release=release_of(pod, entry.version_label),
+            release=release_of(pod, service.version_label),
             born_at=born_at,
             **counters.model_dump(),
         )

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from bot.config.addresses import Namespace, UrlPath
 from bot.config.durations import Duration
+from bot.config.metrics.hosted import MetricsSettings, ServicePods
 from bot.domain.values import Value
 
 OPEN_FILES = "process_open_fds / process_max_fds"
@@ -51,7 +52,7 @@ class Exported(Value):
     """Name of a counter of what the service is there for: orders, sign-ups, payments."""
 
 
-class PodMetrics(Exported):
+class PodMetrics(Exported, MetricsSettings):
     """Counters that the service's own pods export, read through the Kubernetes API."""
 
     provider: Literal["pods"] = "pods"
@@ -66,6 +67,18 @@ class PodMetrics(Exported):
     """Time between two readings."""
 
     @property
-    def late_by(self) -> timedelta:
-        """Nothing: the pods themselves are asked."""
-        return timedelta(0)
+    def recorded_every(self) -> timedelta:
+        """Their counters say nothing of the past."""
+        return self.every
+
+    @property
+    def pods(self) -> ServicePods:
+        """Those that are read."""
+        return ServicePods(
+            namespace=self.namespace,
+            selector=self.selector,
+            port=self.port,
+            path=self.path,
+            requests=self.requests,
+            where=self.where,
+        )
