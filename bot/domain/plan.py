@@ -49,6 +49,15 @@ class Milestone(StrEnum):
     """The bad release serves no more requests."""
 
 
+class Concern(StrEnum):
+    """What a report tells of a step in a place of its own."""
+
+    DATA = "data"
+    """It reads or changes a database."""
+    DOWNTIME = "downtime"
+    """Its result says how long nobody was served."""
+
+
 class StepSpec(Value):
     """What a step kind needs to do one thing: its kind and parameters."""
 
@@ -83,6 +92,7 @@ class Step(Value):
     """Which service it is about, in a plan over several; empty in a plan over one."""
     reminder: str = ""
     """What people are told again while its end state stands; empty where it may stand for good."""
+    concerns: Concern | None = None
 
 
 class PlanPart(Value):
@@ -188,11 +198,14 @@ class Plan(Value):
         """SHA-256 over everything that is approved, in canonical JSON.
 
         The moment of observation is left out, so that two plans made of the same facts are the
-        same plan; preflight sentences are left out because they may quote passing figures.
+        same plan; preflight sentences are left out because they may quote passing figures, and
+        ``concerns`` because only reports read it.
         """
         # What a newer bot adds with a default must not make an approval of today void.
         content = self.model_dump(
-            mode="json", exclude={"observed_at", "preflights"}, exclude_defaults=True
+            mode="json",
+            exclude={"observed_at": True, "preflights": True, "steps": {"__all__": {"concerns"}}},
+            exclude_defaults=True,
         )
         content["preflights"] = [[p.name, p.verdict] for p in self.preflights]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -11,16 +11,14 @@ from hypothesis import strategies as st
 
 from bot.domain import events as e
 from bot.domain.detection import HeardAlert
-from bot.domain.plan import StepSpec
+from bot.domain.plan import Concern
 from bot.domain.recovery import Bucket, Judgement, RecoveryVerdict
 from bot.domain.report import Report, build_report
-from bot.domain.reporting.appendix import DATABASE_STEPS
 from bot.domain.reporting.document import Item, linked
-from bot.domain.reporting.numbers import MEASURES_DOWNTIME, Numbers
+from bot.domain.reporting.numbers import Numbers
 from bot.domain.reporting.outcome import Outcome
 from bot.domain.reporting.timeline import WORDS
 from bot.domain.timings import recovered_at
-from strategies.registry import step_kind
 from tests.domain.story import HEALTHY, NOON, PLAN, Story, complete
 
 
@@ -163,8 +161,9 @@ def test_a_downtime_is_none_only_when_every_stretch_was_counted_and_answered() -
 
 
 def test_a_measured_downtime_is_told_as_it_was_measured() -> None:
-    kind = StepSpec(kind=MEASURES_DOWNTIME, params={})
-    measuring = PLAN.steps[2].model_copy(update={"action": kind, "title": "Downtime 12 s"})
+    measuring = PLAN.steps[2].model_copy(
+        update={"concerns": Concern.DOWNTIME, "title": "Downtime 12 s"}
+    )
     plan = PLAN.model_copy(update={"steps": (*PLAN.steps[:2], measuring)})
     story = Story().declared().planned(plan).approved(plan).executed(plan)
     assert numbers(story).downtime.text == "Downtime 12 s: as expected."
@@ -222,11 +221,6 @@ def test_the_bots_own_requests_are_told_apart_from_those_of_users() -> None:
 def test_every_kind_of_event_has_words() -> None:
     union = get_args(e.AnyEvent)[0]
     assert set(get_args(union)) <= set(WORDS)
-
-
-def test_the_steps_that_the_report_knows_by_name_exist() -> None:
-    for kind in (*DATABASE_STEPS, MEASURES_DOWNTIME):
-        assert step_kind(kind).name == kind
 
 
 def test_only_addresses_of_the_web_become_links() -> None:

@@ -187,6 +187,7 @@ class ShopStrategy(Shop, Strategy):
     """The shop as a strategy sees it."""
 
     settings = RollingTarget
+    cost = 50
 
     async def observe(self, service: ServiceEntry, world: World) -> Observation:
         """What is live."""

@@ -58,6 +58,7 @@ class Ledger(Strategy):
 
     name = "canary"
     settings = CanaryTarget
+    cost = 40
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop

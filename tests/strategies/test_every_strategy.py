@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from bot.config.catalog import ServiceEntry
-from bot.domain.plan import Plan
+from bot.domain.plan import Concern, Plan
 from bot.errors import RefusedError, WorldMovedError
 from bot.ports.world import OverServices, Strategy
 from strategies.registry import STRATEGIES, strategy
@@ -47,6 +47,19 @@ SUBJECTS: dict[str, dict[str, Callable[..., Subject]]] = {
 """Strategy → fixture → how to look at it."""
 IN_THEIR_OWN_PACKAGES = {"database"}
 """Their fixtures are there, and run the same suite."""
+CONCERNS = {
+    Concern.DATA: {
+        "assess-database",
+        "compare-restored",
+        "restore-archive",
+        "run-alembic",
+        "run-migration",
+        "swap-databases",
+        "verify-database",
+    },
+    Concern.DOWNTIME: {"measure-downtime"},
+}
+"""What reports tell in a place of its own → the kinds of the steps."""
 FIXTURES = {name: look for found in SUBJECTS.values() for name, look in found.items()}
 
 
@@ -74,6 +87,9 @@ def assert_said(chosen: Strategy, plan: Plan, service: ServiceEntry) -> None:
     assert {spec.kind for step in plan.steps for spec in (step.action, step.inverse) if spec} <= (
         kinds
     )
+    for concern, known in CONCERNS.items():
+        told = {step.action.kind for step in plan.steps if step.concerns is concern}
+        assert told == known & {step.action.kind for step in plan.steps}
     assert (plan.version_after == "") == (not any(one.moves_users for one in own))
 
 

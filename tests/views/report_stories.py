@@ -9,7 +9,7 @@ from bot.domain import events as e
 from bot.domain.assessment import Assessment, Figures, Thresholds, decide
 from bot.domain.detection import HeardAlert
 from bot.domain.freeze import Freeze
-from bot.domain.plan import Plan, StepSpec
+from bot.domain.plan import Concern, Plan, StepSpec
 from bot.domain.recovery import Bucket, Judgement, RecoveryVerdict
 from bot.domain.report import Report, build_report
 from bot.domain.values import Actor
@@ -72,7 +72,10 @@ def pod_log() -> str:
 
 
 DATABASE_STEP = step("Take migration 002 down", seconds=12).model_copy(
-    update={"action": StepSpec(kind="run-migration", params={"way": "down", "version": "002"})}
+    update={
+        "action": StepSpec(kind="run-migration", params={"way": "down", "version": "002"}),
+        "concerns": Concern.DATA,
+    }
 )
 WITH_DATABASE = PLAN.model_copy(update={"steps": (*PLAN.steps, DATABASE_STEP)})
 

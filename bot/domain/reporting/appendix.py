@@ -7,24 +7,11 @@ from collections.abc import Sequence
 
 from bot.domain import events as e
 from bot.domain.incident import Incident
-from bot.domain.plan import Plan
+from bot.domain.plan import Concern, Plan
 from bot.domain.reporting.communication import communication
 from bot.domain.reporting.document import Block, Code, Section, items, paragraph, sentence, table
 from bot.domain.reporting.logs import LogPatterns
 from bot.domain.reporting.timeline import Moment, step_title, told
-
-DATABASE_STEPS = frozenset(
-    {
-        "assess-database",
-        "compare-restored",
-        "restore-archive",
-        "run-alembic",
-        "run-migration",
-        "swap-databases",
-        "verify-database",
-    }
-)
-"""The kinds of steps that read or change a database (``strategies/steps``)."""
 
 
 def appendix(
@@ -86,7 +73,7 @@ def _migrations(recorded: Sequence[e.Recorded]) -> Section:
             plan = event.plan
         elif isinstance(event, e.StepStarted | e.StepFinished | e.StepFailed):
             steps = plan.steps if plan else ()
-            if event.index < len(steps) and steps[event.index].action.kind in DATABASE_STEPS:
+            if event.index < len(steps) and steps[event.index].concerns is Concern.DATA:
                 title = step_title(plan, event.index)
                 found = told(event, plan).removeprefix(title).strip()
                 rows.append((f"{item.at:%Y-%m-%d %H:%M:%S}", title, sentence(found)))

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.domain.incident import Incident, StepRecord
-from bot.domain.plan import Milestone
+from bot.domain.plan import Concern, Milestone
 from bot.domain.recovery import Bucket
 from bot.domain.reporting.alerted import called
 from bot.domain.reporting.history import Tally, baseline_of, tallies
 from bot.domain.reporting.outcome import Outcome, outcome_of
 from bot.domain.timings import Timings, timings
 from bot.domain.values import Fraction, Instant, Value, seconds_between, spoken
-
-MEASURES_DOWNTIME = "measure-downtime"
-"""The kind of step that reads how long nobody was served (``strategies/steps``)."""
 
 
 class Downtime(Value):
@@ -178,7 +175,7 @@ def _measured_downtime(incident: Incident) -> StepRecord | None:
     """The finished step that measured it, if the plan had one."""
     steps = incident.plan.steps if incident.plan else ()
     for step, record in zip(steps, incident.steps, strict=False):
-        if step.action.kind == MEASURES_DOWNTIME and record.finished_at and record.summary:
+        if step.concerns is Concern.DOWNTIME and record.finished_at and record.summary:
             return record
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from bot.domain.plan import Milestone, Step, StepSpec
+from bot.domain.plan import Concern, Milestone, Step, StepSpec
 from bot.domain.values import Value
 from strategies.planning.database.restore_checks import Restore
 from strategies.planning.database.steps import assess_step, check_command
@@ -96,6 +96,7 @@ def _restore(restore: Restore) -> Step:
         f"{restore.session.command(*createdb(params))}\n"
         f"{restore.session.command(*pg_restore(params))}",
         estimate_seconds=_RESTORE_SECONDS,
+        concerns=Concern.DATA,
     )
 
 
@@ -130,6 +131,7 @@ def _compare(restore: Restore) -> Step:
         command=command,
         estimate_seconds=30.0,
         changes=False,
+        concerns=Concern.DATA,
     )
 
 
@@ -160,6 +162,7 @@ def _swap(restore: Restore) -> Step:
         inverse=_spec(SwapDatabases.name, back, _psql(params, back)),
         command=_psql(params, params),
         estimate_seconds=5.0,
+        concerns=Concern.DATA,
     )
 
 
@@ -181,6 +184,7 @@ def _verify(restore: Restore) -> Step:
         command=check_command(params),
         estimate_seconds=2.0,
         changes=False,
+        concerns=Concern.DATA,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.config.targets.postgres import SqlCheck
-from bot.domain.plan import Milestone, Step, StepSpec
+from bot.domain.plan import Concern, Milestone, Step, StepSpec
 from strategies.planning.database.writer_steps import downtime, start_steps, stop_steps
 from strategies.postgres.client import Session, qualified
 from strategies.postgres.counting import Counted
@@ -94,6 +94,7 @@ class DownSteps:
             inverse=inverse,
             command=action.command,
             estimate_seconds=_MIGRATION_SECONDS,
+            concerns=Concern.DATA,
         )
 
     def _verify(self, title: str, checks: tuple[SqlCheck, ...]) -> Step:
@@ -128,6 +129,7 @@ class DownSteps:
             command=check_command(params),
             estimate_seconds=_ASK_SECONDS,
             changes=False,
+            concerns=Concern.DATA,
         )
 
     def _gone(self) -> tuple[str, ...]:
@@ -163,6 +165,7 @@ def assess_step(params: AssessDatabaseParams) -> Step:
         ),
         estimate_seconds=_ASK_SECONDS,
         changes=False,
+        concerns=Concern.DATA,
     )
 
 

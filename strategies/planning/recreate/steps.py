@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.domain.plan import Step, StepSpec
+from bot.domain.plan import Concern, Step, StepSpec
 from strategies.commands import kubectl
 from strategies.kubernetes.pod_steps import end_patience
 from strategies.kubernetes.rollout_steps import await_rollout_step, undone, verify_pods_step
@@ -78,4 +78,5 @@ class RecreateSteps:
             ),
             estimate_seconds=1.0,
             changes=False,
+            concerns=Concern.DOWNTIME,
         )
