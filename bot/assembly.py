@@ -18,10 +18,23 @@ from bot.adapters.metrics import MetricsByProvider, PodMetricsSource, PodRecorde
 from bot.config.catalog import Catalog
 from bot.domain.duties import Duty
 from bot.domain.incident import Incident
-from bot.pipeline import causes, conclude, declare, execute, freeze, prepare, verify
+from bot.pipeline import (
+    causes,
+    conclude,
+    declare,
+    execute,
+    freeze,
+    freeze_messages,
+    paperwork_messages,
+    prepare,
+    relapse_messages,
+    reporting_messages,
+    said,
+    verify,
+)
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Journal
-from bot.pipeline.words import Words
+from bot.pipeline.words import Announcer
 from bot.ports.chat import Chat
 from bot.ports.cluster import Cluster
 from bot.ports.store import Store
@@ -38,6 +51,15 @@ PHASES = {
     Duty.FREEZE: freeze.settle,
     Duty.REPORT: conclude.conclude,
 }
+
+MESSAGES = (
+    said.MESSAGES,
+    freeze_messages.MESSAGES,
+    relapse_messages.MESSAGES,
+    paperwork_messages.MESSAGES,
+    reporting_messages.MESSAGES,
+)
+"""What events are worth, one table a part of the bot."""
 
 
 def owner_name() -> str:
@@ -60,8 +82,9 @@ def make_context(
     cluster: Cluster,
     chat: Chat,
     changed: Callable[[Incident], None],
-) -> tuple[Context, PodRecorder]:
-    """The pipeline's context over the real world, and the recorder that feeds its metrics."""
+) -> tuple[Context, PodRecorder, Announcer]:
+    """The pipeline's context over the real world, the recorder that feeds its metrics, and who
+    draws what is owed."""
     clock = SystemClock()
     recorder = PodRecorder(cluster, store, clock, catalog)
     world = World(
@@ -72,11 +95,12 @@ def make_context(
         secrets=EnvironmentSecrets(),
         clock=clock,
     )
+    announcer = Announcer(catalog, MESSAGES)
     context = Context(
         catalog=catalog,
         clock=clock,
         store=store,
-        journal=Journal(store=store, clock=clock, words=Words(catalog), changed=changed),
+        journal=Journal(store=store, clock=clock, announcer=announcer, changed=changed),
         chat=chat,
         metrics=MetricsByProvider(
             PodMetricsSource(store, recorder),
@@ -92,4 +116,4 @@ def make_context(
         forge=GitHub(EnvironmentSecrets()),
         files=LocalFiles(),
     )
-    return context, recorder
+    return context, recorder, announcer

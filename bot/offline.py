@@ -39,7 +39,7 @@ async def onlooker(settings: Settings, catalog: Catalog) -> AsyncIterator[Contex
     try:
         cluster = await cluster_of(catalog)
         try:
-            context, _ = make_context(
+            context, _, _ = make_context(
                 catalog=catalog,
                 store=store,
                 cluster=cluster,
@@ -66,7 +66,7 @@ async def workplace(settings: Settings, catalog: Catalog) -> AsyncIterator[Workp
         await store.register(owner)
         cluster = await cluster_of(catalog)
         changes = Changes()
-        context, recorder = make_context(
+        context, recorder, _ = make_context(
             catalog=catalog,
             store=store,
             cluster=cluster,
