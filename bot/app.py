@@ -83,7 +83,7 @@ class Bot:
         async def bot_user_id() -> str:
             return (await link.identity()).bot_user_id
 
-        context, record = make_context(
+        context, record, announcer = make_context(
             catalog=catalog,
             store=store,
             cluster=cluster,
@@ -94,6 +94,7 @@ class Bot:
             store=store,
             clock=clock,
             journal=context.journal,
+            announcer=announcer,
             couriers=couriers_of(
                 catalog,
                 CourierAccess(

@@ -21,10 +21,23 @@ from bot.adapters.store import Store
 from bot.config.catalog import Catalog
 from bot.domain.duties import Duty
 from bot.domain.incident import Incident
-from bot.pipeline import causes, conclude, declare, execute, freeze, prepare, verify
+from bot.pipeline import (
+    causes,
+    conclude,
+    declare,
+    execute,
+    freeze,
+    freeze_messages,
+    paperwork_messages,
+    prepare,
+    relapse_messages,
+    reporting_messages,
+    said,
+    verify,
+)
 from bot.pipeline.context import Context
 from bot.pipeline.journal import Journal
-from bot.pipeline.words import Words
+from bot.pipeline.words import Announcer
 from bot.ports.chat import Chat
 from bot.ports.cluster import Cluster
 from bot.ports.metrics import Access, Record
@@ -41,6 +54,15 @@ PHASES = {
     Duty.FREEZE: freeze.settle,
     Duty.REPORT: conclude.conclude,
 }
+
+MESSAGES = (
+    said.MESSAGES,
+    freeze_messages.MESSAGES,
+    relapse_messages.MESSAGES,
+    paperwork_messages.MESSAGES,
+    reporting_messages.MESSAGES,
+)
+"""What events are worth, one table a part of the bot."""
 
 
 def owner_name() -> str:
@@ -63,8 +85,9 @@ def make_context(
     cluster: Cluster,
     chat: Chat,
     changed: Callable[[Incident], None],
-) -> tuple[Context, Record]:
-    """The pipeline's context over the real world, and what takes readings for its metrics."""
+) -> tuple[Context, Record, Announcer]:
+    """The pipeline's context over the real world, what takes readings for its metrics, and who
+    draws what is owed."""
     clock = SystemClock()
     world = World(
         cluster=cluster,
@@ -84,11 +107,12 @@ def make_context(
             clock=clock,
         )
     )
+    announcer = Announcer(catalog, MESSAGES)
     context = Context(
         catalog=catalog,
         clock=clock,
         store=store,
-        journal=Journal(store=store, clock=clock, words=Words(catalog), changed=changed),
+        journal=Journal(store=store, clock=clock, announcer=announcer, changed=changed),
         chat=chat,
         metrics=metrics,
         world=world,
@@ -98,4 +122,4 @@ def make_context(
         forge=GitHub(EnvironmentSecrets()),
         files=LocalFiles(),
     )
-    return context, metrics.record
+    return context, metrics.record, announcer

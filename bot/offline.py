@@ -40,7 +40,7 @@ async def onlooker(settings: Settings, catalog: Catalog) -> AsyncIterator[Contex
     try:
         cluster = await cluster_of(catalog)
         try:
-            context, _ = make_context(
+            context, _, _ = make_context(
                 catalog=catalog,
                 store=store,
                 cluster=cluster,
@@ -67,7 +67,7 @@ async def workplace(settings: Settings, catalog: Catalog) -> AsyncIterator[Workp
         await store.register(owner)
         cluster = await cluster_of(catalog)
         changes = Changes()
-        context, record = make_context(
+        context, record, _ = make_context(
             catalog=catalog,
             store=store,
             cluster=cluster,

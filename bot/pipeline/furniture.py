@@ -1,4 +1,4 @@
-"""The comforts of an incident's own channel: its topic, its bookmarks."""
+"""What an incident's channel is set up with: its topic, its bookmark."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from bot.domain.incident import Incident
 from bot.ports.deliveries import Action, Delivery
 
 
-def furniture(catalog: Catalog, incident: Incident) -> Iterator[Delivery]:
-    """The comforts of a channel of its own; each may be missing."""
+def channel_setup(catalog: Catalog, incident: Incident) -> Iterator[Delivery]:
+    """What is owed to a channel beside its messages; each of it may be missing."""
     channel = incident.channel
     if channel is None:
         return

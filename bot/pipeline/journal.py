@@ -6,18 +6,20 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 import structlog
 
 from bot.adapters.store import Store
-from bot.domain.events import AnyEvent, Declared, Recorded
+from bot.domain.events import AnyEvent, Declared, Recorded, WordsAdded
 from bot.domain.fold import apply, fold
 from bot.domain.incident import Incident
 from bot.domain.transitions import advance
 from bot.errors import ConcurrencyError, NotFoundError
-from bot.pipeline.words import Words
 from bot.ports.clock import Clock
+from bot.ports.deliveries import Delivery
 from bot.ports.store import Attachment, Batch, Document, IncidentHead, Lease
 
 log = structlog.get_logger()
@@ -33,6 +35,32 @@ class Decision:
     """What is remembered because of the events, in the same transaction."""
     closes: bool = False
     reopens: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """An event with what was known when it was recorded."""
+
+    number: int
+    event: AnyEvent
+    words: tuple[WordsAdded, ...]
+    """Those that waited for the next update before it."""
+    after: Incident
+    """The state after everything that was recorded together with it."""
+
+
+class Announcing(Protocol):
+    """Says what events entail and who is owed a message because of them; it draws nothing."""
+
+    def entailed(
+        self, events: tuple[AnyEvent, ...], after: Incident, now: datetime
+    ) -> tuple[AnyEvent, ...]:
+        """The events that follow from these, to be written with them."""
+
+    def owed(
+        self, before: Incident, events: tuple[AnyEvent, ...], after: Incident
+    ) -> tuple[Delivery, ...]:
+        """The deliveries that these events cause, in the order people should see them."""
 
 
 Decide = Callable[[Incident], Decision | None]
@@ -51,14 +79,20 @@ class Journal:
     """
 
     def __init__(
-        self, *, store: Store, clock: Clock, words: Words, changed: Callable[[Incident], None]
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        announcer: Announcing,
+        changed: Callable[[Incident], None],
     ) -> None:
         self._store = store
         self._clock = clock
-        self._words = words
+        self._announcer = announcer
         self._changed = changed
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._folded: OrderedDict[str, Incident] = OrderedDict()
+        self._moments: OrderedDict[tuple[str, int, int], Moment] = OrderedDict()
 
     async def load(self, incident_id: str) -> Incident:
         """The present state; raises NotFoundError for an unknown id.
@@ -77,6 +111,35 @@ class Journal:
         """The state of a listed incident; the store is asked only when there is something new."""
         known = self._folded.get(head.id)
         return known if known and known.seq >= head.seq else await self.load(head.id)
+
+    async def moment(self, incident_id: str, event: int, state: int) -> Moment:
+        """Event number ``event``, with the state after event number ``state``.
+
+        What was recorded a moment ago is at hand; anything older is folded anew.
+        """
+        known = self._moments.get((incident_id, event, state))
+        if known is not None:
+            return known
+        recorded = (await self.events(incident_id))[:state]
+        before = fold(incident_id, recorded[: max(1, event - 1)])
+        after = before
+        for item in recorded[before.seq :]:
+            after = apply(incident_id, after, item)
+        caused = recorded[event - 1].event
+        return self._keep(Moment(number=event, event=caused, words=before.words, after=after))
+
+    def _expect(self, batch: Batch, before: Incident, after: Incident) -> None:
+        """Keep what the messages of this batch will be drawn from, in a moment."""
+        wanted = {one.source.event for one in batch.deliveries if one.source and one.source.message}
+        for number in wanted:
+            event = batch.events[number - before.seq - 1]
+            self._keep(Moment(number=number, event=event, words=before.words, after=after))
+
+    def _keep(self, moment: Moment) -> Moment:
+        self._moments[moment.after.id, moment.number, moment.after.seq] = moment
+        if len(self._moments) > REMEMBERED:
+            self._moments.popitem(last=False)
+        return moment
 
     def _remember(self, incident: Incident) -> Incident:
         known = self._folded.get(incident.id)
@@ -143,12 +206,12 @@ class Journal:
                 return before
             now = self._clock.now()
             after = advance(before, decision.events, now)
-            entailed = self._words.entailed(decision.events, after, now)
+            entailed = self._announcer.entailed(decision.events, after, now)
             events = (*decision.events, *entailed)
             after = advance(after, entailed, now)
             batch = Batch(
                 events=events,
-                deliveries=self._words.owed(before, events, after, now),
+                deliveries=self._announcer.owed(before, events, after),
                 attachments=decision.attachments,
                 documents=decision.documents,
                 request_id=request_id,
@@ -161,6 +224,7 @@ class Journal:
                 )
             except ConcurrencyError:
                 continue
+            self._expect(batch, before, after)
             for event in events:
                 log.info("event", incident=incident_id, event_kind=event.kind)
             self._changed(after)

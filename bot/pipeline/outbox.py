@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Protocol
 
 import structlog
 
@@ -45,8 +48,15 @@ GIVEN_UP = "The bot does not try any longer; tell its readers by hand."
 STALE = "Out of date before it could be sent: newer messages tell more."
 
 
+class Drawing(Protocol):
+    """Makes what a delivery says, if it was owed without that."""
+
+    async def draw(self, delivery: Delivery, journal: Journal) -> Delivery:
+        """The delivery with its payload."""
+
+
 class Outbox:
-    """Claims due deliveries and hands each to its courier."""
+    """Claims due deliveries, has each drawn, and hands it to its courier."""
 
     def __init__(
         self,
@@ -54,6 +64,7 @@ class Outbox:
         store: Store,
         clock: Clock,
         journal: Journal,
+        announcer: Drawing,
         couriers: Mapping[str, Courier],
         owner: str,
         poll: timedelta = POLL,
@@ -61,6 +72,7 @@ class Outbox:
         self._store = store
         self._clock = clock
         self._journal = journal
+        self._announcer = announcer
         self._couriers = couriers
         self._owner = owner
         self._poll = poll.total_seconds()
@@ -150,7 +162,7 @@ class Outbox:
             await delivered(self._journal, delivery, receipt)
 
     async def _send(self, row: DeliveryRow) -> Receipt:
-        delivery = row.delivery
+        delivery = await self._announcer.draw(row.delivery, self._journal)
         scheme = delivery.destination.partition(":")[0]
         courier = self._couriers.get(scheme)
         if courier is None:
@@ -159,10 +171,16 @@ class Outbox:
             await self._owe_pin(delivery, found)
             return found
         previous = await self._previous(delivery)
+        if delivery.action is not Action.CARD:
+            return await courier.send(delivery, previous)
+        drawn = json.dumps(delivery.payload, sort_keys=True)
+        shown = hashlib.sha256(drawn.encode()).hexdigest()
+        if previous and previous.shown == shown:
+            return previous
         receipt = await courier.send(delivery, previous)
         if receipt != previous:
             await self._owe_pin(delivery, receipt)
-        return receipt
+        return receipt.model_copy(update={"shown": shown})
 
     async def _previous(self, delivery: Delivery) -> Receipt | None:
         """The receipt of what this delivery follows at its destination, if that arrived."""

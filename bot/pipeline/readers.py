@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from bot.config.catalog import Catalog
 from bot.config.destinations import Audience, Destination
@@ -13,7 +12,6 @@ from bot.domain.events import ExternalMessage
 from bot.domain.external import is_significant
 from bot.domain.incident import Incident
 from bot.domain.values import Value
-from bot.ports.deliveries import Action, Delivery
 from bot.views.telling import Public
 
 
@@ -72,20 +70,4 @@ def readers_of(catalog: Catalog, incident: Incident) -> Readers:
             company=catalog.company,
             thresholds=entry.thresholds if entry else Thresholds(),
         ),
-    )
-
-
-def outward(
-    incident: Incident, where: str, *, delivery_id: str, told: str, series: str, payload: Value
-) -> Delivery:
-    """A delivery to a destination beside Slack."""
-    content: dict[str, Any] = payload.model_dump(mode="json")
-    return Delivery(
-        id=delivery_id,
-        incident_id=incident.id,
-        destination=where,
-        action=Action.POST,
-        payload=content,
-        series=series,
-        told=told,
     )

@@ -1,95 +1,131 @@
-"""Addresses what is said about one event: here, to stakeholders, by mail."""
+"""Addresses what one event has to say: here, to stakeholders, by mail."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, Unpack
 
 from bot.domain import events as e
 from bot.domain.incident import Incident
-from bot.pipeline.readers import Readers, outward
-from bot.ports.deliveries import Action, Delivery
+from bot.domain.values import Instant, Value
+from bot.pipeline.readers import Readers
+from bot.ports.deliveries import Action, Delivery, Source
 from bot.views.frame import Frame
 from bot.views.mails import stakeholder_mail
 from bot.views.message import Message
 from bot.views.texts import Texts
 
+Content = Callable[[], Value | dict[str, Any]]
+"""Draws a payload."""
+
+
+class Details(TypedDict, total=False):
+    """Fields of ``Delivery`` that most deliveries do without."""
+
+    optional: bool
+    series: str
+    told: str
+    stale_at: Instant | None
+
 
 @dataclass(frozen=True, kw_only=True)
-class Speaker:
-    """Addresses deliveries about one event of one incident."""
+class Outgoing:
+    """The messages of one event: addressed when it is recorded, drawn when they are sent.
+
+    A handler describes both at once. While the event is recorded only ``deliveries`` is used and
+    nothing is drawn. When one of them is sent, the handler runs again on the same event and the
+    same state, and ``contents`` draws what it is to say: also when the catalog does not name the
+    destination any more.
+    """
 
     incident: Incident
+    """As it was after everything that was recorded together with the event."""
+    number: int
+    """The event's."""
     frame: Frame
-    channel: e.ChannelOpened | None
-    """None for an incident at a terminal: nothing is said here then."""
     words: tuple[e.WordsAdded, ...]
     """What people had added for the next update, which an update uses up."""
     readers: Readers
-    """Everybody else who is told."""
+    """Everybody beside the incident's channel who is told."""
     texts: Texts
-    prefix: str
-    """``<incident>/<event number>``: makes the ids of the deliveries unique for ever."""
+    deliveries: list[Delivery] = field(default_factory=list)
+    contents: dict[str, Content] = field(default_factory=dict)
+    """By ``Source.message``."""
+
+    @property
+    def channel(self) -> e.ChannelOpened | None:
+        """None for an incident at a terminal: nothing is said here then."""
+        return self.incident.channel
 
     def here(
-        self, purpose: str, action: Action, payload: dict[str, Any], *, optional: bool = False
-    ) -> Iterator[Delivery]:
+        self, purpose: str, action: Action, content: Content, **details: Unpack[Details]
+    ) -> None:
         """A delivery to the incident's channel, if it has one."""
-        if self.channel is not None:
-            to = self.channel.channel_id
-            yield self._to(to, purpose, action, payload, optional=optional)
+        to = {f"slack:{self.channel.channel_id}": purpose} if self.channel else {}
+        self._owe(purpose, to, action, content, details)
 
-    def post(self, purpose: str, message: Message) -> Iterator[Delivery]:
+    def post(
+        self, purpose: str, message: Callable[[], Message], **details: Unpack[Details]
+    ) -> None:
         """A message to the incident's channel, if it has one."""
-        return self.here(purpose, Action.POST, message.payload())
+        self.here(purpose, Action.POST, message, **details)
 
-    def post_to(self, channel: str, purpose: str, message: Message) -> Delivery:
-        """A message to another channel or to a person."""
-        return self._to(channel, purpose, Action.POST, message.payload())
-
-    def stakeholders(self, purpose: str, message: Message) -> Iterator[Delivery]:
+    def stakeholders(
+        self, purpose: str, message: Callable[[], Message], **details: Unpack[Details]
+    ) -> None:
         """A message to every stakeholder channel; each fails alone."""
-        for name in self.readers.channels:
-            yield self.post_to(name, f"{purpose}/{name}", message)
+        to = {f"slack:{name}": f"{purpose}/{name}" for name in self.readers.channels}
+        self._owe(f"{purpose} to stakeholders", to, Action.POST, message, details)
 
-    def everywhere(self, purpose: str, message: Message) -> Iterator[Delivery]:
+    def everywhere(
+        self, purpose: str, message: Callable[[], Message], **details: Unpack[Details]
+    ) -> None:
         """A message to the incident's channel and to the stakeholders."""
-        yield from self.post(purpose, message)
-        yield from self.stakeholders(purpose, message)
+        self.post(purpose, message, **details)
+        self.stakeholders(purpose, message, **details)
 
-    def mail(self, kind: str, *, number: int = 0, told: str = "") -> Iterator[Delivery]:
+    def mail(self, kind: str, *, number: int = 0, **details: Unpack[Details]) -> None:
         """A mail to every stakeholders' mailbox; ``kind`` as for ``stakeholder_mail``."""
-        wanted = tuple(self.readers.mailboxes(for_updates=kind == "update"))
-        if not wanted:
-            return
-        mail = stakeholder_mail(
-            self.incident, self.frame, self.texts, kind=kind, number=number, words=self.words
-        )
-        for where in wanted:
-            yield outward(
-                self.incident,
-                where,
-                delivery_id=f"{self.prefix}/{kind}/{where}",
-                told=told or kind,
-                series="mail",
-                payload=mail,
+
+        def mail() -> Value:
+            return stakeholder_mail(
+                self.incident, self.frame, self.texts, kind=kind, number=number, words=self.words
             )
 
-    def _to(
-        self,
-        channel: str,
-        purpose: str,
-        action: Action,
-        payload: dict[str, Any],
-        *,
-        optional: bool = False,
-    ) -> Delivery:
-        return Delivery(
-            id=f"{self.prefix}/{purpose}",
-            incident_id=self.incident.id,
-            destination=f"slack:{channel}",
-            action=action,
-            payload=payload,
-            optional=optional,
+        boxes = self.readers.mailboxes(for_updates=kind == "update")
+        to = {where: f"{kind}/{where}" for where in boxes}
+        details = {"series": "mail", "told": kind, **details}
+        self.outward(f"{kind} by mail", to, mail, **details)
+
+    def outward(
+        self, name: str, to: Mapping[str, str], content: Content, **details: Unpack[Details]
+    ) -> None:
+        """A message to destinations beside Slack, by their addresses, each with its purpose.
+
+        ``name`` tells it from the event's other messages.
+        """
+        self._owe(name, to, Action.POST, content, details)
+
+    def _owe(
+        self, name: str, to: Mapping[str, str], action: Action, content: Content, details: Details
+    ) -> None:
+        self.contents[name] = content
+        source = Source(event=self.number, state=self.incident.seq, message=name)
+        self.deliveries.extend(
+            Delivery(
+                id=f"{self.incident.id}/{self.number}/{purpose}",
+                incident_id=self.incident.id,
+                destination=where,
+                action=action,
+                source=source,
+                **details,
+            )
+            for where, purpose in to.items()
         )
+
+
+Handler = Callable[[Any, Outgoing], None]
+"""Describes the messages that an event of one kind is worth."""
+MessageTable = Mapping[type[e.Event], Handler]
+"""Which messages the events of one part of the bot are worth."""

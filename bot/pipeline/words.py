@@ -1,35 +1,39 @@
-"""What is said about what happened: from events to owed deliveries, and nowhere else.
+"""What people hear of events: owed when an event is recorded, drawn when it is sent.
 
-Phases record events; this module alone decides who hears of them. Cards follow from the state:
-a card is owed whenever it looks different after the events than before them.
+Phases record events; this module and its tables alone decide who hears of them. Cards follow from
+the state: one is owed whenever the events may have changed it, and is sent when it looks different.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from bot.config.catalog import Catalog
 from bot.domain import events as e
 from bot.domain.external import due, waiting
-from bot.domain.incident import Incident, OutsideState
-from bot.domain.values import BOT
+from bot.domain.incident import Incident, OutsideMessage, OutsideState, Phase
+from bot.domain.values import BOT, Value
+from bot.errors import PermanentError
 from bot.pipeline.frames import frame_of
-from bot.pipeline.furniture import furniture
-from bot.pipeline.readers import Readers, readers_of
-from bot.pipeline.said import said
-from bot.pipeline.speaker import Speaker
-from bot.ports.deliveries import Action, Delivery
+from bot.pipeline.furniture import channel_setup
+from bot.pipeline.journal import Journal, Moment
+from bot.pipeline.readers import readers_of
+from bot.pipeline.speaker import Content, MessageTable, Outgoing
+from bot.ports.deliveries import Action, Delivery, Source
 from bot.views import cards
 from bot.views.external import draft_card, external_text
-from bot.views.frame import Frame
 from bot.views.message import Message
 from bot.views.texts import Texts, built_in
 
 STATUS_CARD = "status"
 
 _ASIDE = frozenset({e.Told, e.Noted, e.UpdatePosted, e.WordsAdded})
-"""What no card but the status card shows. They are most of a long incident's events, and the other
-cards take most of the time for drawing."""
+"""What no card but the status card shows. They are most of a long incident's events."""
+_RUNS = frozenset({Phase.APPROVED, Phase.EXECUTING, Phase.STOPPED})
+"""While a progress card changes: once the run has succeeded it stays as it is."""
 
 
 def _unusable(message: e.ExternalMessage, problem: str) -> e.Noted:
@@ -37,36 +41,21 @@ def _unusable(message: e.ExternalMessage, problem: str) -> e.Noted:
     return e.Noted(subject=f"text “{message.value}”", what=problem, remedy=remedy)
 
 
-def _cards(incident: Incident, frame: Frame, readers: Readers) -> dict[str, Message]:
-    """Every card that exists in this state, by its name.
+class Announcer:
+    """Turns events into deliveries, and deliveries into what they say."""
 
-    Plans are told apart by when they were proposed: a new one is a new message at the end of the
-    channel, where people look, and the old one stays as it ended.
-    """
-    found = {STATUS_CARD: cards.status_card(incident, frame)}
-    for outside in incident.outside:
-        # What went out without anybody being asked needs no card.
-        if outside.by is not None or outside.state is OutsideState.WAITING:
-            names = readers.spoken(incident, outside.message)
-            found[f"external-{outside.number}"] = draft_card(incident, outside, names)
-    if incident.plan and incident.proposed_at:
-        round_name = f"{incident.proposed_at:%Y%m%dT%H%M%S%f}"
-        found[f"plan-{round_name}"] = cards.plan_card(incident, frame)
-        if incident.execution_started_at:
-            found[f"progress-{round_name}"] = cards.progress_card(incident, frame)
-        if incident.verification:
-            found[f"recovery-{round_name}"] = cards.recovery_card(incident, frame)
-    return found
+    def __init__(self, catalog: Catalog, tables: Sequence[MessageTable]) -> None:
+        """``tables`` say what events are worth, each kind in one of them.
 
-
-class Words:
-    """Turns events into deliveries."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        """Raises ConfigurationError when the catalog's folder of texts cannot be used."""
+        Raises ConfigurationError when the catalog's folder of texts cannot be used, ValueError
+        when two tables handle the same kind of event.
+        """
         self._catalog = catalog
         self._texts = Texts(catalog.texts) if catalog.texts else built_in()
-        self._drawn: dict[str, tuple[Incident, dict[str, Message]]] = {}
+        counted = Counter(kind.__name__ for table in tables for kind in table)
+        if twice := sorted(kind for kind, count in counted.items() if count > 1):
+            raise ValueError(f"Two tables have messages for: {', '.join(twice)}.")
+        self._handlers = {kind: handler for table in tables for kind, handler in table.items()}
 
     def entailed(
         self, events: tuple[e.AnyEvent, ...], after: Incident, now: datetime
@@ -83,88 +72,145 @@ class Words:
         if not readers.customers(after, message):
             return ()
         lapsed = tuple(e.ExternalDiscarded(message=o.message, by=BOT) for o in waiting(after))
-        said = external_text(after, readers.public, self._texts, now, message)
-        problem = (_unusable(message, said.problem),) if said.problem else ()
+        text = external_text(after, readers.public, self._texts, now, message)
+        problem = (_unusable(message, text.problem),) if text.problem else ()
         if after.external_held_by is None:
             return (*lapsed, *problem, e.ExternalSent(message=message))
-        return (*lapsed, *problem, e.ExternalDrafted(message=message, text=said.text))
+        return (*lapsed, *problem, e.ExternalDrafted(message=message, text=text.text))
 
     def owed(
-        self,
-        before: Incident,
-        events: tuple[e.AnyEvent, ...],
-        after: Incident,
-        now: datetime,
+        self, before: Incident, events: tuple[e.AnyEvent, ...], after: Incident
     ) -> tuple[Delivery, ...]:
         """The deliveries that these events cause, in the order people should see them.
 
-        An incident at a terminal has no channel: its stakeholders alone are owed something.
+        Nothing is drawn here. An incident at a terminal has no channel: its stakeholders alone are
+        owed something.
         """
         if not after.has_place or not events:
             return ()
-        frame = frame_of(self._catalog, after.declared.service, now)
-        readers = readers_of(self._catalog, after)
         messages = [
             delivery
             for number, event in enumerate(events, start=before.seq + 1)
-            for delivery in said(
-                event,
-                Speaker(
-                    incident=after,
-                    frame=frame,
-                    channel=after.channel,
-                    words=before.words,
-                    readers=readers,
-                    texts=self._texts,
-                    prefix=f"{after.id}/{number}",
-                ),
-            )
+            if type(event) in self._handlers
+            for delivery in self._outgoing(
+                Moment(number=number, event=event, words=before.words, after=after)
+            ).deliveries
         ]
         if after.channel is None:
             return tuple(messages)
         opened = before.channel is None
-        shown = {} if opened else self._shown(before)
-        wanted = self._wanted(before, events, after, frame, readers)
-        self._drawn[after.id] = (after, wanted)
-        if after.report is not None:
-            self._drawn.pop(after.id)
-        destination = f"slack:{after.channel.channel_id}"
-        drawn = [
+        shown = {} if opened else self._cards(before)
+        owed = [
             Delivery(
                 id=f"{after.id}/{after.seq}/{name}",
                 incident_id=after.id,
-                destination=destination,
+                destination=f"slack:{after.channel.channel_id}",
                 action=Action.CARD,
                 card=name,
-                payload={**message.payload(), "pin": name == STATUS_CARD},
+                source=Source(event=after.seq, state=after.seq),
             )
-            for name, message in wanted.items()
-            if shown.get(name) != message
+            for name in self._cards(after)
+            if name not in shown or _may_change(name, before, events, after)
         ]
-        comforts = list(furniture(self._catalog, after)) if opened else []
-        return (*messages, *drawn, *comforts)
+        return (*messages, *owed, *(channel_setup(self._catalog, after) if opened else ()))
 
-    def _wanted(
-        self,
-        before: Incident,
-        events: tuple[e.AnyEvent, ...],
-        after: Incident,
-        frame: Frame,
-        readers: Readers,
-    ) -> dict[str, Message]:
-        """The cards as they are to look; those that these events cannot change are kept."""
-        known, drawn = self._drawn.get(before.id, (None, {}))
-        if known != before or not all(type(event) in _ASIDE for event in events):
-            return _cards(after, frame, readers)
-        return {**drawn, STATUS_CARD: cards.status_card(after, frame)}
+    async def draw(self, delivery: Delivery, journal: Journal) -> Delivery:
+        """The delivery with its payload, if it was owed without one.
 
-    def _shown(self, incident: Incident) -> dict[str, Message]:
-        """The cards as people see them: drawn when the incident last changed.
-
-        Drawn now they would already say what time alone has changed, and nobody would be told.
+        A message says what was known when its event was recorded. A card shows the newest state;
+        that of an earlier plan stays as it ended. Raises PermanentError for what this version
+        of the bot cannot draw, TemporaryError when the store does not answer.
         """
-        known, drawn = self._drawn.get(incident.id, (None, {}))
-        if known == incident:
-            return drawn
-        frame = frame_of(self._catalog, incident.declared.service, incident.changed_at)
-        return _cards(incident, frame, readers_of(self._catalog, incident))
+        source = delivery.source
+        if source is None:
+            return delivery
+        if delivery.action is Action.CARD:
+            name = delivery.card
+            found: Content | None = self._cards(await journal.load(delivery.incident_id)).get(name)
+            if found is None:
+                ended = await journal.moment(delivery.incident_id, source.state, source.state)
+                found = self._cards(ended.after).get(name)
+        else:
+            moment = await journal.moment(delivery.incident_id, source.event, source.state)
+            found = self._outgoing(moment).contents.get(source.message)
+        if found is None:
+            raise PermanentError(
+                f"This version of the bot does not know what {delivery.id} says.",
+                "Start the version that owed it.",
+            )
+        content = found()
+        payload = content.model_dump(mode="json") if isinstance(content, Value) else content
+        if delivery.card == STATUS_CARD:
+            payload["pin"] = True
+        return delivery.model_copy(update={"payload": payload})
+
+    def _outgoing(self, moment: Moment) -> Outgoing:
+        """The messages of one event, addressed and ready to be drawn."""
+        incident = moment.after
+        outgoing = Outgoing(
+            incident=incident,
+            number=moment.number,
+            frame=frame_of(self._catalog, incident.declared.service, incident.changed_at),
+            words=moment.words,
+            readers=readers_of(self._catalog, incident),
+            texts=self._texts,
+        )
+        self._handlers[type(moment.event)](moment.event, outgoing)
+        return outgoing
+
+    def _cards(self, incident: Incident) -> dict[str, Callable[[], Message]]:
+        """How to draw every card that exists in this state, by its name.
+
+        Plans are told apart by when they were proposed: a new one is a new message at the end of
+        the channel, where people look, and the old one stays as it ended. Time alone changes no
+        card: each is drawn as of the last event.
+        """
+
+        def drawing(card: Callable[..., Message]) -> Callable[[], Message]:
+            return lambda: card(
+                incident,
+                frame_of(self._catalog, incident.declared.service, incident.changed_at),
+            )
+
+        found = {STATUS_CARD: drawing(cards.status_card)}
+        for outside in incident.outside:
+            # What went out without anybody being asked needs no card.
+            if outside.by is not None or outside.state is OutsideState.WAITING:
+                found[f"external-{outside.number}"] = partial(self._draft, incident, outside)
+        if incident.plan and incident.proposed_at:
+            round_name = f"{incident.proposed_at:%Y%m%dT%H%M%S%f}"
+            found[f"plan-{round_name}"] = drawing(cards.plan_card)
+            if incident.execution_started_at:
+                found[f"progress-{round_name}"] = drawing(cards.progress_card)
+            if incident.verification:
+                found[f"recovery-{round_name}"] = drawing(cards.recovery_card)
+        return found
+
+    def _draft(self, incident: Incident, outside: OutsideMessage) -> Message:
+        readers = readers_of(self._catalog, incident)
+        return draft_card(incident, outside, readers.spoken(incident, outside.message))
+
+
+def _may_change(
+    name: str, before: Incident, events: tuple[e.AnyEvent, ...], after: Incident
+) -> bool:
+    """Whether these events may have changed a card that was there before them.
+
+    One that looks the same after all is not sent, but has to be drawn to know that.
+    """
+    kind, _, number = name.partition("-")
+    if kind == STATUS_CARD:
+        return True
+    if all(type(event) in _ASIDE for event in events):
+        return False
+    match kind:
+        case "external":
+            index = int(number) - 1
+            held = before.external_held_by != after.external_held_by
+            return held or before.outside[index] != after.outside[index]
+        case "plan":
+            # Once approved it shows that, until another plan is asked for.
+            return before.approved_at is None or before.approved_at != after.approved_at
+        case "progress":
+            return before.phase in _RUNS or after.phase in _RUNS
+    return True

@@ -36,6 +36,18 @@ class Action(StrEnum):
     """Make the channel's canvas: payload ``title``, ``file`` (name of the attachment)."""
 
 
+class Source(Value):
+    """What a delivery is drawn from when it is sent, instead of a payload that it comes with."""
+
+    event: int
+    """Number of the event that caused it."""
+    state: int
+    """Number of the last event that was recorded together with it. A message says what was known
+    then, however late it is sent; a card shows the newest state that still has it."""
+    message: str = ""
+    """Which of the event's messages; empty for a card, which has a name of its own."""
+
+
 class Delivery(Value):
     """One thing owed to one destination. Its id makes it unique for ever."""
 
@@ -54,6 +66,9 @@ class Delivery(Value):
     status page: the courier is given the receipt of the newest one before that arrived. Every one
     of them is sent; after one that failed for good the next stands for it."""
     payload: Facts = Field(default_factory=dict)
+    """Empty as long as there is a ``source`` that it has not been drawn from."""
+    source: Source | None = None
+    """None where the payload is finished: for what belongs to no event."""
     told: str = ""
     """What to say on the status card once a destination beside Slack took it: ``identified``."""
     stale_at: Instant | None = None
@@ -110,6 +125,8 @@ class Receipt(Value):
     """The channel's id, when the destination was given by name."""
     note: str = ""
     """What did not work although the delivery did, for example one person not invited."""
+    shown: str = ""
+    """Digest of what a card shows since: the same is not sent again. Empty where it is unknown."""
 
 
 class DeliveryState(StrEnum):

@@ -15,7 +15,7 @@ from bot.adapters.files import LocalFiles
 from bot.adapters.slack.app import identify
 from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.courier import SlackCourier
-from bot.assembly import PHASES
+from bot.assembly import MESSAGES, PHASES
 from bot.config.catalog import Catalog
 from bot.domain.incident import Incident
 from bot.domain.values import Actor
@@ -27,8 +27,8 @@ from bot.pipeline.context import Context
 from bot.pipeline.engine import Engine
 from bot.pipeline.journal import Journal
 from bot.pipeline.outbox import Outbox
-from bot.pipeline.words import Words
-from bot.ports.deliveries import Courier
+from bot.pipeline.words import Announcer
+from bot.ports.deliveries import Courier, Delivery
 from bot.ports.world import Strategy
 from sandbox.slack import Channel, Message, SlackServer
 from tests.pipeline.activity import Activity
@@ -168,10 +168,11 @@ class Process:
             retry_handlers=[],
         )
         self.changes = Changes()
+        self.announcer = Announcer(self.catalog, MESSAGES)
         self.journal = Journal(
             store=self.store,
             clock=clock,
-            words=Words(self.catalog),
+            announcer=self.announcer,
             changed=self.changes.notify,
         )
         self.context = Context(
@@ -192,6 +193,7 @@ class Process:
             store=self.store,
             clock=clock,
             journal=self.journal,
+            announcer=self.announcer,
             couriers={
                 "slack": SlackCourier(self.client, load=self.store.attachment),
                 **(couriers or {}),
@@ -205,6 +207,10 @@ class Process:
         self._sends = sends
         self._every = reconcile
         self._sending: asyncio.Task[None] | None = None
+
+    async def told(self, delivery: Delivery) -> str:
+        """What the outbox makes of a delivery when it sends it."""
+        return str((await self.announcer.draw(delivery, self.journal)).payload)
 
     async def start(self) -> None:
         """Open the file and take up whatever is owed."""

@@ -270,7 +270,7 @@ async def test_a_service_that_gets_worse_after_its_recovery_is_not_recovered(
     told = [row.delivery for row in rows if "/relapsed" in row.delivery.id]
     assert state.channel is not None
     assert [one.destination for one in told] == [f"slack:{state.channel.channel_id}"]
-    assert "got worse again after its recovery" in str(told[0].payload)
+    assert "got worse again after its recovery" in await process.told(told[0])
     state = await company.until(incident, lambda i: i.causes)
     assert "Worse again at" in shown(recovery_card(state, frame()))
 

@@ -353,7 +353,8 @@ async def test_words_added_just_before_the_end_are_told_by_the_last_post_and_onl
     )
     state = await process.company.until(incident, lambda i: i.report)
     rows = await process.store.deliveries(incident.id)
-    [told] = [row.delivery.payload for row in rows if row.delivery.id.endswith("/resolved")]
+    [owed] = [row.delivery for row in rows if row.delivery.id.endswith("/resolved")]
+    told = (await process.announcer.draw(owed, process.journal)).payload
     assert "Refunds &lt;are&gt; paid by noon." in str(told["blocks"])
     assert "Refunds &lt;are&gt; paid by noon." in str(told["text"])
     assert state.words == (), "or a relapse would have them told again"

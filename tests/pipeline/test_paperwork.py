@@ -145,7 +145,8 @@ async def test_everybody_involved_is_invited_in_the_channel_and_by_mail(
     event: Any = Calendar.from_ical(kept.content.decode()).walk("VEVENT")[0]
     assert event["DTSTART"].dt == meeting.start
     rows = await process.store.deliveries(incident.id)
-    (mail,) = [row.delivery for row in rows if row.delivery.id.endswith("/invitation")]
+    (owed,) = [row.delivery for row in rows if row.delivery.id.endswith("/invitation")]
+    mail = await process.announcer.draw(owed, process.journal)
     assert mail.destination == "email:team"
     assert mail.payload["to"] == ["ana@example.com", "ben@example.com"]
     assert "BEGIN:VCALENDAR" in str(mail.payload["calendar"])

@@ -97,9 +97,9 @@ async def test_another_service_of_the_plan_that_gets_worse_opens_the_incident_ag
     assert await _good(process) == {"checkout"}
     assert await process.store.documents(relapse.KIND) == ()
     rows = await process.store.deliveries(incident.id)
-    [told] = [row.delivery.payload for row in rows if "/relapsed" in row.delivery.id]
-    assert "payments got worse again after its recovery" in str(told)
-    assert "Error rate of payments since" in str(told)
+    [told] = [await process.told(row.delivery) for row in rows if "/relapsed" in row.delivery.id]
+    assert "payments got worse again after its recovery" in told
+    assert "Error rate of payments since" in told
 
 
 async def test_services_that_get_worse_together_are_one_relapse(process: Process) -> None:
@@ -111,8 +111,8 @@ async def test_services_that_get_worse_together_are_one_relapse(process: Process
     assert other == f"payments: {own}"
     assert await _good(process) == set()
     rows = await process.store.deliveries(incident.id)
-    [told] = [row.delivery.payload for row in rows if "/relapsed" in row.delivery.id]
-    assert "checkout and payments got worse again after their recovery" in str(told)
+    [told] = [await process.told(row.delivery) for row in rows if "/relapsed" in row.delivery.id]
+    assert "checkout and payments got worse again after their recovery" in told
 
 
 async def test_a_service_with_an_incident_of_its_own_by_then_is_left_to_it(

@@ -21,7 +21,6 @@ from bot.pipeline.comparison import Comparer
 from bot.pipeline.engine import Engine
 from bot.pipeline.journal import Journal
 from bot.pipeline.outbox import Outbox
-from bot.pipeline.words import Words
 from bot.ports.chat import Resolution, Room
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, PodAnswer
@@ -234,7 +233,10 @@ class LargeProcess(Process):
         )
         self.store = InlineStore(company.activity, company.folder / "bot.sqlite3", life=self.life)
         self.journal = Journal(
-            store=self.store, clock=clock, words=Words(self.catalog), changed=self.changes.notify
+            store=self.store,
+            clock=clock,
+            announcer=self.announcer,
+            changed=self.changes.notify,
         )
         self.context = replace(
             self.context,
@@ -252,6 +254,7 @@ class LargeProcess(Process):
             store=self.store,
             clock=clock,
             journal=self.journal,
+            announcer=self.announcer,
             couriers=dict.fromkeys(KINDS, courier),
             owner=self.name,
             poll=SELDOM,
