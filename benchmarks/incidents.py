@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from bot.adapters.store import SqliteStore
-from bot.domain import events as e
-from bot.ports.store import Batch
-from tests.domain.story import complete, declaration
+from bot.incident import events as e
+from bot.store.port import Batch
+from bot.store.sqlite import SqliteStore
+from tests.incident.story import complete, declaration
 
 
 async def store_closed(path: Path, service: str, count: int) -> None:

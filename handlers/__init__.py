@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from slack_bolt.async_app import AsyncApp
 
-from handlers import actions, commands, home, modals
+from handlers import actions, commands, modals
+from handlers import desk as desk_
 from handlers.desk import Desk
 
 
@@ -13,4 +14,4 @@ def register(app: AsyncApp, desk: Desk) -> None:
     commands.register(app, desk)
     actions.register(app, desk)
     modals.register(app, desk)
-    home.register(app, desk)
+    desk_.register(app, desk)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 from slack_bolt.async_app import AsyncApp
 
-from bot.domain import events as e
-from bot.domain.incident import Incident
-from bot.domain.values import Actor
-from bot.pipeline import approve, conclude, execute, several, undo
-from bot.pipeline.frames import stakeholder_channels
-from bot.pipeline.team import check_team
-from bot.views import ids, modals
-from handlers import external, follow_up
+from bot.approval import approve
+from bot.communication import external, ids, modals
+from bot.communication.frame import stakeholder_channels
+from bot.core.errors import RefusedError
+from bot.core.values import Actor
+from bot.engine.rights import check_team
+from bot.execution import execute, several
+from bot.incident import events as e
+from bot.incident.external import draft_on_the_table
+from bot.incident.state import Incident
+from bot.paperwork import conclude, follow_up, post_mortem
+from bot.paperwork.post_mortem import move_form
+from handlers import forms
 from handlers.commands import open_assessment
 from handlers.desk import (
     Ack,
@@ -27,7 +34,145 @@ from handlers.desk import (
     attempt,
     open_view,
     request_id_of,
+    submission_id_of,
 )
+
+# Buttons and the form about messages to customers.
+
+
+def _named(value: str) -> tuple[str, int]:
+    """The incident and the draft that a button is about.
+
+    Raises RefusedError when it names none.
+    """
+    incident_id, _, number = value.partition(" ")
+    if not number.isdecimal():
+        raise RefusedError("This button names no draft.", "Look for the newest one in the channel.")
+    return incident_id, int(number)
+
+
+async def hold(desk: Desk, body: Body, value: str) -> Incident:
+    """From now on messages to customers wait for a person."""
+    return await external.hold(
+        desk.context, value, actor=actor_of(body), request_id=request_id_of(body)
+    )
+
+
+async def free(desk: Desk, body: Body, value: str) -> Incident:
+    """Messages to customers go out by themselves again."""
+    return await external.free(
+        desk.context, value, actor=actor_of(body), request_id=request_id_of(body)
+    )
+
+
+async def send(desk: Desk, body: Body, value: str) -> Incident:
+    """Send a draft as it stands."""
+    return await _decided(external.send, desk, body, value)
+
+
+async def discard(desk: Desk, body: Body, value: str) -> Incident:
+    """A draft is not sent."""
+    return await _decided(external.discard, desk, body, value)
+
+
+async def _decided(
+    decide: Callable[..., Awaitable[Incident]], desk: Desk, body: Body, value: str
+) -> Incident:
+    incident_id, number = _named(value)
+    return await decide(
+        desk.context,
+        incident_id,
+        number,
+        actor=actor_of(body),
+        request_id=request_id_of(body),
+    )
+
+
+async def open_edit(desk: Desk, body: Body, value: str) -> None:
+    """Show the form; who may not send is told so before they write."""
+    incident_id, number = _named(value)
+    incident = await desk.context.journal.load(incident_id)
+    draft = draft_on_the_table(incident, number)
+    await external.check_voice(desk.context, incident, actor_of(body))
+    await open_view(desk, body, external.edit_external_form(incident, draft))
+
+
+async def submit_edit(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
+    """Send a draft in the person's own words."""
+    incident_id, number = _named(view["private_metadata"])
+    text = forms.field(view, ids.TEXT)
+    if not text:
+        raise forms.FormError({ids.TEXT: "Write what customers are to read, or press Cancel."})
+    await external.send(
+        desk.context,
+        incident_id,
+        number,
+        actor=actor_of(body),
+        request_id=submission_id_of(view),
+        text=text,
+    )
+    return {"response_action": "clear"}
+
+
+# After the incident: actions that are done, and another time for the post-mortem.
+
+
+async def action_done(desk: Desk, body: Body, value: str) -> Incident:
+    """A corrective action is done: whoever sees the question may say so."""
+    incident_id, index, known_as = value.split(" ")
+    return await follow_up.done(
+        desk.context,
+        incident_id,
+        index=int(index),
+        known_as=known_as,
+        actor=actor_of(body),
+        request_id=request_id_of(body),
+    )
+
+
+async def open_move(desk: Desk, body: Body, value: str) -> None:
+    """Ask for another time."""
+    incident = await desk.context.journal.load(value)
+    meeting = incident.post_mortem
+    if meeting is None:
+        raise RefusedError(
+            f"{incident.id} has no post-mortem.",
+            "The bot sets one up when the incident is resolved.",
+        )
+    await open_view(desk, body, move_form(incident, meeting))
+
+
+async def move(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
+    """Hold the meeting at the time that was chosen."""
+    incident = await desk.context.journal.load(view["private_metadata"])
+    meeting = incident.post_mortem
+    if meeting is None:
+        raise RefusedError(f"{incident.id} has no post-mortem.", "Close this form.")
+    await post_mortem.move(
+        desk.context,
+        incident.id,
+        start=_chosen(view, meeting.zone),
+        minutes=meeting.minutes,
+        actor=actor_of(body),
+        request_id=submission_id_of(view),
+    )
+    return {"response_action": "clear"}
+
+
+def _chosen(view: dict[str, Any], zone: str) -> datetime:
+    """The moment that a clock in the zone shows; raises FormError when no clock ever does."""
+    try:
+        day = date.fromisoformat(forms.field(view, ids.MEETING_DAY))
+        clock = time.fromisoformat(forms.field(view, ids.MEETING_TIME))
+    except ValueError:
+        raise forms.FormError({ids.MEETING_TIME: "Choose a day and a time."}) from None
+    local = datetime.combine(day, clock, ZoneInfo(zone))
+    moment = local.astimezone(UTC)
+    if moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != local.replace(tzinfo=None):
+        told = f"The clocks in {zone} leave this hour out on that day; choose another."
+        raise forms.FormError({ids.MEETING_TIME: told})
+    return moment
+
 
 log = structlog.get_logger()
 
@@ -121,7 +266,7 @@ async def _verify_again(desk: Desk, body: Body, value: str) -> Incident:
 async def _undo(desk: Desk, body: Body, value: str) -> Incident:
     incident = await desk.context.journal.load(value)
     await check_team(desk.context, incident, actor_of(body))
-    return await undo.request_undo(
+    return await execute.request_undo(
         desk.context, value, actor=actor_of(body), request_id=request_id_of(body)
     )
 
@@ -138,11 +283,11 @@ CLICKS: dict[str, Click] = {
     ids.OPEN_WORDS: _open_words,
     ids.OPEN_RESOLVE: _open_resolve,
     ids.UNDO: _undo,
-    ids.HOLD_EXTERNAL: external.hold,
-    ids.FREE_EXTERNAL: external.free,
-    ids.SEND_EXTERNAL: external.send,
-    ids.OPEN_EDIT_EXTERNAL: external.open_edit,
-    ids.DISCARD_EXTERNAL: external.discard,
-    ids.OPEN_MOVE_MEETING: follow_up.open_move,
-    ids.ACTION_DONE: follow_up.action_done,
+    ids.HOLD_EXTERNAL: hold,
+    ids.FREE_EXTERNAL: free,
+    ids.SEND_EXTERNAL: send,
+    ids.OPEN_EDIT_EXTERNAL: open_edit,
+    ids.DISCARD_EXTERNAL: discard,
+    ids.OPEN_MOVE_MEETING: open_move,
+    ids.ACTION_DONE: action_done,
 }

@@ -10,12 +10,17 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncApp
 
-from bot.domain.draft import Draft
-from bot.domain.incident import Incident
-from bot.errors import RollbackBotError, TemporaryError
-from bot.pipeline import assess
-from bot.views import ids, modals, replies
-from bot.views.message import Message
+from bot.assessment import assess, modals
+from bot.communication import ids
+from bot.communication import modals as modals_
+from bot.communication import replies as replies_
+from bot.communication.blocks import Message
+from bot.core.errors import RefusedError, RollbackBotError, TemporaryError
+from bot.freeze.cards import unfrozen_reply
+from bot.freeze.freeze import lift
+from bot.home import replies
+from bot.incident.assessment import Draft
+from bot.incident.state import Incident
 from handlers.desk import (
     ACK_SECONDS,
     Ack,
@@ -23,10 +28,28 @@ from handlers.desk import (
     Desk,
     actor_of,
     attempt,
+    command_id_of,
     open_view,
     reply_ephemeral,
 )
-from handlers.freeze import unfreeze
+
+# ``/rollback unfreeze SERVICE``.
+
+
+async def unfreeze(desk: Desk, body: Body, words: list[str]) -> Message:
+    """Lift a service's deploy freeze, by somebody of the incident's team or an approver."""
+    if len(words) != 1:
+        raise RefusedError(
+            "It is not clear which service is meant.", f"Type `{ids.COMMAND} unfreeze SERVICE`."
+        )
+    lifted = await lift(
+        desk.context,
+        words[0],
+        actor=actor_of(body),
+        request_id=command_id_of(body),
+    )
+    return unfrozen_reply(lifted)
+
 
 log = structlog.get_logger()
 
@@ -95,11 +118,11 @@ async def _said(answer: Awaitable[Message]) -> Message:
         return await answer
     except RollbackBotError as error:
         log.info("refused", error=str(error))
-        return replies.refusal(error)
+        return replies_.refusal(error)
     except Exception as error:
         log.exception("a command failed unexpectedly")
         what = f"Something unexpected went wrong ({type(error).__name__})."
-        return replies.refusal(
+        return replies_.refusal(
             TemporaryError(what, "Try again; the bot's log has the details if it stays.")
         )
 
@@ -135,7 +158,7 @@ async def _fill(desk: Desk, begun: Awaitable[Draft], *, view_id: str) -> None:
     try:
         view = modals.assessment_form(await begun)
     except RollbackBotError as error:
-        view = modals.message_view("Not possible now", f"{error.what}\n\n{error.remedy}")
+        view = modals_.message_view("Not possible now", f"{error.what}\n\n{error.remedy}")
     await desk.show(view_id, view)
 
 

@@ -9,22 +9,114 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import aiohttp
 import structlog
+from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bot.adapters.slack.client import SlackRefusedError, call
-from bot.adapters.slack.home import publisher
-from bot.domain.values import Actor
-from bot.errors import DuplicateRequestError, RollbackBotError, TemporaryError
-from bot.pipeline.changes import Changes
-from bot.pipeline.context import Context
-from bot.pipeline.home import Homes
-from bot.pipeline.records import Records
-from bot.views import replies
-from bot.views.message import Message
-from handlers.answers import show, whisper
+from bot.communication import replies
+from bot.communication.blocks import Message
+from bot.communication.slack.chat import publisher
+from bot.communication.slack.client import SlackRefusedError, call
+from bot.core.backoff import Backoff, retried
+from bot.core.clock import Clock
+from bot.core.errors import DuplicateRequestError, RollbackBotError, TemporaryError
+from bot.core.values import Actor
+from bot.engine.context import Changes, Context
+from bot.home.home import Homes
+from bot.home.records import Records
+
+# How something reaches a person after their request was acknowledged.
 
 log = structlog.get_logger()
+
+RESPONSE_SECONDS = 10
+"""So long a response_url may take to answer."""
+BACKOFF = Backoff(first=1.0, longest=4.0, longest_asked=10.0)
+"""Whoever looks at a form that stays empty types the command again after ten seconds."""
+ATTEMPTS = 4
+
+
+async def whisper(
+    client: AsyncWebClient, body: dict[str, Any], user_id: str, message: Message
+) -> None:
+    """Tell only the person who clicked; never raises, because it is told after the work.
+
+    The response_url also works where the bot is not a member. Where there is none, or it has
+    expired, the channel is used; and where the person is not in it, a direct message.
+    """
+    for way in (_by_response_url, _in_the_channel, _directly):
+        try:
+            if await way(client, body, user_id, message):
+                return
+        except (RollbackBotError, aiohttp.ClientError, OSError, ValueError) as error:
+            log.info("a way to a person failed", user=user_id, error=str(error))
+    log.warning("a person was not told", user=user_id, text=message.text)
+
+
+async def show(client: AsyncWebClient, view_id: str, view: dict[str, Any], *, clock: Clock) -> None:
+    """Put a view in the place of an open one, which the person may have closed meanwhile."""
+
+    async def fill() -> None:
+        await call(client.views_update, subject="filling the form", view_id=view_id, view=view)
+
+    try:
+        await retried(fill, BACKOFF, clock=clock, attempts=ATTEMPTS)
+    except TemporaryError as error:
+        log.warning("the form could not be filled", error=str(error))
+    except RollbackBotError as error:
+        # Closed: there is nobody to tell.
+        log.info("the form could not be filled", error=str(error))
+
+
+async def _by_response_url(
+    _: AsyncWebClient, body: dict[str, Any], user_id: str, message: Message
+) -> bool:
+    url = body.get("response_url")
+    if not url:
+        return False
+    answer = await AsyncWebhookClient(str(url), timeout=RESPONSE_SECONDS).send(
+        text=message.text,
+        blocks=list(message.blocks),
+        response_type="ephemeral",
+        replace_original=False,
+    )
+    if answer.status_code != 200:
+        log.info("a response_url was refused", user=user_id, status=answer.status_code)
+    return answer.status_code == 200
+
+
+async def _in_the_channel(
+    client: AsyncWebClient, body: dict[str, Any], user_id: str, message: Message
+) -> bool:
+    channel = (body.get("channel") or {}).get("id") or body.get("channel_id")
+    if not channel:
+        # The home tab is no channel.
+        return False
+    await call(
+        client.chat_postEphemeral,
+        subject=f"telling a person in {channel}",
+        channel=str(channel),
+        user=user_id,
+        text=message.text,
+        blocks=list(message.blocks),
+    )
+    return True
+
+
+async def _directly(
+    client: AsyncWebClient, _: dict[str, Any], user_id: str, message: Message
+) -> bool:
+    await call(
+        client.chat_postMessage,
+        subject="telling a person directly",
+        channel=user_id,
+        text=message.text,
+        blocks=list(message.blocks),
+    )
+    return True
+
 
 Ack = Callable[..., Awaitable[Any]]
 Body = dict[str, Any]
@@ -167,3 +259,20 @@ async def attempt(desk: Desk, body: Body, work: Awaitable[object]) -> None:
         # It may have gone wrong behind what was recorded.
         remedy = "Look whether it was carried out, else try again; the bot's log has the details."
         await refused(desk, body, TemporaryError(what, remedy))
+
+
+# The home tab.
+
+EVENT = "app_home_opened"
+
+
+def register(app: AsyncApp, desk: Desk) -> None:
+    """Listen to people who open the tab; Bolt acknowledges events before the listener runs."""
+
+    @app.event(EVENT)
+    async def on_opened(event: dict[str, Any]) -> None:
+        # The same event comes for the tab with the messages.
+        if event.get("tab") != "home":
+            return
+        user_id = str(event["user"])
+        desk.later(desk.homes.opened(user_id), subject=f"home of {user_id}")

@@ -9,12 +9,16 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncApp
 
-from bot.domain.assessment import VerdictKind
-from bot.errors import DuplicateRequestError, RollbackBotError
-from bot.pipeline import approve, assess, conclude, several, watch
-from bot.pipeline.team import check_team
-from bot.views import ids, modals
-from handlers import declaring, external, follow_up, forms
+from bot.approval import approve
+from bot.assessment import assess
+from bot.assessment import modals as modals_
+from bot.communication import ids, modals
+from bot.core.errors import DuplicateRequestError, RollbackBotError
+from bot.engine.rights import check_team
+from bot.execution import several
+from bot.incident.assessment import VerdictKind
+from bot.paperwork import conclude
+from handlers import actions, forms
 from handlers.desk import Ack, Body, Desk, actor_of, submission_id_of
 
 log = structlog.get_logger()
@@ -78,13 +82,13 @@ async def _assessment(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str,
     judged = await assess.submit(desk.context, draft.id, filled)
     if judged.verdict and judged.verdict.kind is VerdictKind.MONITOR:
         watch_for = desk.context.catalog.assessment.watch_for
-        return _shows(modals.monitor_view(judged, watch_for=watch_for))
-    return _shows(modals.decision_form(judged))
+        return _shows(modals_.monitor_view(judged, watch_for=watch_for))
+    return _shows(modals_.decision_form(judged))
 
 
 async def _watch(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any]:
     draft = await assess.load(desk.context, view["private_metadata"])
-    started = await watch.start(desk.context, draft)
+    started = await assess.start(desk.context, draft)
     text = (
         f"*{draft.service}* is watched until {started.until:%H:%M} UTC. You get a message when it "
         "gets worse, and one when the watch ends. Nothing was declared."
@@ -164,14 +168,14 @@ async def _resolve(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, An
 
 SUBMISSIONS: dict[str, tuple[Submit, str]] = {
     ids.ASSESSMENT: (_assessment, ids.DESCRIPTION),
-    ids.DECISION: (declaring.declare_incident, ids.REASON),
+    ids.DECISION: (forms.declare_incident, ids.REASON),
     ids.WATCH: (_watch, ""),
     ids.CONFIRM: (_confirm, ids.TEXT),
     ids.REJECT: (_reject, ids.REASON),
     ids.REPLAN: (_replan, ids.TEXT),
     ids.WORDS: (_words, ids.TEXT),
-    ids.EDIT_EXTERNAL: (external.submit_edit, ids.TEXT),
+    ids.EDIT_EXTERNAL: (actions.submit_edit, ids.TEXT),
     ids.RESOLVE: (_resolve, ids.ROOT_CAUSE),
-    ids.MOVE_MEETING: (follow_up.move, ids.MEETING_TIME),
+    ids.MOVE_MEETING: (actions.move, ids.MEETING_TIME),
 }
 """By callback id: what to do, and the input beside which a problem is shown."""

@@ -24,7 +24,7 @@ from sandbox.neighbours import Neighbour, Neighbours
 from sandbox.shop import accounts, delivery, manifests
 from sandbox.shop.load import LoadGenerator
 from sandbox.shop.server import push_releases
-from sandbox.slack import SlackServer
+from sandbox.slack.server import SlackServer
 
 ROOT = Path(__file__).resolve().parent.parent
 Transport = Literal["socket", "http"]

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sandbox.cluster.cluster import Cluster
-from sandbox.github import GitHubServer, Release, Repository, Token
+from sandbox.github.model import Release, Repository, Token
+from sandbox.github.server import GitHubServer
 from sandbox.mail import MailServer
 from sandbox.prometheus import Prometheus
-from sandbox.statuspage import StatuspageServer
+from sandbox.statuspage.server import StatuspageServer
 
 Neighbour = Literal["status page", "mail", "forge", "prometheus", "alerts"]
 EVERYBODY: frozenset[Neighbour] = frozenset({"status page", "mail", "forge", "alerts"})

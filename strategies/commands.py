@@ -6,7 +6,8 @@ import json
 import shlex
 from collections.abc import Sequence
 
-from bot.ports.cluster import Manifest
+from bot.catalog.service import ServiceEntry
+from bot.clouds.kubernetes.port import Manifest
 
 
 def kubectl(namespace: str, *arguments: str) -> str:
@@ -41,3 +42,12 @@ def for_each_pod(namespace: str, labels: str, port: int, path: str) -> str:
     )
     raw = f"/api/v1/namespaces/{namespace}/pods/$pod:{port}/proxy/{path.lstrip('/')}"
     return f'for pod in $({names}); do kubectl get --raw "{raw}" && echo; done'
+
+
+# Where a service is asked as its users ask it.
+
+
+def version_url(service: ServiceEntry) -> str:
+    """Where the release is told; empty when the catalog names no URL or no version path."""
+    url, path = service.url, service.version_path
+    return f"{str(url).rstrip('/')}/{path.lstrip('/')}" if url and path else ""

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from bot.config.catalog import ServiceEntry
-from bot.config.targets.base import STRATEGIES
-from bot.domain.freeze import ANNOTATION, TAG, AwsResource, ClusterObject, Freeze, MarkedObject
-from bot.domain.workloads import annotations_of
-from bot.errors import ConfigurationError, NotFoundError
-from bot.ports.cluster import DEPLOYMENTS, Kind, Manifest
-from bot.ports.world import Strategy, World
-from strategies.kubernetes.editing import edit
+from bot.catalog.service import ServiceEntry
+from bot.catalog.target import STRATEGIES
+from bot.clouds.kubernetes.port import DEPLOYMENTS, Kind, Manifest
+from bot.clouds.kubernetes.workloads import annotations_of
+from bot.core.errors import ConfigurationError, NotFoundError
+from bot.engine.world import Strategy, World
+from bot.incident.freeze import ANNOTATION, TAG, AwsResource, ClusterObject, Freeze, MarkedObject
+from strategies.kubernetes.fields import edit
 
 _POINTER = "/metadata/annotations/" + ANNOTATION.replace("/", "~1")
 _TAG_LENGTH = 256
@@ -37,7 +37,7 @@ def deployments(namespace: str, *names: str) -> tuple[ClusterObject, ...]:
 
 
 class DeployFreezer:
-    """See ``bot.ports.freeze.Freezer``."""
+    """See ``bot.engine.context.Freezer``."""
 
     async def objects(
         self, service: ServiceEntry, strategy: str, world: World

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
-from bot.config.targets.base import STRATEGIES
-from bot.errors import ConfigurationError
-from bot.ports.world import StepKind, Strategy
-
-__all__ = ["STRATEGIES", "step_kind", "step_kinds", "strategy"]
+from bot.catalog.target import STRATEGIES
+from bot.core.errors import ConfigurationError
+from bot.engine.world import StepKind, Strategy
 
 
 def strategy(name: str) -> Strategy:

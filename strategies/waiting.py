@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
-from bot.backoff import Backoff
-from bot.domain.values import Value, spoken
-from bot.errors import PermanentError
-from bot.ports.clock import Clock
-from bot.ports.cluster import Cluster, Kind, Manifest
-from bot.ports.world import World
+from bot.clouds.kubernetes.port import Cluster, Kind, Manifest
+from bot.core.backoff import Backoff
+from bot.core.clock import Clock
+from bot.core.errors import PermanentError
+from bot.core.values import Value, spoken
+from bot.engine.world import World
 
 _RESYNC_SECONDS = 10.0
 """A fresh look without an event, should one have been missed between two connections."""

@@ -13,12 +13,12 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 import handlers
-from bot.views import ids
-from handlers import home
+from bot.communication import ids
+from handlers import desk
 from handlers.actions import CLICKS
 from handlers.commands import SUBCOMMANDS
 from handlers.modals import SUBMISSIONS
-from sandbox.slack import validate_manifest
+from sandbox.slack.manifest import validate_manifest
 from sandbox.slack.specs import SPECS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,7 +67,7 @@ def test_events_and_shortcuts_have_handlers(registered: dict[str, list[Any]]) ->
 
 def test_the_home_tab_is_switched_on_where_it_is_listened_to() -> None:
     assert MANIFEST["features"]["app_home"]["home_tab_enabled"] is True
-    assert MANIFEST["settings"]["event_subscriptions"]["bot_events"] == [home.EVENT]
+    assert MANIFEST["settings"]["event_subscriptions"]["bot_events"] == [desk.EVENT]
 
 
 def test_every_subcommand_says_how_it_is_typed() -> None:

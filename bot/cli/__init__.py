@@ -1,5 +1,1 @@
 """The command line: ``rollback-bot``."""
-
-from bot.cli.main import main
-
-__all__ = ["main"]

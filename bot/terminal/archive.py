@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from rich import box
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bot.domain.events import Place
-from bot.domain.incident import Incident
-from bot.domain.values import seconds_between, spoken
-from bot.errors import PermanentError
-from bot.pipeline.context import Context
-from bot.pipeline.reporting import draw_report
-from bot.ports.store import Attachment
-from bot.terminal.formats import ReportFormat
-from bot.terminal.printing import printable
-from bot.views.state import headline
+from bot.communication.state import headline
+from bot.core.errors import PermanentError
+from bot.core.printable import printable
+from bot.core.values import seconds_between, spoken
+from bot.engine.context import Context
+from bot.home.model import Statistics
+from bot.home.records import Records
+from bot.home.statistics import figures, title
+from bot.incident.events import Place
+from bot.incident.state import Incident
+from bot.reporting.publish import draw_report
+from bot.store.port import Attachment
+from bot.terminal.keyboard import ReportFormat
 
 
 async def incidents(context: Context, *, only_open: bool, limit: int) -> list[Incident]:
@@ -94,3 +99,33 @@ def write(files: Sequence[Attachment], folder: Path) -> Iterator[Path]:
                 f"{path} cannot be written: {error.strerror}.", "Name another folder with --output."
             ) from error
         yield path
+
+
+# Statistics at the terminal: a table for people, one JSON object for programs.
+
+FORMAT = "rollback-bot/stats/v1"
+
+
+async def statistics(context: Context, *, service: str | None, days: int) -> Statistics:
+    """The numbers of the last days; raises RefusedError for an unknown service."""
+    return await Records().statistics(context, service=service, window=timedelta(days=days))
+
+
+def statistics_view(found: Statistics) -> RenderableType:
+    """A table, and beneath it what is not known and why."""
+    table = Table(box=box.SIMPLE_HEAD, title=printable(title(found)), title_justify="left")
+    table.add_column("Figure", no_wrap=True)
+    table.add_column("Value")
+    for name, value in figures(found):
+        table.add_row(Text(name), Text(printable(value)))
+    return Group(table, *(Text(f"Not known: {printable(reason)}") for reason in found.unknown))
+
+
+def statistics_json(found: Statistics) -> str:
+    """One JSON object; docs/home.md says what the keys mean."""
+    content = {
+        "format": FORMAT,
+        **found.model_dump(mode="json"),
+        "change_fail_rate": found.change_fail_rate,
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False)

@@ -7,6 +7,9 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
+
+from rich.console import Console
 
 _CHUNK = 4096
 
@@ -71,3 +74,31 @@ class Keyboard:
         if self.interrupted.is_set():
             self.interrupted.clear()
             raise InterruptedByOperatorError
+
+
+WIDE = 120
+"""Columns where nobody's window says how wide it is."""
+
+
+def make_console(*, errors: bool = False) -> Console:
+    """A console that shows text as it is: no markup, no guessing of colours."""
+    console = Console(stderr=errors, markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = WIDE
+    return console
+
+
+# The formats of a report, as they are chosen at a terminal.
+
+
+class ReportFormat(StrEnum):
+    """A report's formats; its chart and script belong to Markdown, where they are linked."""
+
+    MARKDOWN = "md"
+    HTML = "html"
+    JSON = "json"
+
+    def has(self, name: str) -> bool:
+        """Whether a file of this name belongs to the format."""
+        ending = name.rpartition(".")[2]
+        return ending == self.value or (self is ReportFormat.MARKDOWN and ending in {"png", "sh"})

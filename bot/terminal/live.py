@@ -3,20 +3,72 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import uuid
 from dataclasses import dataclass, field
 
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from bot.domain import events as e
-from bot.domain.duties import owed
-from bot.domain.fold import fold
-from bot.domain.incident import Incident, Phase
-from bot.domain.reporting.timeline import timeline
-from bot.errors import RefusedError
-from bot.pipeline import execute
-from bot.terminal.printing import here
-from bot.terminal.seat import Seat, request_id
+from bot.core.errors import RefusedError
+from bot.core.printable import here, printable
+from bot.core.values import Actor
+from bot.engine.context import Changes, Context
+from bot.engine.engine import Engine
+from bot.execution import execute
+from bot.incident import events as e
+from bot.incident.approval import at_terminal
+from bot.incident.duties import owed
+from bot.incident.fold import fold
+from bot.incident.state import Incident, Phase
+from bot.reporting.timeline import timeline
+from bot.terminal.keyboard import Keyboard, make_console
+
+# Where the operator sits: what they see, what they type, and the pipeline behind it.
+
+
+def operator_of_this_machine() -> Actor:
+    """The login under which the command runs."""
+    try:
+        return at_terminal(getpass.getuser())
+    except (OSError, KeyError):
+        # A container may run as a user without a name.
+        return at_terminal("unknown login")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    """Everything a conversation at the terminal needs."""
+
+    context: Context
+    changes: Changes
+    engine: Engine
+    operator: Actor = field(default_factory=operator_of_this_machine)
+    keyboard: Keyboard = field(default_factory=Keyboard)
+    console: Console = field(default_factory=make_console)
+
+    def say(self, text: str, *, style: str = "") -> None:
+        """A line, or a few."""
+        self.console.print(printable(text), style=style or None, soft_wrap=True)
+
+    def show(self, view: RenderableType) -> None:
+        """A table or the like."""
+        self.console.print(view)
+
+    async def ask(self, question: str) -> str | None:
+        """An answer; empty when only Enter was pressed, None when nobody is there."""
+        self.console.print(printable(question), end=" ", style="bold", soft_wrap=True)
+        answer = await self.keyboard.line()
+        if answer is None or not self.console.is_terminal:
+            self.console.print()
+        return answer
+
+
+def request_id() -> str:
+    """Identity of one deed at the terminal."""
+    return f"terminal/{uuid.uuid4().hex}"
+
 
 _LOOK_SECONDS = 0.25
 """How often the store is asked: another process may work on the incident."""

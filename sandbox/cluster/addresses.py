@@ -13,6 +13,7 @@ from sandbox.cluster.types import Manifest
 if TYPE_CHECKING:
     from sandbox.cluster.store import ObjectStore
 
+
 _RANGE = IPv4Network("10.96.0.0/16")
 _NODE_PORTS = range(30000, 32768)
 

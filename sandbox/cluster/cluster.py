@@ -11,12 +11,15 @@ from sandbox.cluster.controllers.hpa import MetricSource, no_metrics
 from sandbox.cluster.controllers.manager import ControllerManager
 from sandbox.cluster.controllers.registry import all_controllers
 from sandbox.cluster.dataplane import DataPlane
-from sandbox.cluster.kubelet import DEMO, ImageRegistry, Kubelet, KubeletTimings
+from sandbox.cluster.events import Subscription
+from sandbox.cluster.kubelet import Kubelet
+from sandbox.cluster.node.images import ImageRegistry
+from sandbox.cluster.node.timings import DEMO, KubeletTimings
 from sandbox.cluster.rbac import ADMIN_RULES, User
 from sandbox.cluster.resources import NAMESPACES, NODES
 from sandbox.cluster.runtime import PodRuntimeRegistry
 from sandbox.cluster.server import ClusterServer
-from sandbox.cluster.store import ObjectStore, Subscription
+from sandbox.cluster.store import ObjectStore
 from sandbox.cluster.types import GVR, Manifest, rfc3339
 
 Result = TypeVar("Result")

@@ -16,6 +16,7 @@ from sandbox.cluster.types import GVR, Manifest, clone, rfc3339
 if TYPE_CHECKING:
     from sandbox.cluster.store import ObjectStore
 
+
 Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
 FOREGROUND = "foregroundDeletion"
 DEFAULT_POD_GRACE = 30

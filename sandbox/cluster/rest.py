@@ -5,13 +5,7 @@ from __future__ import annotations
 from sandbox.cluster import conversion
 from sandbox.cluster.calls import Call, Reply
 from sandbox.cluster.deletions import delete_options
-from sandbox.cluster.errors import (
-    ApiError,
-    Cause,
-    invalid,
-    method_not_allowed,
-    no_such_resource,
-)
+from sandbox.cluster.errors import ApiError, Cause, invalid, method_not_allowed, no_such_resource
 from sandbox.cluster.fieldvalidation import validate_fields
 from sandbox.cluster.lists import list_of, page_of
 from sandbox.cluster.patching import patch_object

@@ -20,12 +20,7 @@ from sandbox.cluster.podlogs import PodLog
 from sandbox.cluster.proxying import forward, proxied_name, proxy_target
 from sandbox.cluster.rbac import Attributes, User, forbidden
 from sandbox.cluster.rendering import error_response, log_stream, rendered, watch_stream
-from sandbox.cluster.requests import (
-    RecordedRequest,
-    RequestInfo,
-    asks_for_dry_run,
-    parse_request,
-)
+from sandbox.cluster.requests import RecordedRequest, RequestInfo, asks_for_dry_run, parse_request
 from sandbox.cluster.resources import NAMESPACES
 from sandbox.cluster.rest import RestApi
 from sandbox.cluster.runtime import PodRuntimeRegistry

@@ -17,6 +17,7 @@ from sandbox.cluster.validation import validate
 if TYPE_CHECKING:
     from sandbox.cluster.store import ObjectStore
 
+
 SERVER_FIELDS = (
     "uid",
     "creationTimestamp",

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.cluster.kubelet import ContainerContext, Entrypoint, ImageRegistry
+from sandbox.cluster.node.images import ContainerContext, Entrypoint, ImageRegistry
 from sandbox.cluster.node.listening import stop_accepting
 from sandbox.shop.accounts import login, owner_of
 from sandbox.shop.metrics import PodMetrics

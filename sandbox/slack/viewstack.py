@@ -13,6 +13,7 @@ from sandbox.slack.objects import view_object
 if TYPE_CHECKING:
     from sandbox.slack.world import World
 
+
 STACK_LIMIT = 3
 
 InputKey = tuple[str, str]  # block_id, action_id

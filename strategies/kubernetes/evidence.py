@@ -6,12 +6,11 @@ import asyncio
 import json
 from collections.abc import Iterable, Sequence
 
-from bot.domain.releases import release_of
-from bot.domain.revisions import doomed_reason
-from bot.domain.workloads import is_ready, name_of
-from bot.errors import RollbackBotError
-from bot.ports.cluster import EVENTS, Manifest
-from bot.ports.world import Evidence, Instance, World
+from bot.clouds.kubernetes.port import EVENTS, Manifest
+from bot.clouds.kubernetes.rollouts import doomed_reason
+from bot.clouds.kubernetes.workloads import is_ready, name_of, release_of
+from bot.core.errors import RollbackBotError
+from bot.engine.world import Evidence, Instance, World
 
 _AT_ONCE = 8
 LOGS_SECONDS = 5.0

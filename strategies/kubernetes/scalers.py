@@ -2,13 +2,57 @@
 
 from __future__ import annotations
 
-from bot.domain.plan import Preflight
-from bot.domain.values import Value
-from bot.domain.workloads import annotations_of, name_of, owner_of
-from bot.errors import ForbiddenError, NotFoundError
-from bot.ports.cluster import AUTOSCALERS, Cluster, Kind, Manifest
-from strategies.preflights.scaling import AUTOSCALER
-from strategies.preflights.verdicts import blocked, passed, warned
+from bot.clouds.kubernetes.port import AUTOSCALERS, DISRUPTION_BUDGETS, Cluster, Kind, Manifest
+from bot.clouds.kubernetes.rollouts import kind_of
+from bot.clouds.kubernetes.workloads import annotations_of, labels_of, name_of, owner_of, selects
+from bot.core.errors import ForbiddenError, NotFoundError
+from bot.core.values import Value
+from bot.incident.plan import Preflight, Step, StepSpec
+from strategies.commands import kubectl
+from strategies.kubernetes.fields import FieldChange, SetFields, SetFieldsParams, operations
+from strategies.kubernetes.preflights import Write
+from strategies.preflights import blocked, passed, warned
+
+# What else decides how many pods there are: autoscalers and disruption budgets.
+
+AUTOSCALER = "Autoscaler"
+BUDGET = "Disruption budget"
+
+
+async def check_autoscaler(cluster: Cluster, namespace: str, deployment: Manifest) -> Preflight:
+    """Warns where an autoscaler has gone inactive at zero: it never scales up from there."""
+    name = name_of(deployment)
+    for autoscaler in await cluster.list(AUTOSCALERS, namespace):
+        target = autoscaler["spec"]["scaleTargetRef"]
+        if target.get("kind") != kind_of(deployment) or target.get("name") != name:
+            continue
+        spec = autoscaler["spec"]
+        limits = f"{spec.get('minReplicas', 1)} to {spec['maxReplicas']} pods"
+        if deployment["spec"].get("replicas", 1) == 0:
+            return warned(
+                AUTOSCALER,
+                f"{name} stands at 0 replicas, where HorizontalPodAutoscaler "
+                f"{name_of(autoscaler)} ({limits}) is inactive: it will not scale up by itself. "
+                "Scale it up by hand.",
+            )
+        return passed(AUTOSCALER, f"{name_of(autoscaler)} keeps {name} at {limits}.")
+    return passed(AUTOSCALER, f"No HorizontalPodAutoscaler scales {name}.")
+
+
+async def check_budget(cluster: Cluster, namespace: str, deployment: Manifest) -> Preflight:
+    """Names the disruption budget; it limits evictions, not a rollout or a switch."""
+    labels = labels_of(deployment["spec"]["template"])
+    for budget in await cluster.list(DISRUPTION_BUDGETS, namespace):
+        if not selects(budget["spec"].get("selector"), labels):
+            continue
+        status = budget.get("status") or {}
+        allowed = status.get("disruptionsAllowed", 0)
+        return passed(
+            BUDGET,
+            f"{name_of(budget)} allows {allowed} evictions now; it does not slow the rollback.",
+        )
+    return passed(BUDGET, "None covers the target's pods.")
+
 
 SCALED_OBJECTS = Kind(api_version="keda.sh/v1alpha1", plural="scaledobjects")
 PAUSED = "autoscaling.keda.sh/paused"
@@ -128,4 +172,70 @@ def _scaled_object(manifest: Manifest) -> Scaler:
         minimum=spec.get("minReplicaCount", _KEDA_MINIMUM),
         maximum=spec.get("maxReplicaCount", _KEDA_MAXIMUM),
         paused=annotations_of(manifest).get(PAUSED) == "true",
+    )
+
+
+# The steps that keep KEDA from scaling while the bot does, and let it go on afterwards.
+
+_PATIENCE_SECONDS = 30.0
+
+
+def pause_step(namespace: str, scaler: Scaler) -> Step:
+    """KEDA starts pods again from zero as soon as one of its triggers is active."""
+    return _step(namespace, scaler, pause=True)
+
+
+def resume_step(namespace: str, scaler: Scaler) -> Step:
+    """Take the pause away again."""
+    return _step(namespace, scaler, pause=False)
+
+
+async def pausing(cluster: Cluster, namespace: str, scalers: Scalers) -> tuple[Write, ...]:
+    """What the pause sends to the API server, for a dry run; nothing where KEDA scales nothing."""
+    scaler = scalers.scaled_object
+    if scaler is None or scaler.paused:
+        return ()
+    manifest = await cluster.get(SCALED_OBJECTS, namespace, scaler.name)
+    patch = tuple(operations(manifest, [_field(pause=True)]))
+    return (Write(kind=SCALED_OBJECTS, namespace=namespace, name=scaler.name, operations=patch),)
+
+
+def _step(namespace: str, scaler: Scaler, *, pause: bool) -> Step:
+    return Step(
+        title=f"{'Pause' if pause else 'Resume'} {scaler}",
+        action=_spec(namespace, scaler, pause=pause),
+        expects={"paused": not pause},
+        inverse=_spec(namespace, scaler, pause=not pause),
+        command=_command(namespace, scaler, pause=pause),
+        estimate_seconds=1.0,
+    )
+
+
+def _command(namespace: str, scaler: Scaler, *, pause: bool) -> str:
+    mark = f"{PAUSED}=true" if pause else f"{PAUSED}-"
+    return kubectl(namespace, "annotate", "--overwrite", "scaledobject", scaler.name, mark)
+
+
+def _field(*, pause: bool) -> FieldChange:
+    return FieldChange(
+        path=("metadata", "annotations", PAUSED),
+        old=None if pause else "true",
+        new="true" if pause else None,
+    )
+
+
+def _spec(namespace: str, scaler: Scaler, *, pause: bool) -> StepSpec:
+    params = SetFieldsParams(
+        namespace=namespace,
+        kind=SCALED_OBJECTS,
+        name=scaler.name,
+        what=f"ScaledObject {scaler.name}",
+        fields=(_field(pause=pause),),
+        done=f"ScaledObject {scaler.name} is {'paused' if pause else 'active again'}.",
+        patience_seconds=_PATIENCE_SECONDS,
+    )
+    return StepSpec(
+        kind=SetFields.name,
+        params=params.model_dump(mode="json"),
+        command=_command(namespace, scaler, pause=pause),
     )

@@ -9,10 +9,10 @@ from urllib.parse import quote
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import load_kube_config
 
-from bot.adapters.kubernetes.api import Api, Query
-from bot.adapters.kubernetes.calls import Call
-from bot.adapters.kubernetes.cluster import KubernetesCluster
-from bot.ports.cluster import Kind, Manifest
+from bot.clouds.kubernetes.api import Api, Query
+from bot.clouds.kubernetes.cluster import KubernetesCluster
+from bot.clouds.kubernetes.port import Kind, Manifest
+from bot.clouds.kubernetes.refusals import Call
 
 NAMESPACES = Kind(api_version="v1", plural="namespaces")
 NODES = Kind(api_version="v1", plural="nodes")

@@ -13,14 +13,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 
-from bot.adapters.aws import BotoAws
-from bot.adapters.clock import SystemClock
-from bot.adapters.commands import EnvironmentSecrets, LocalCommands
-from bot.adapters.http import HttpClient
-from bot.adapters.kubernetes.api import Api
-from bot.domain.rollouts import WorkloadKind
-from bot.ports.cluster import PODS
-from bot.ports.world import World
+from bot.clouds.aws import BotoAws
+from bot.clouds.commands import EnvironmentSecrets, LocalCommands
+from bot.clouds.http import HttpClient
+from bot.clouds.kubernetes.api import Api
+from bot.clouds.kubernetes.port import PODS
+from bot.clouds.kubernetes.rollouts import WorkloadKind
+from bot.core.clock import SystemClock
+from bot.engine.world import World
 from tests.cluster.api import NAMESPACES, Administrator, RecordedCluster, open_api
 from tests.cluster.fake_kubelet import FakeKubelet
 from tests.cluster.stages import ClusterStage, catalog_entry, install

@@ -13,10 +13,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from bot.domain.releases import image_tag
-from bot.domain.workloads import is_finished, is_ready, is_terminating, name_of
-from bot.ports.cluster import PODS, Manifest
-from bot.ports.cluster import Cluster as ClusterPort
+from bot.clouds.kubernetes.port import PODS, Manifest
+from bot.clouds.kubernetes.port import Cluster as ClusterPort
+from bot.clouds.kubernetes.workloads import (
+    image_tag,
+    is_finished,
+    is_ready,
+    is_terminating,
+    name_of,
+)
 from tests.cluster.api import NODES, Administrator
 
 HEARTBEAT_SECONDS = 5.0

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.config.catalog import ServiceEntry
-from bot.domain.rollouts import WorkloadKind, is_rolled_out
-from bot.domain.workloads import is_ready
-from bot.ports.cluster import PODS, SERVICES, Kind, Manifest
-from strategies.steps.rollout import WORKLOADS
+from bot.catalog.service import ServiceEntry
+from bot.clouds.kubernetes.port import PODS, SERVICES, Kind, Manifest
+from bot.clouds.kubernetes.rollouts import WorkloadKind, is_rolled_out
+from bot.clouds.kubernetes.workloads import is_ready
+from strategies.kubernetes.workload import WORKLOADS
 from strategies.waiting import Objects, Pending, Selection, wait_until
 from tests.cluster.api import Administrator, RecordedCluster
 from tests.cluster.fake_kubelet import pod_placement

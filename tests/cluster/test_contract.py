@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.releases import release_of
-from bot.domain.workloads import name_of
-from bot.ports.cluster import ENDPOINT_SLICES, PODS, REPLICA_SETS, SERVICES, Kind
-from strategies.steps.rollout import WORKLOADS
+from bot.clouds.kubernetes.port import ENDPOINT_SLICES, PODS, REPLICA_SETS, SERVICES, Kind
+from bot.clouds.kubernetes.workloads import name_of, release_of
+from strategies.kubernetes.workload import WORKLOADS
 from strategies.waiting import Objects, Pending, Selection
 from tests.cluster.stages import VERSION_LABEL, ClusterStage, workload
 from tests.strategies.test_strategy_contract import (

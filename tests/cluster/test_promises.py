@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bot.config.catalog import ServiceEntry
-from bot.ports.cluster import Kind
-from strategies.steps.rollout import WORKLOADS
+from bot.catalog.service import ServiceEntry
+from bot.clouds.kubernetes.port import Kind
+from strategies.kubernetes.workload import WORKLOADS
 from tests.cluster.stages import ClusterStage
 from tests.strategies.subjects import Subject
 from tests.strategies.test_every_strategy import (

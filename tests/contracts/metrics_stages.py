@@ -15,20 +15,18 @@ import moto.settings
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from bot.adapters.aws import BotoAws
-from bot.adapters.clock import SystemClock
-from bot.adapters.commands import EnvironmentSecrets
-from bot.adapters.http import HttpClient
-from bot.adapters.metrics.providers import MetricsByProvider
-from bot.adapters.store import Store
-from bot.config.catalog import ServiceEntry
-from bot.config.metrics.cloudwatch import CloudWatchQuery
-from bot.errors import ForbiddenError, TemporaryError
-from bot.ports.clock import Clock
-from bot.ports.cluster import Cluster
-from bot.ports.metrics import Access, Metrics
-from sandbox.datadog import DatadogServer
-from tests.adapters.scraped_pods import Pod, Pods, VirtualClock
+from bot.catalog.service import ServiceEntry
+from bot.clouds.aws import BotoAws
+from bot.clouds.commands import EnvironmentSecrets
+from bot.clouds.http import HttpClient
+from bot.clouds.kubernetes.port import Cluster
+from bot.core.clock import Clock, SystemClock
+from bot.core.errors import ForbiddenError, TemporaryError
+from bot.metrics.cloudwatch import CloudWatchQuery
+from bot.metrics.port import Access, Metrics
+from bot.metrics.providers import MetricsByProvider
+from bot.store.store import Store
+from sandbox.datadog.server import DatadogServer
 from tests.contracts.metrics_prometheus import SCRAPED_EVERY, USER, PrometheusServer
 from tests.contracts.metrics_story import (
     BEFORE,
@@ -41,6 +39,7 @@ from tests.contracts.metrics_story import (
     Story,
     entry_of,
 )
+from tests.metrics.scraped_pods import Pod, Pods, VirtualClock
 
 REGION = "eu-west-3"  # moto keeps one account for the whole process
 BALANCER = "app/shop/50dc6c495c0c9188"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from bot.config.catalog import ServiceEntry
-from bot.ports.metrics import Metrics
+from bot.catalog.service import ServiceEntry
+from bot.metrics.port import Metrics
 
 SERVICE = "checkout"
 RELEASE = "v2.1.0"

@@ -9,18 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.kubernetes.cluster import KubernetesCluster
-from bot.adapters.kubernetes.connection import connect_cluster
-from bot.errors import (
-    ConfigurationError,
-    ForbiddenError,
-    NotFoundError,
-    OutcomeUnknownError,
-    PermanentError,
-    TemporaryError,
-    WorldMovedError,
-)
-from bot.ports.cluster import (
+from bot.clouds.kubernetes.cluster import KubernetesCluster
+from bot.clouds.kubernetes.logins import connect_cluster
+from bot.clouds.kubernetes.port import (
     CONFIG_MAPS,
     DEPLOYMENTS,
     PODS,
@@ -30,9 +21,19 @@ from bot.ports.cluster import (
     Kind,
     Manifest,
 )
-from sandbox.cluster import ADMIN_RULES, Rule, User
+from bot.core.errors import (
+    ConfigurationError,
+    ForbiddenError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermanentError,
+    TemporaryError,
+    WorldMovedError,
+)
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.kubelet import QUICK, ImageRegistry
+from sandbox.cluster.node.images import ImageRegistry
+from sandbox.cluster.node.timings import QUICK
+from sandbox.cluster.rbac import ADMIN_RULES, Rule, User
 from sandbox.cluster.resources import CONFIGMAPS
 from sandbox.shop import manifests
 from sandbox.shop.delivery import rolled_out

@@ -13,15 +13,16 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.adapters.kubernetes import retries, sessions
-from bot.adapters.kubernetes.cluster import KubernetesCluster
-from bot.adapters.kubernetes.connection import connect_cluster
-from bot.backoff import Backoff
-from bot.errors import ConfigurationError, PermanentError, TemporaryError
-from bot.ports.cluster import SERVICES
-from sandbox.cluster import ADMIN_RULES, User
+from bot.clouds.kubernetes import api
+from bot.clouds.kubernetes.cluster import KubernetesCluster
+from bot.clouds.kubernetes.logins import connect_cluster
+from bot.clouds.kubernetes.port import SERVICES
+from bot.core.backoff import Backoff
+from bot.core.errors import ConfigurationError, PermanentError, TemporaryError
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.kubelet import QUICK, ImageRegistry
+from sandbox.cluster.node.images import ImageRegistry
+from sandbox.cluster.node.timings import QUICK
+from sandbox.cluster.rbac import ADMIN_RULES, User
 from sandbox.shop import manifests
 
 SHOP = "shop"
@@ -174,7 +175,7 @@ async def test_a_changed_kubeconfig_never_leads_the_bot_to_another_cluster(
 async def test_who_was_known_before_is_not_given_up_when_fresh_credentials_are_refused_for_a_while(
     server: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retries, "BACKOFF", Backoff(first=0.01, longest=0.01))
+    monkeypatch.setattr(api, "BACKOFF", Backoff(first=0.01, longest=0.01))
     credential(tmp_path, "admin-token")
     async with connected(kubeconfig(tmp_path / "config", server.url, helper(tmp_path))) as client:
         assert await client.get(SERVICES, SHOP, "checkout")
@@ -189,8 +190,8 @@ async def test_who_was_known_before_is_not_given_up_when_fresh_credentials_are_r
 async def test_however_often_the_bot_calls_it_asks_for_fresh_credentials_again_in_time(
     server: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retries, "BACKOFF", Backoff(first=0.01, longest=0.01))
-    monkeypatch.setattr(sessions, "REFUSED_SECONDS", 0.1)
+    monkeypatch.setattr(api, "BACKOFF", Backoff(first=0.01, longest=0.01))
+    monkeypatch.setattr(api, "REFUSED_SECONDS", 0.1)
     credential(tmp_path, "admin-token")
     async with connected(kubeconfig(tmp_path / "config", server.url, helper(tmp_path))) as client:
         assert await client.get(SERVICES, SHOP, "checkout")

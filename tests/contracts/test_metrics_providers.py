@@ -12,25 +12,15 @@ import pytest
 from moto.cloudwatch.models import Statistics
 from moto.server import ThreadedMotoServer
 
-from bot.adapters.kubernetes import retries
-from bot.adapters.store import SqliteStore
-from bot.backoff import Backoff
-from bot.config.catalog import ServiceEntry
-from bot.errors import ConfigurationError, ForbiddenError, PermanentError, TemporaryError
-from bot.ports.metrics import Series
-from sandbox.datadog import DatadogServer
-from sandbox.datadog.server import API_KEY, APPLICATION_KEY
-from tests.contracts.metrics_prometheus import (
-    PASSWORD,
-    PrometheusServer,
-    find_prometheus,
-)
-from tests.contracts.metrics_stages import (
-    CloudWatchStage,
-    DatadogStage,
-    PodStage,
-    PrometheusStage,
-)
+from bot.catalog.service import ServiceEntry
+from bot.clouds.kubernetes import api
+from bot.core.backoff import Backoff
+from bot.core.errors import ConfigurationError, ForbiddenError, PermanentError, TemporaryError
+from bot.metrics.port import Series
+from bot.store.sqlite import SqliteStore
+from sandbox.datadog.server import API_KEY, APPLICATION_KEY, DatadogServer
+from tests.contracts.metrics_prometheus import PASSWORD, PrometheusServer, find_prometheus
+from tests.contracts.metrics_stages import CloudWatchStage, DatadogStage, PodStage, PrometheusStage
 from tests.contracts.metrics_story import (
     FAILING,
     HEALTHY,
@@ -66,8 +56,8 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets and accounts of the test's own, and no patience with servers that are gone."""
     for name, value in (SECRETS | ELSEWHERE).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(retries, "BACKOFF", Backoff(first=0.0, longest=0.0))
-    monkeypatch.setattr(retries, "ATTEMPTS", 2)
+    monkeypatch.setattr(api, "BACKOFF", Backoff(first=0.0, longest=0.0))
+    monkeypatch.setattr(api, "ATTEMPTS", 2)
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,11 @@ from itertools import pairwise
 
 import pytest
 
-from bot.adapters.clock import SystemClock
-from bot.adapters.scheduler import ApScheduler
-from bot.errors import TemporaryError
-from bot.ports.clock import Clock
-from bot.ports.scheduler import Job, Scheduler
-from tests.pipeline.virtual_clock import VirtualClock
-from tests.pipeline.virtual_scheduler import VirtualScheduler
+from bot.core.clock import Clock, SystemClock
+from bot.core.errors import TemporaryError
+from bot.core.scheduler import ApScheduler, Job, Scheduler
+from tests.company.virtual_clock import VirtualClock
+from tests.company.virtual_scheduler import VirtualScheduler
 
 SOON = timedelta(milliseconds=30)
 LATER = timedelta(milliseconds=120)

@@ -9,9 +9,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from bot.adapters.store.postgres import PostgresStore
-from bot.adapters.store.session import Session
-from bot.errors import PermanentError
+from bot.core.errors import PermanentError
+from bot.store.postgres import PostgresStore
+from bot.store.schema import Session
 from tests.contracts.store_postgres import PostgresServer
 from tests.contracts.store_support import NOW, TTL
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.adapters.store import Store
-from bot.ports.deliveries import DeliveryState
+from bot.store.deliveries_port import DeliveryState
+from bot.store.store import Store
 from tests.contracts.store_support import CHANNEL, NOW, TTL, after, card, claimed, post, receipt
 
 

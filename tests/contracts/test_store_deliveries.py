@@ -6,19 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from bot.adapters.store import Store
-from bot.errors import NotFoundError
-from bot.ports.deliveries import Action, Delivery, DeliveryState
-from bot.ports.store import Document
-from tests.contracts.store_support import (
-    CHANNEL,
-    NOW,
-    TTL,
-    after,
-    claimed,
-    post,
-    receipt,
-)
+from bot.core.errors import NotFoundError
+from bot.store.deliveries_port import Action, Delivery, DeliveryState
+from bot.store.port import Document
+from bot.store.store import Store
+from tests.contracts.store_support import CHANNEL, NOW, TTL, after, claimed, post, receipt
 
 
 async def test_deliveries_to_one_destination_go_one_at_a_time_in_order(store: Store) -> None:

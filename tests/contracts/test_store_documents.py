@@ -7,9 +7,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from bot.adapters.store import Store
-from bot.errors import DuplicateRequestError
-from bot.ports.store import Attachment, Batch, Document, ScrapePoint
+from bot.core.errors import DuplicateRequestError
+from bot.store.port import Attachment, Batch, Document, ScrapePoint
+from bot.store.store import Store
 from tests.contracts.store_support import NOW, after, declare, note
 
 

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from bot.adapters.store import Store
-from bot.errors import (
+from bot.core.errors import (
     ConcurrencyError,
     DuplicateRequestError,
     LeaseLostError,
     NotFoundError,
     RefusedError,
 )
-from bot.ports.store import Attachment, Batch, Document
+from bot.store.port import Attachment, Batch, Document
+from bot.store.store import Store
 from tests.contracts.store_support import (
     NOW,
     TTL,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.store import SqliteStore
-from bot.errors import PermanentError
+from bot.core.errors import PermanentError
+from bot.store.sqlite import SqliteStore
 from tests.contracts.store_support import NOW, TTL
 
 

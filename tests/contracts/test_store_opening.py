@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.store import SqliteStore, Store, open_store
-from bot.adapters.store.schema import MIGRATIONS, migrate
-from bot.adapters.store.session import Session
-from bot.adapters.store.sqlite import explained
-from bot.errors import ConfigurationError, PermanentError, TemporaryError
+from bot.core.errors import ConfigurationError, PermanentError, TemporaryError
+from bot.store.opening import open_store
+from bot.store.schema import MIGRATIONS, Session, migrate
+from bot.store.sqlite import SqliteStore, explained
+from bot.store.store import Store
 from tests.contracts.store_support import NOW, declare, notes
 
 
@@ -54,7 +54,7 @@ def test_a_sqlite_path_may_be_relative_or_absolute(
 
 def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(sys.modules):
-        if name.startswith("bot.adapters.store.postgres"):
+        if name.startswith("bot.store.postgres"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(ConfigurationError, match=r"rollback-bot\[postgres\]"):

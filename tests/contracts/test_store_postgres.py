@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import pytest
 
-from bot.adapters.store import open_store
-from bot.adapters.store.postgres import PostgresStore
-from bot.adapters.store.session import Session
-from bot.errors import OutcomeUnknownError, PermanentError, TemporaryError
+from bot.core.errors import OutcomeUnknownError, PermanentError, TemporaryError
+from bot.store.opening import open_store
+from bot.store.postgres import PostgresStore
+from bot.store.schema import Session
 from tests.contracts.store_postgres import PostgresServer
 from tests.contracts.store_support import NOW, declare, notes
 

@@ -6,15 +6,15 @@ import asyncio
 import json
 import signal
 
-from bot.adapters.store import open_store
-from bot.ports.deliveries import DeliveryState
+from bot.store.deliveries_port import DeliveryState
+from bot.store.opening import open_store
 from tests.contracts.store_support import NewUrl, declare, note, post, processes
 
 RIVAL = """
 import asyncio, json, sys
-from bot.adapters.store import open_store
-from bot.errors import ConcurrencyError, RefusedError
-from bot.ports.deliveries import Receipt
+from bot.store.opening import open_store
+from bot.core.errors import ConcurrencyError, RefusedError
+from bot.store.deliveries_port import Receipt
 from tests.contracts.store_support import NOW, TTL, declare, notes
 
 async def main(url, owner, incident):
@@ -49,8 +49,8 @@ asyncio.run(main(*sys.argv[1:]))
 
 WRITER = """
 import asyncio, sys
-from bot.adapters.store import open_store
-from bot.ports.store import Batch
+from bot.store.opening import open_store
+from bot.store.port import Batch
 from tests.contracts.store_support import NOW, note, post
 
 async def main(url, incident):

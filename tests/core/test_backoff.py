@@ -7,8 +7,8 @@ from itertools import islice
 
 import pytest
 
-from bot.backoff import Backoff, retried
-from bot.errors import OutcomeUnknownError, TemporaryError
+from bot.core.backoff import Backoff, retried
+from bot.core.errors import OutcomeUnknownError, TemporaryError
 
 BACKOFF = Backoff(first=0.5, longest=3.0, longest_asked=8.0)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.errors import ConfigurationError
-from bot.registry import Registry
+from bot.core.errors import ConfigurationError
+from bot.core.registry import Registry
 
 THINGS = SimpleNamespace(
     name="tin-can",
@@ -21,7 +21,7 @@ THINGS = SimpleNamespace(
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Registry[Any]:
     installed: list[EntryPoint] = []
-    monkeypatch.setattr("bot.registry.entry_points", lambda group: tuple(installed))
+    monkeypatch.setattr("bot.core.registry.entry_points", lambda group: tuple(installed))
     made: Registry[Any] = Registry("messengers", "messenger")
     made.installed = installed  # type: ignore[attr-defined]
     return made

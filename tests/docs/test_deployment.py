@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from bot.config.settings import Settings
+from bot.catalog.settings import Settings
 from tests.docs.pages import ROOT
 
 MANIFESTS = {

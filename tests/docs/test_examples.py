@@ -13,13 +13,14 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from bot.config.catalog import Catalog, ServiceEntry
-from bot.config.load import load_catalog
-from bot.config.metrics import METRICS
-from bot.config.targets.canary import CanaryTarget
-from bot.config.targets.feature_flag import FeatureFlagTarget
-from bot.domain.destinations import DESTINATIONS
-from strategies.registry import STRATEGIES
+from bot.catalog.catalog import Catalog
+from bot.catalog.load import load_catalog
+from bot.catalog.metrics import METRICS
+from bot.catalog.service import ServiceEntry
+from bot.catalog.target import STRATEGIES
+from bot.incident.external import DESTINATIONS
+from strategies.canary.target import CanaryTarget
+from strategies.feature_flag.target import FeatureFlagTarget
 from tests.docs.pages import ROOT, Block, pages
 
 BLOCKS = [block for page in pages() for block in page.blocks() if block.kind == "yaml"]

@@ -10,10 +10,10 @@ import pytest
 import typer
 from pydantic import AliasChoices
 
+from bot.catalog.settings import Settings
+from bot.catalog.target import STRATEGIES
 from bot.cli.main import cli
-from bot.config.settings import Settings
 from handlers.commands import SUBCOMMANDS
-from strategies.registry import STRATEGIES
 from tests.docs.pages import ROOT, Page, page, pages
 
 README = page("README.md")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from botocore import xform_name
 
-from bot.config.load import load_catalog
+from bot.catalog.load import load_catalog
 from strategies.registry import strategy
 from tests.docs.pages import ROOT
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from bot.views.samples import samples
-from bot.views.telling import Public
-from bot.views.texts import INSIDE, NAMES, OUTSIDE, SLACK
+from bot.communication.template_samples import samples
+from bot.communication.template_values import Public
+from bot.communication.texts import INSIDE, NAMES, OUTSIDE, SLACK
 from tests.docs.pages import page
 
 PAGE = page("docs/texts.md")

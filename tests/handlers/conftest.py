@@ -11,14 +11,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 import handlers
-from bot.adapters.slack.app import identify, make_app
-from bot.adapters.web import WebServer
-from bot.config.catalog import Catalog
+from bot.catalog.catalog import Catalog
+from bot.communication.slack.link import identify, make_app
+from bot.entry.web import WebServer
 from handlers.desk import Desk
-from sandbox.slack import Message
+from sandbox.slack.model import Message
 from sandbox.slack.people.person import Person
-from tests.pipeline.conftest import company, folder, logs
-from tests.pipeline.harness import Company, Process, catalog_of
+from tests.company.fixtures import company, folder, logs
+from tests.company.harness import Company, Process, catalog_of
 
 __all__ = ["company", "folder", "logs"]
 

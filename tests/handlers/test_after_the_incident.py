@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.domain.events import ActionAsked
-from bot.domain.incident import Incident
-from bot.errors import TemporaryError
-from bot.views import ids
-from sandbox.slack import Message
+from bot.communication import ids
+from bot.core.errors import TemporaryError
+from bot.incident.events import ActionAsked
+from bot.incident.state import Incident
+from sandbox.slack.model import Message
+from tests.company.deeds import history, planned
 from tests.handlers.conftest import Front
-from tests.pipeline.deeds import history, planned
 
 ENDING = {
     ids.ROOT_CAUSE: "A price without a currency",

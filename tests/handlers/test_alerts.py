@@ -14,20 +14,20 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from bot.adapters.web import WebServer
-from bot.adapters.webhooks import MOST_BYTES, PATH, AlertsDoor
-from bot.config.catalog import Catalog
-from bot.domain.incident import Phase
-from bot.errors import TemporaryError
-from bot.pipeline.alerts import Inbox
-from bot.views import ids
-from sandbox.slack import Message
+from bot.alerts.door import MOST_BYTES, PATH, AlertsDoor
+from bot.alerts.inbox import Inbox
+from bot.catalog.catalog import Catalog
+from bot.communication import ids
+from bot.core.errors import TemporaryError
+from bot.entry.web import WebServer
+from bot.incident.state import Phase
+from sandbox.slack.model import Message
+from tests.company.deeds import planned
+from tests.company.harness import Company, Process, catalog_of
+from tests.company.shop import HANG
 from tests.handlers.alerts_support import TOKEN, Answer, alert, grafana, notification, post
 from tests.handlers.conftest import Front
 from tests.handlers.test_conversation import DECISION
-from tests.pipeline.deeds import planned
-from tests.pipeline.harness import Company, Process, catalog_of
-from tests.pipeline.shop import HANG
 
 
 @pytest.fixture

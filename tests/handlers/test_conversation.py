@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.incident import Incident, Phase
-from bot.errors import TemporaryError
-from bot.pipeline.journal import Decision
-from bot.views import ids
-from sandbox.slack import Message
+from bot.communication import ids
+from bot.core.errors import TemporaryError
+from bot.engine.journal import Decision
+from bot.incident.state import Incident, Phase
+from sandbox.slack.model import Message
+from tests.company.deeds import declare, history, planned
+from tests.company.shop import GOOD, HANG
 from tests.handlers.conftest import Front
-from tests.pipeline.deeds import declare, history, planned
-from tests.pipeline.shop import GOOD, HANG
 
 DECISION = {
     "reason": "Customers cannot pay",

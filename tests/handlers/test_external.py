@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from bot.config.catalog import Catalog
-from bot.domain import events as e
-from bot.domain.incident import Incident, OutsideState
-from bot.views import ids
-from sandbox.slack import Message
+from bot.catalog.catalog import Catalog
+from bot.communication import ids
+from bot.incident import events as e
+from bot.incident.state import Incident, OutsideState
+from sandbox.slack.model import Message
+from tests.company.deeds import approved, history, planned
+from tests.company.harness import catalog_of
 from tests.handlers.conftest import Front
-from tests.pipeline.deeds import approved, history, planned
-from tests.pipeline.harness import catalog_of
 
 PAGE = {
     "kind": "statuspage",

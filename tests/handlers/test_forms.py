@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from bot.domain.assessment import Figures
-from bot.domain.draft import Draft
-from bot.domain.events import FollowUp
-from bot.domain.values import Actor
-from bot.views import ids
+from bot.communication import ids
+from bot.core.values import Actor
+from bot.incident.assessment import Draft, Figures
+from bot.incident.events import FollowUp
 from handlers import forms
-from tests.pipeline.virtual_clock import NOON
+from tests.company.virtual_clock import NOON
 
 DRAFT = Draft(
     id="1", service="checkout", by=Actor(id="U1", name="ana"), asked_in="C1", opened_at=NOON

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from bot.domain import events as e
-from bot.errors import TemporaryError
-from bot.pipeline.home import KIND, LATELY, MOST_VISITORS, PAUSE, Homes
-from bot.views import ids
+from bot.communication import ids
+from bot.core.errors import TemporaryError
+from bot.home.home import KIND, LATELY, MOST_VISITORS, PAUSE, Homes
+from bot.incident import events as e
 from handlers.desk import Desk
 from sandbox.slack.accounts import User
+from tests.company.deeds import CONCLUSION, planned
+from tests.company.harness import Company, catalog_of
 from tests.handlers.conftest import Front, open_front
-from tests.pipeline.deeds import CONCLUSION, planned
-from tests.pipeline.harness import Company, catalog_of
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ async def test_an_answer_that_comes_late_is_an_answer_still(
     desk_of: tuple[Front, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     front, _ = desk_of
-    monkeypatch.setattr("handlers.commands.ACK_SECONDS", 0.0)
+    monkeypatch.setattr("handlers.desk.ACK_SECONDS", 0.0)
     ana = front.person("ana")
     result = await ana.command("/rollback status", channel="ops")
     assert result.ok

@@ -13,12 +13,12 @@ import aiohttp
 import pytest
 from slack_sdk.signature import SignatureVerifier
 
-from bot.domain.incident import Phase
-from bot.views import ids
+from bot.communication import ids
+from bot.incident.state import Phase
 from sandbox.slack.delivery.dispatch import Ack, Payload, Transport
+from tests.company.deeds import declare, history
 from tests.handlers.conftest import Front
 from tests.handlers.test_conversation import DECISION
-from tests.pipeline.deeds import declare, history
 
 NEEDED = {"type", "user", "trigger_id", "actions", "channel", "view"}
 NEEDED_OF_COMMANDS = {"command", "text", "user_id", "channel_id", "trigger_id"}

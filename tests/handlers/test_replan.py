@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from bot.config.catalog import Catalog
-from bot.domain.incident import Incident, Phase
-from bot.views import ids
-from sandbox.slack import Message
+from bot.catalog.catalog import Catalog
+from bot.communication import ids
+from bot.incident.state import Incident, Phase
+from sandbox.slack.model import Message
 from sandbox.slack.people.person import Person
-from strategies.composed import Composed
+from strategies.composed.strategy import Composed
+from tests.company.deeds import planned
+from tests.company.harness import Company
+from tests.company.shop import GOOD
+from tests.execution.test_several import CATALOG, Ledger
 from tests.handlers.conftest import Front
-from tests.pipeline.deeds import planned
-from tests.pipeline.harness import Company
-from tests.pipeline.shop import GOOD
-from tests.pipeline.test_several import CATALOG, Ledger
 
 PARTS = ["payments/canary", "rolling"]
 

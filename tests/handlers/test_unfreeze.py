@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bot.domain import events as e
-from bot.domain.recovery import Judgement, RecoveryVerdict
+from bot.incident import events as e
+from bot.judge.counts import Judgement, RecoveryVerdict
+from tests.company.deeds import approved, history, planned
 from tests.handlers.conftest import Front
-from tests.pipeline.deeds import approved, history, planned
 
 
 async def _answer(front: Front, name: str, words: str) -> str:

@@ -9,15 +9,11 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from sandbox.cluster import (
-    ADMIN_RULES,
-    ClusterServer,
-    Manifest,
-    ObjectStore,
-    PodRuntimeRegistry,
-    Rule,
-    User,
-)
+from sandbox.cluster.rbac import ADMIN_RULES, Rule, User
+from sandbox.cluster.runtime import PodRuntimeRegistry
+from sandbox.cluster.server import ClusterServer
+from sandbox.cluster.store import ObjectStore
+from sandbox.cluster.types import Manifest
 
 ADMIN, VIEWER, DEPLOYER = "admin-token", "viewer-token", "deployer-token"
 USERS = {

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.kubelet import QUICK, ImageRegistry, KubeletTimings
+from sandbox.cluster.node.images import ImageRegistry
+from sandbox.cluster.node.timings import QUICK, KubeletTimings
 from sandbox.cluster.resources import DEPLOYMENTS, EVENTS, PODS, REPLICASETS
 from sandbox.cluster.types import Manifest
 from sandbox.shop.server import push_releases

@@ -13,7 +13,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from sandbox.slack import SlackServer
+from sandbox.slack.server import SlackServer
 
 Json = dict[str, Any]
 TransportName = Literal["socket", "http"]

@@ -15,14 +15,7 @@ import yaml
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.rbac import ADMIN_RULES, Rule, User
 from sandbox.cluster.types import Manifest
-from tests.sandbox.cluster_world import (
-    GOOD,
-    NAMESPACE,
-    OTHER,
-    deployment,
-    quick_cluster,
-    service,
-)
+from tests.sandbox.cluster_world import GOOD, NAMESPACE, OTHER, deployment, quick_cluster, service
 
 KUBECTL = shutil.which("kubectl")
 USERS = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.slack import SlackServer
+from sandbox.slack.server import SlackServer
 from tests.sandbox.slack_support import (
     Json,
     actions,

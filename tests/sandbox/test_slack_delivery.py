@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from sandbox.slack import SlackServer
+from sandbox.slack.server import SlackServer
 from tests.sandbox.slack_support import (
     Clock,
     Json,

@@ -14,17 +14,8 @@ from slack_sdk.http_retry.builtin_async_handlers import (
 )
 from slack_sdk.web.async_client import AsyncWebClient
 
-from sandbox.slack import SlackServer
-from tests.sandbox.slack_support import (
-    SCOPES,
-    Clock,
-    Json,
-    client,
-    manifest,
-    modal,
-    refusal,
-    slack,
-)
+from sandbox.slack.server import SlackServer
+from tests.sandbox.slack_support import SCOPES, Clock, Json, client, manifest, modal, refusal, slack
 
 
 async def post(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.ports.world import World
+from bot.engine.world import World
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.resources import REPLICASETS
 from sandbox.cluster.types import GVR, Manifest

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.config.metrics.exported import PodMetrics
-from bot.ports.world import World
+from bot.engine.world import World
+from bot.metrics.pods import PodMetrics
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.resources import DEPLOYMENTS, INGRESSES
 from sandbox.cluster.types import GVR, Manifest

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.aws import BotoAws
-from bot.adapters.clock import SystemClock
-from bot.adapters.commands import EnvironmentSecrets, LocalCommands
-from bot.adapters.http import HttpClient
-from bot.adapters.kubernetes.cluster import KubernetesCluster
-from bot.adapters.kubernetes.connection import connect_cluster
-from bot.ports.world import World
-from sandbox.cluster import ADMIN_RULES, Rule, User
+from bot.clouds.aws import BotoAws
+from bot.clouds.commands import EnvironmentSecrets, LocalCommands
+from bot.clouds.http import HttpClient
+from bot.clouds.kubernetes.cluster import KubernetesCluster
+from bot.clouds.kubernetes.logins import connect_cluster
+from bot.core.clock import SystemClock
+from bot.engine.world import World
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.kubelet import QUICK, ImageRegistry
+from sandbox.cluster.node.images import ImageRegistry
+from sandbox.cluster.node.timings import QUICK
+from sandbox.cluster.rbac import ADMIN_RULES, Rule, User
 from sandbox.shop import delivery, manifests
 from sandbox.shop.server import push_releases
 from tests.strategies import sets

@@ -41,7 +41,7 @@ _TRAIL = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents"
 
 
 class HastyClock:
-    """Implements ``bot.ports.clock.Clock``: sleeping takes no time, but time passes."""
+    """Implements ``bot.core.clock.Clock``: sleeping takes no time, but time passes."""
 
     def __init__(self) -> None:
         self._now = datetime(2026, 3, 2, 12, 0, 10, tzinfo=UTC)

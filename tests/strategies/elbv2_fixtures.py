@@ -8,18 +8,13 @@ from typing import Literal, cast
 
 import pytest
 
-from bot.adapters.aws import BotoAws
-from bot.adapters.commands import EnvironmentSecrets, LocalCommands
-from bot.adapters.http import HttpClient
-from bot.ports.cluster import Cluster
-from bot.ports.world import World
+from bot.clouds.aws import BotoAws
+from bot.clouds.commands import EnvironmentSecrets, LocalCommands
+from bot.clouds.http import HttpClient
+from bot.clouds.kubernetes.port import Cluster
+from bot.engine.world import World
 from tests.strategies.elbv2_aws import Aws, HastyClock, serve
-from tests.strategies.elbv2_shop import (
-    AwsShop,
-    Premises,
-    deploy,
-    open_shop,
-)
+from tests.strategies.elbv2_shop import AwsShop, Premises, deploy, open_shop
 
 
 @pytest.fixture(scope="module")

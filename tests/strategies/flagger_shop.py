@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import ClientSession, web
 
-from bot.ports.world import World
+from bot.engine.world import World
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.resources import DEPLOYMENTS
 from sandbox.cluster.types import GVR, Manifest

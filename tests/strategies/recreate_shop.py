@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.config.catalog import ServiceEntry
-from bot.ports.world import World
+from bot.catalog.service import ServiceEntry
+from bot.engine.world import World
 from sandbox.cluster.cluster import Cluster
 from sandbox.shop import delivery, manifests
 from tests.strategies.support import NAMESPACE, Shop, payments

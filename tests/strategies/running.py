@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.domain.plan import Step
-from bot.errors import WorldMovedError
-from bot.ports.world import StepState, World
+from bot.core.errors import WorldMovedError
+from bot.engine.world import StepState, World
+from bot.incident.plan import Step
 from strategies.registry import step_kind
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.domain.rollouts import WorkloadKind, is_rolled_out
-from bot.ports.world import World
+from bot.clouds.kubernetes.rollouts import WorkloadKind, is_rolled_out
+from bot.engine.world import World
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.resources import CONTROLLER_REVISIONS
 from sandbox.cluster.types import Manifest

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.config.catalog import ServiceEntry
-from bot.domain.plan import Plan, Step
-from bot.errors import WorldMovedError
-from bot.ports.world import StepState, World
+from bot.catalog.service import ServiceEntry
+from bot.core.errors import WorldMovedError
+from bot.engine.world import StepState, World
+from bot.incident.plan import Plan, Step
 from strategies.registry import step_kind, strategy
 
 

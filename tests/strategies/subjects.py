@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from bot.config.catalog import ServiceEntry
-from bot.config.targets.composed import ComposedTarget
-from bot.domain.incident import Undoing
-from bot.domain.plan import Plan, Step
-from bot.domain.undo import undo_steps
-from bot.ports.world import World
+from bot.catalog.service import ServiceEntry
+from bot.engine.world import World
+from bot.incident.plan import Plan, Step
+from bot.incident.state import Undoing
+from bot.incident.transitions import undo_steps
 from sandbox.cluster.requests import RecordedRequest
 from sandbox.cluster.resources import DEPLOYMENTS
 from sandbox.cluster.types import Manifest
-from strategies.planning.elbv2.actions import comparable
+from strategies.blue_green_elbv2.listener import comparable
+from strategies.composed.strategy import ComposedTarget
 from strategies.registry import step_kind
 from tests.strategies import argo_shop, canary_shop, flagger_shop
 from tests.strategies.elbv2_shop import AwsShop, weighted

@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
-from bot.config.catalog import ServiceEntry
-from bot.config.metrics.exported import PodMetrics
-from bot.domain.plan import Plan, Preflight
-from sandbox.cluster import Rule
+from bot.catalog.service import ServiceEntry
+from bot.incident.plan import Plan, Preflight
+from bot.metrics.pods import PodMetrics
 from sandbox.cluster.cluster import Cluster
+from sandbox.cluster.rbac import Rule
 from sandbox.cluster.resources import DAEMONSETS, DEPLOYMENTS, PODS, SERVICES, STATEFULSETS
 from sandbox.cluster.types import GVR, Manifest
 from tests.strategies.stage import Stage

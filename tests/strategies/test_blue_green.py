@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.plan import PreflightVerdict
-from bot.errors import ConfigurationError, PermanentError, RefusedError, WorldMovedError
-from bot.ports.cluster import ENDPOINT_SLICES
-from bot.ports.world import StepState
+from bot.clouds.kubernetes.port import ENDPOINT_SLICES
+from bot.core.errors import ConfigurationError, PermanentError, RefusedError, WorldMovedError
+from bot.engine.world import StepState
+from bot.incident.plan import PreflightVerdict
 from sandbox.cluster.resources import DEPLOYMENTS, SERVICES
 from sandbox.cluster.types import Manifest
 from sandbox.shop import delivery

@@ -10,28 +10,21 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bot.adapters.aws import BotoAws
-from bot.config.targets.elbv2 import Elbv2Target
-from bot.domain.plan import Milestone, Plan, PreflightVerdict
-from bot.errors import (
+from bot.clouds.aws import BotoAws
+from bot.core.errors import (
     ConfigurationError,
     OutcomeUnknownError,
     PermanentError,
     RefusedError,
     WorldMovedError,
 )
-from bot.ports.world import StepState
-from strategies.planning.elbv2.actions import same
-from strategies.preflights.iam import check_actions
-from strategies.preflights.ownership import check_ownership
+from bot.engine.world import StepState
+from bot.incident.plan import Milestone, Plan, PreflightVerdict
+from strategies.aws import check_actions, check_ownership
+from strategies.blue_green_elbv2.listener import Elbv2Target, same
 from strategies.registry import step_kind, strategy
 from tests.strategies.elbv2_aws import REGION, SOMEBODY
-from tests.strategies.elbv2_shop import (
-    COGNITO,
-    OIDC,
-    AwsShop,
-    weighted,
-)
+from tests.strategies.elbv2_shop import COGNITO, OIDC, AwsShop, weighted
 from tests.strategies.support import preflight
 
 POLICY = Path(__file__).parents[2] / "deploy" / "iam" / "elbv2.json"

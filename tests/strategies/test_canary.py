@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from bot.domain.plan import Milestone, Plan, PreflightVerdict
-from bot.errors import ConfigurationError, PermanentError, RefusedError, WorldMovedError
-from bot.ports.world import StepState
+from bot.core.errors import ConfigurationError, PermanentError, RefusedError, WorldMovedError
+from bot.engine.world import StepState
+from bot.incident.plan import Milestone, Plan, PreflightVerdict
 from sandbox.cluster.resources import DEPLOYMENTS, INGRESSES
 from sandbox.cluster.types import Manifest
 from sandbox.shop import delivery
-from strategies.planning.canary.routes import gateway_rules, istio_routes
+from strategies.canary.traffic import gateway_rules, istio_routes
 from strategies.registry import step_kind, strategy
 from tests.strategies.canary_shop import NGINX, ROUTES, VIRTUAL, accept_routes, service, state
 from tests.strategies.custom_resources import define

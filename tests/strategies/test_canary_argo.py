@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.plan import Milestone, PreflightVerdict
-from bot.errors import PermanentError, RefusedError, WorldMovedError
+from bot.core.errors import PermanentError, RefusedError, WorldMovedError
+from bot.incident.plan import Milestone, PreflightVerdict
 from sandbox.cluster.resources import REPLICASETS
 from strategies.registry import step_kind, strategy
 from tests.strategies.argo_shop import NEW, OLD, ArgoRollouts, status

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from bot.config.catalog import Catalog, ServiceEntry
-from bot.config.targets.composed import ComposedTarget
-from bot.domain.plan import Plan, Preflight, PreflightVerdict, Step, StepSpec
-from bot.errors import ConfigurationError, RefusedError
-from bot.ports.world import Evidence, Instance, Observation, Peer, Strategy, World
-from strategies.composed import Composed
+from bot.catalog.catalog import Catalog
+from bot.catalog.service import ServiceEntry
+from bot.core.errors import ConfigurationError, RefusedError
+from bot.engine.world import Evidence, Instance, Observation, Peer, Strategy, World
+from bot.incident.plan import Plan, Preflight, PreflightVerdict, Step, StepSpec
+from strategies.composed.strategy import Composed, ComposedTarget
 from strategies.registry import strategy
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.config.catalog import ServiceEntry
-from bot.domain.plan import Concern, Plan
-from bot.errors import RefusedError, WorldMovedError
-from bot.ports.world import OverServices, Strategy
-from strategies.registry import STRATEGIES, strategy
+from bot.catalog.service import ServiceEntry
+from bot.catalog.target import STRATEGIES
+from bot.core.errors import RefusedError, WorldMovedError
+from bot.engine.world import OverServices, Strategy
+from bot.incident.plan import Concern, Plan
+from strategies.registry import strategy
 from tests.strategies import subjects
 from tests.strategies.subjects import Subject, not_checked, not_tried, reloaded
 

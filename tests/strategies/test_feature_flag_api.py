@@ -9,7 +9,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from bot.errors import (
+from bot.core.errors import (
     ConfigurationError,
     NotFoundError,
     OutcomeUnknownError,

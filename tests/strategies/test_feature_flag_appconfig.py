@@ -18,9 +18,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from bot.adapters.aws import BotoAws
-from bot.errors import NotFoundError
-from strategies.flags.appconfig_deployments import enabled_in
+from bot.clouds.aws import BotoAws
+from bot.core.errors import NotFoundError
+from strategies.feature_flag.appconfig import enabled_in
 from tests.strategies.flag_services.appconfig import AppConfigServer
 from tests.strategies.flag_services.fixtures import opened
 

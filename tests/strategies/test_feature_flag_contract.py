@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.adapters.aws import BotoAws
-from bot.domain.plan import Milestone, Plan, PreflightVerdict, Step
-from bot.errors import ForbiddenError, RefusedError, WorldMovedError
-from bot.ports.world import StepState
+from bot.clouds.aws import BotoAws
+from bot.core.errors import ForbiddenError, RefusedError, WorldMovedError
+from bot.engine.world import StepState
+from bot.incident.plan import Milestone, Plan, PreflightVerdict, Step
 from strategies.registry import step_kind, strategy
 from tests.strategies.flag_services.appconfig import AppConfigServer
 from tests.strategies.flag_services.fixtures import opened

@@ -13,10 +13,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from bot.config.catalog import ServiceEntry
-from bot.domain.plan import Plan, Preflight, PreflightVerdict
-from bot.errors import NotFoundError, PermanentError, WorldMovedError
-from bot.ports.world import StepState, World
+from bot.catalog.service import ServiceEntry
+from bot.core.errors import NotFoundError, PermanentError, WorldMovedError
+from bot.engine.world import StepState, World
+from bot.incident.plan import Plan, Preflight, PreflightVerdict
 from sandbox.cluster.cluster import Cluster
 from sandbox.shop import delivery
 from strategies.registry import step_kind, strategy

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.domain.plan import PreflightVerdict
-from bot.errors import ForbiddenError, NotFoundError, PermanentError, RefusedError
+from bot.core.errors import ForbiddenError, NotFoundError, PermanentError, RefusedError
+from bot.incident.plan import PreflightVerdict
 from strategies.registry import strategy
 from tests.strategies import subjects
 from tests.strategies.flag_services.fixtures import opened

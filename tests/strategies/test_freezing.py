@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from bot.config.catalog import ServiceEntry
-from bot.domain.freeze import ANNOTATION, TAG, AwsResource, ClusterObject, Freeze
-from bot.errors import ForbiddenError
-from bot.ports.world import World
+from bot.catalog.service import ServiceEntry
+from bot.catalog.target import STRATEGIES
+from bot.core.errors import ForbiddenError
+from bot.engine.world import World
+from bot.incident.freeze import ANNOTATION, TAG, AwsResource, ClusterObject, Freeze
 from sandbox.cluster.resources import DEPLOYMENTS, REPLICASETS
 from sandbox.shop import delivery, manifests
 from strategies.freezing import DeployFreezer
-from strategies.registry import STRATEGIES
 from tests.strategies.conftest import connected
 from tests.strategies.elbv2_shop import AwsShop
 from tests.strategies.support import NAMESPACE, Shop

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from bot.config.targets.postgres import Writer
-from bot.domain.plan import Plan, PreflightVerdict, Step
-from bot.errors import PermanentError, WorldMovedError
-from bot.ports.world import StepState
+from bot.core.errors import PermanentError, WorldMovedError
+from bot.engine.world import StepState
+from bot.incident.plan import Plan, PreflightVerdict, Step
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.resources import DEPLOYMENTS, SERVICES
 from sandbox.cluster.types import Manifest
-from strategies.preflights.writers import check_writers, record_writers
+from strategies.database.target import Writer
+from strategies.database.writers import check_writers, record_writers
 from strategies.registry import step_kind
 from tests.strategies import gitops_tools as gitops
 from tests.strategies.conftest import connected

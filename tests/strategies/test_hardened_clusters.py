@@ -10,15 +10,15 @@ from typing import Any, cast
 
 import pytest
 
-from bot.adapters.kubernetes import retries
-from bot.backoff import Backoff
-from bot.domain.plan import PreflightVerdict, Step, StepSpec
-from bot.errors import PermanentError
-from bot.ports.cluster import DEPLOYMENTS, Change, Cluster, Kind, Manifest
-from bot.ports.world import World
+from bot.clouds.kubernetes import api
+from bot.clouds.kubernetes.port import DEPLOYMENTS, Change, Cluster, Kind, Manifest
+from bot.core.backoff import Backoff
+from bot.core.errors import PermanentError
+from bot.engine.world import World
+from bot.incident.plan import PreflightVerdict, Step, StepSpec
 from strategies.kubernetes import evidence
+from strategies.kubernetes.rollouts import AwaitRollout, AwaitRolloutParams
 from strategies.registry import strategy
-from strategies.steps.await_rollout import AwaitRollout, AwaitRolloutParams
 from tests.strategies.elbv2_aws import HastyClock
 from tests.strategies.support import Shop, preflight
 
@@ -52,7 +52,7 @@ async def test_a_node_that_does_not_answer_costs_its_own_logs_and_no_other_evide
 async def test_what_webhooks_say_to_a_dry_run_is_told_with_who_can_help(
     rolling: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retries, "BACKOFF", Backoff(first=0.01, longest=0.01))
+    monkeypatch.setattr(api, "BACKOFF", Backoff(first=0.01, longest=0.01))
     faults = rolling.cluster.server.faults
 
     denied = 'admission webhook "policy.example.com" denied the request: closed'

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.rollouts import first_ordinal_updated, is_partitioned_off
-from strategies.kubernetes.pod_steps import gone_command
+from bot.clouds.kubernetes.rollouts import first_ordinal_updated, is_partitioned_off
+from strategies.kubernetes.pods import gone_command
 
 
 @pytest.mark.parametrize(("left", "ended"), [("", True), ("pod/payments-1", False)])

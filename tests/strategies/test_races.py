@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from bot.domain.plan import Step
-from bot.errors import TemporaryError, WorldMovedError
-from bot.ports.cluster import Cluster as ClusterPort
+from bot.clouds.kubernetes.port import Cluster as ClusterPort
+from bot.core.errors import TemporaryError, WorldMovedError
+from bot.incident.plan import Step
 from sandbox.cluster.resources import DEPLOYMENTS, SERVICES
 from sandbox.cluster.types import Manifest
+from strategies.database.writers import ScaleWritersParams
 from strategies.registry import step_kind
-from strategies.steps.scale_writers import ScaleWritersParams
 from tests.strategies.support import NAMESPACE, Shop
 
 Deed = Callable[[Shop], Any]

@@ -13,21 +13,21 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from bot.adapters.kubernetes import retries
-from bot.backoff import Backoff
-from bot.domain.incident import Undoing
-from bot.domain.plan import Milestone, Plan, PreflightVerdict
-from bot.domain.undo import undo_steps
-from bot.domain.workloads import is_ready
-from bot.errors import (
+from bot.clouds.kubernetes import api
+from bot.clouds.kubernetes.port import Cluster as ClusterPort
+from bot.clouds.kubernetes.workloads import is_ready
+from bot.core.backoff import Backoff
+from bot.core.errors import (
     ConfigurationError,
     OutcomeUnknownError,
     PermanentError,
     RefusedError,
     WorldMovedError,
 )
-from bot.ports.cluster import Cluster as ClusterPort
-from bot.ports.world import StepState
+from bot.engine.world import StepState
+from bot.incident.plan import Milestone, Plan, PreflightVerdict
+from bot.incident.state import Undoing
+from bot.incident.transitions import undo_steps
 from sandbox.cluster.resources import DEPLOYMENTS, HPAS, PODS, SECRETS
 from sandbox.cluster.types import GVR, Manifest
 from sandbox.shop import delivery, manifests
@@ -374,7 +374,7 @@ async def test_a_manifest_that_the_api_server_refuses_is_blocked(
 async def test_a_webhook_that_is_down_blocks_the_manifest_and_costs_no_other_finding(
     files: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retries, "BACKOFF", Backoff(first=0.01, longest=0.01))
+    monkeypatch.setattr(api, "BACKOFF", Backoff(first=0.01, longest=0.01))
     dead = 'failed calling webhook "policy.example.com": connection refused'
     files.cluster.server.faults.answer(500, verb="patch", times=20, message=dead)
     plan = await files.plan()

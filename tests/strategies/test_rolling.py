@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from bot.domain.plan import PreflightVerdict
-from bot.errors import PermanentError, RefusedError, WorldMovedError
-from bot.ports.cluster import PODS as PODS_KIND
-from bot.ports.cluster import Cluster as ClusterPort
-from bot.ports.cluster import Kind
-from bot.ports.world import StepState
+from bot.clouds.kubernetes.port import PODS as PODS_KIND
+from bot.clouds.kubernetes.port import Cluster as ClusterPort
+from bot.clouds.kubernetes.port import Kind
+from bot.core.errors import PermanentError, RefusedError, WorldMovedError
+from bot.engine.world import StepState
+from bot.incident.plan import PreflightVerdict
 from sandbox.cluster.resources import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS, SECRETS
 from sandbox.cluster.types import Manifest
 from sandbox.shop import delivery, manifests

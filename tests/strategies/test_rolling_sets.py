@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from bot.config.targets.rolling import RollingTarget
-from bot.domain.plan import Plan, PreflightVerdict
-from bot.errors import PermanentError, RefusedError
-from bot.ports import cluster as ports
-from bot.ports.world import StepState, World
+from bot.clouds.kubernetes import port as ports
+from bot.core.errors import PermanentError, RefusedError
+from bot.engine.world import StepState, World
+from bot.incident.plan import Plan, PreflightVerdict
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.resources import CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, STATEFULSETS
 from sandbox.cluster.types import Manifest
 from sandbox.shop import manifests
-from strategies.preflights.dry_run import Deletion, check_writes
+from strategies.kubernetes.preflights import Deletion, check_writes
 from strategies.registry import step_kind, strategy
+from strategies.rolling.candidates import RollingTarget
 from tests.strategies import sets
 from tests.strategies.conftest import connected
 from tests.strategies.support import NAMESPACE, Shop, preflight

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.plan import Milestone, Plan, PreflightVerdict, Step
-from bot.errors import RefusedError, WorldMovedError
+from bot.core.errors import RefusedError, WorldMovedError
+from bot.incident.plan import Milestone, Plan, PreflightVerdict, Step
 from strategies.registry import step_kind, strategy
 from tests.strategies.stage import Stage
 

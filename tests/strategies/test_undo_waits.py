@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.incident import Undoing
-from bot.domain.plan import Plan, Step
-from bot.domain.undo import undo_steps
-from bot.domain.workloads import is_ready
+from bot.clouds.kubernetes.workloads import is_ready
+from bot.incident.plan import Plan, Step
+from bot.incident.state import Undoing
+from bot.incident.transitions import undo_steps
 from sandbox.cluster.resources import DEPLOYMENTS
 from tests.strategies.support import Shop
 

@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from bot.errors import PermanentError
-from bot.ports.cluster import PODS, Change, Cluster, Manifest
-from bot.ports.world import World
+from bot.clouds.kubernetes.port import PODS, Change, Cluster, Manifest
+from bot.core.errors import PermanentError
+from bot.engine.world import World
 from strategies.waiting import Objects, Pending, Selection, wait_until
 from tests.strategies.elbv2_aws import HastyClock
 

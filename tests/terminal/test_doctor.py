@@ -14,17 +14,17 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from bot.adapters.slack.scopes import OPTIONAL, REQUIRED
-from bot.config.catalog import Catalog
-from bot.config.secrets import variables_of
-from bot.domain.findings import Finding, Health
-from bot.terminal.checkup import Check, examine
+from bot.catalog.catalog import Catalog
+from bot.catalog.types import variables_of
+from bot.communication.slack.inspection import OPTIONAL, REQUIRED
+from bot.core.findings import Finding, Health
+from bot.doctor.checkup import Check, examine
 from sandbox.bot_process import free_port
 from sandbox.catalog import LOG_IN
 from sandbox.company import Company, manifest
-from sandbox.datadog import DatadogServer
+from sandbox.datadog.server import DatadogServer
 from sandbox.neighbours import EVERYBODY, FORGE_TOKEN
-from sandbox.slack import SlackServer
+from sandbox.slack.server import SlackServer
 from tests.terminal.conftest import QUIET
 from tests.terminal.operator import Ended, run, run_all
 

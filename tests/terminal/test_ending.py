@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bot.domain.events import FollowUp
-from bot.domain.incident import Phase
-from bot.terminal.ending import ask_for_follow_up, ask_what_next
+from bot.incident.events import FollowUp
+from bot.incident.state import Phase
+from bot.terminal.journey import ask_for_follow_up, ask_what_next
 from bot.terminal.keyboard import Keyboard
-from bot.terminal.seat import Seat
-from tests.views.examples import incident_in
+from bot.terminal.live import Seat
+from tests.communication.examples import incident_in
 
 NOTHING: Any = None
 """No part of the pipeline is asked."""

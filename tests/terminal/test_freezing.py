@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.adapters.store import SqliteStore
 from bot.cli import main
-from bot.domain import events as e
-from bot.domain.freeze import Freeze
-from bot.pipeline.freeze import KIND
-from bot.ports.store import Batch, Document
-from tests.domain.story import PLAN, Story
+from bot.freeze.freeze import KIND
+from bot.incident import events as e
+from bot.incident.freeze import Freeze
+from bot.store.port import Batch, Document
+from bot.store.sqlite import SqliteStore
+from tests.incident.story import PLAN, Story
 
 CATALOG = {
     "services": {

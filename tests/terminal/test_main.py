@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from bot.cli.options import Ended
-from bot.errors import PermanentError
+from bot.core.errors import PermanentError
 
 module = importlib.import_module("bot.cli.main")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.config.catalog import Catalog
-from bot.config.load import load_catalog
-from bot.config.settings import Settings
-from bot.errors import ConfigurationError
-from bot.offline import onlooker
-from bot.ports.cluster import PODS
+from bot.catalog.catalog import Catalog
+from bot.catalog.load import load_catalog
+from bot.catalog.settings import Settings
+from bot.clouds.kubernetes.port import PODS
+from bot.core.errors import ConfigurationError
+from bot.entry.offline import onlooker
 
 FLAG = "{strategy: feature-flag, provider: http, url: https://flags.example.com, flag: refunds}"
 ROLLING = "{strategy: rolling, namespace: shop, deployment: checkout}"

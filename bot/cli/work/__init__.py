@@ -8,33 +8,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bot.cli.work import (
-        checking,
-        counting,
-        describing,
-        ending,
-        examining,
-        freezing,
-        looking,
-        serving,
-        starting,
-        unfreezing,
-        working,
-    )
+    from bot.cli.work import at_terminal, catalog, examining, serving, starting
 
-__all__ = [
-    "checking",
-    "counting",
-    "describing",
-    "ending",
-    "examining",
-    "freezing",
-    "looking",
-    "serving",
-    "starting",
-    "unfreezing",
-    "working",
-]
+
+__all__ = ["at_terminal", "catalog", "examining", "serving", "starting"]
 
 
 def __getattr__(name: str) -> ModuleType:

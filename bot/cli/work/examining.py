@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from bot.adapters.commands import EnvironmentSecrets
-from bot.adapters.slack.inspection import inspect_slack
-from bot.adapters.store import UntouchedSqlite, open_untouched
+from bot.catalog.catalog import Catalog
+from bot.catalog.load import load_catalog
+from bot.catalog.settings import Settings, read_settings
 from bot.cli.options import Exit
 from bot.cli.work.starting import forget_secrets, quiet, run_to_exit
-from bot.config.catalog import Catalog
-from bot.config.load import load_catalog
-from bot.config.settings import Settings, read_settings
-from bot.domain.findings import Finding, Health, failed, passed, warned
-from bot.errors import RollbackBotError
-from bot.mask import masked
-from bot.offline import onlooker
-from bot.terminal.checkup import Check, examine, line
-from bot.terminal.checkup_outside import outside_checks, variables
-from bot.terminal.checkup_services import service_checks
-from bot.terminal.printing import make_console
+from bot.clouds.commands import EnvironmentSecrets
+from bot.communication.slack.inspection import inspect_slack
+from bot.core.errors import RollbackBotError
+from bot.core.findings import Finding, Health, failed, passed, warned
+from bot.core.mask import masked
+from bot.doctor.checkup import Check, examine, line
+from bot.doctor.outside import outside_checks, variables
+from bot.doctor.services import service_checks
+from bot.entry.offline import onlooker
+from bot.store.opening import open_untouched
+from bot.store.sqlite import UntouchedSqlite
+from bot.terminal.keyboard import make_console
 
 _STORE = "Store"
 

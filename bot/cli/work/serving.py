@@ -9,14 +9,14 @@ from pathlib import Path
 
 import structlog
 
-from bot.app import Bot
+from bot.catalog.load import load_catalog
+from bot.catalog.settings import read_serve_settings
+from bot.catalog.types import variables_of
 from bot.cli.work.starting import forget_secrets
-from bot.config.load import load_catalog
-from bot.config.secrets import variables_of
-from bot.config.settings import read_serve_settings
-from bot.errors import RollbackBotError
-from bot.logs import configure_logging
-from bot.pipeline.texts_check import check_texts
+from bot.communication.template_samples import check_texts
+from bot.core.errors import RollbackBotError
+from bot.entry.logs import configure_logging
+from bot.entry.serve import Bot
 
 log = structlog.get_logger()
 

@@ -1,4 +1,4 @@
-"""How a command begins, and how it ends."""
+"""How a command begins, and how it ends: an error is a sentence, not a traceback."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+import structlog
+
+from bot.catalog.catalog import Catalog
+from bot.catalog.load import load_catalog
+from bot.catalog.settings import SECRET_VARIABLES, Settings, read_settings
 from bot.cli.options import Ended, Exit
-from bot.config.catalog import Catalog
-from bot.config.load import load_catalog
-from bot.config.settings import SECRET_VARIABLES, Settings, read_settings
-from bot.logs import configure_logging
+from bot.core.errors import RollbackBotError
+from bot.core.mask import masked
+from bot.core.printable import here
+from bot.entry.logs import configure_logging
+from bot.terminal.keyboard import make_console
 
 
 def prepared(config: Path) -> tuple[Settings, Catalog]:
@@ -42,3 +48,26 @@ def forget_secrets() -> None:
 def run_to_exit(work: Coroutine[Any, Any, Exit]) -> None:
     """Run a command's work and end with its code."""
     raise Ended(int(asyncio.run(work)))
+
+
+log = structlog.get_logger()
+
+
+def tell(error: Exception) -> None:
+    """Say on standard error what is wrong and what to do."""
+    if isinstance(error, RollbackBotError):
+        _say(here(masked(str(error))))
+        return
+    # The place of a defect is for those who can mend it; a token may stand in its words, which
+    # only our own logging masks.
+    if structlog.is_configured():
+        log.debug("ended by a defect", exc_info=error)
+    _say(
+        f"This is a defect of the bot ({type(error).__name__}). What was begun stays recorded: "
+        "“rollback-bot incidents” shows it. ROLLBACK_LOG_LEVEL=debug shows where it happened; "
+        "report that, please."
+    )
+
+
+def _say(text: str) -> None:
+    make_console(errors=True).print(f"rollback-bot: {text}", soft_wrap=True)

@@ -20,15 +20,7 @@ from sandbox.slack.blockkit.objects import (
     plain,
     unique_values,
 )
-from sandbox.slack.blockkit.schema import (
-    Anything,
-    Check,
-    List,
-    OneOf,
-    String,
-    any_of,
-    kind,
-)
+from sandbox.slack.blockkit.schema import Anything, Check, List, OneOf, String, any_of, kind
 
 STYLE = OneOf(("primary", "danger"))
 

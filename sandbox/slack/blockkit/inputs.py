@@ -9,20 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sandbox.slack.blockkit.common import COMMON, MENU
-from sandbox.slack.blockkit.objects import (
-    DISPATCH_CONFIG,
-    ID,
-    PLACEHOLDER,
-)
-from sandbox.slack.blockkit.schema import (
-    Anything,
-    Boolean,
-    Check,
-    Integer,
-    List,
-    String,
-    kind,
-)
+from sandbox.slack.blockkit.objects import DISPATCH_CONFIG, ID, PLACEHOLDER
+from sandbox.slack.blockkit.schema import Anything, Boolean, Check, Integer, List, String, kind
 
 DATE = String(pattern=r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", means="must be YYYY-MM-DD")
 TIME = String(pattern=r"([01]\d|2[0-3]):[0-5]\d", means="must be HH:mm")

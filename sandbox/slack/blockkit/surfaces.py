@@ -8,15 +8,7 @@ from typing import Any
 
 from sandbox.slack.blockkit.blocks import blocks_of
 from sandbox.slack.blockkit.objects import plain
-from sandbox.slack.blockkit.schema import (
-    Boolean,
-    Check,
-    Problem,
-    Problems,
-    String,
-    Tagged,
-    kind,
-)
+from sandbox.slack.blockkit.schema import Boolean, Check, Problem, Problems, String, Tagged, kind
 from sandbox.slack.errors import SlackRefusal
 from sandbox.slack.model import Json
 

@@ -13,11 +13,7 @@ from sandbox.slack.model import Channel, Json, Message, View
 from sandbox.slack.people.composer import Composer
 from sandbox.slack.people.form import Surface, dispatches, find_action, find_input
 from sandbox.slack.people.modal import Modal
-from sandbox.slack.people.results import (
-    ActionResult,
-    CommandResult,
-    SubmitResult,
-)
+from sandbox.slack.people.results import ActionResult, CommandResult, SubmitResult
 from sandbox.slack.world import World
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from sandbox.company import Company
-from sandbox.github import Fault
+from sandbox.github.faults import Fault
 from sandbox.neighbours import ALERTS_TOKEN, EVERYBODY, REPOSITORY
 from sandbox.witness import buttons, has_button
 from tests.scenarios.checks import said_once

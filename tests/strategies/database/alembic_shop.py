@@ -10,10 +10,7 @@ import pytest
 
 from tests.strategies.database import alembic_fork
 from tests.strategies.database.alembic_project import Project
-from tests.strategies.database.support import (
-    CHECKS,
-    Shop,
-)
+from tests.strategies.database.support import CHECKS, Shop
 
 GOOD = ("schema aaa40",)
 

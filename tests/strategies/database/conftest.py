@@ -11,12 +11,12 @@ from typing import cast
 import psycopg
 import pytest
 
-from bot.adapters.aws import BotoAws
-from bot.adapters.clock import SystemClock
-from bot.adapters.commands import EnvironmentSecrets
-from bot.adapters.http import HttpClient
-from bot.ports.cluster import Cluster
-from bot.ports.world import World
+from bot.clouds.aws import BotoAws
+from bot.clouds.commands import EnvironmentSecrets
+from bot.clouds.http import HttpClient
+from bot.clouds.kubernetes.port import Cluster
+from bot.core.clock import SystemClock
+from bot.engine.world import World
 from tests.contracts.store_postgres import PostgresServer, find_postgres
 from tests.strategies.database.alembic_shop import alembic, program, project
 from tests.strategies.database.archived_shop import restorable

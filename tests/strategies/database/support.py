@@ -9,11 +9,11 @@ from typing import Any
 
 import psycopg
 
-from bot.adapters.commands import LocalCommands
-from bot.config.catalog import ServiceEntry
-from bot.domain.plan import Plan, Preflight, Step
-from bot.ports.outside import Finished
-from bot.ports.world import World
+from bot.catalog.service import ServiceEntry
+from bot.clouds.commands import LocalCommands
+from bot.clouds.outside import Finished
+from bot.engine.world import World
+from bot.incident.plan import Plan, Preflight, Step
 from strategies.registry import strategy
 from tests.strategies.running import run_step
 

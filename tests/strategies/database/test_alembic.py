@@ -7,20 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.plan import PreflightVerdict
-from bot.errors import PermanentError, RefusedError, TemporaryError, WorldMovedError
-from bot.ports.world import KnowsSchema
-from strategies.postgres.locks import lock_key
+from bot.core.errors import PermanentError, RefusedError, TemporaryError, WorldMovedError
+from bot.engine.world import KnowsSchema
+from bot.incident.plan import PreflightVerdict
+from strategies.database.alembic import RunAlembicParams
+from strategies.database.postgres.client import lock_key
 from strategies.registry import step_kind, strategy
-from strategies.steps.run_alembic import RunAlembicParams
 from tests.strategies.database.alembic_project import ENVIRONMENT, Project
 from tests.strategies.database.alembic_shop import GOOD, revision
-from tests.strategies.database.support import (
-    Shop,
-    preflight,
-    reloaded,
-    steps_of,
-)
+from tests.strategies.database.support import Shop, preflight, reloaded, steps_of
 
 DROP_TOKENS = "op.drop_table('oauth_tokens')"
 

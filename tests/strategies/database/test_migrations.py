@@ -9,8 +9,7 @@ import os
 
 import pytest
 
-from bot.domain.plan import Milestone, PreflightVerdict
-from bot.errors import (
+from bot.core.errors import (
     ConfigurationError,
     ForbiddenError,
     NotFoundError,
@@ -19,8 +18,9 @@ from bot.errors import (
     TemporaryError,
     WorldMovedError,
 )
-from bot.ports.world import StepState
-from strategies.postgres.locks import lock_key
+from bot.engine.world import StepState
+from bot.incident.plan import Milestone, PreflightVerdict
+from strategies.database.postgres.client import lock_key
 from strategies.registry import step_kind, strategy
 from tests.strategies.database.support import Shop, preflight, reloaded, steps_of
 

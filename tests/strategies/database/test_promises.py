@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from bot.config.catalog import ServiceEntry
-from bot.domain.plan import Plan, Step
-from bot.ports.world import World
+from bot.catalog.service import ServiceEntry
+from bot.engine.world import World
+from bot.incident.plan import Plan, Step
 from tests.strategies.database.alembic_shop import GOOD, revision
 from tests.strategies.database.archived_shop import names
 from tests.strategies.database.support import Shop, steps_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from bot.ports.world import KnowsSchema, SchemaFit
+from bot.engine.world import KnowsSchema, SchemaFit
 from strategies.registry import strategy
 from tests.strategies.database.support import Shop
 

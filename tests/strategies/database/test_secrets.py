@@ -8,15 +8,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from bot.config.targets.database import AlembicTarget
-from bot.config.targets.postgres import DatabaseConnection, VersionTable
-from bot.errors import PermanentError, RollbackBotError
-from bot.ports.world import World
-from strategies.planning.database.evidence import database_evidence
-from strategies.postgres.alembic import Alembic
-from strategies.postgres.client import Session
-from strategies.postgres.masking import masked
-from strategies.steps.restore_archive import RestoreArchive, RestoreArchiveParams
+from bot.core.errors import PermanentError, RollbackBotError
+from bot.engine.world import World
+from strategies.database.evidence import database_evidence
+from strategies.database.postgres.alembic import Alembic
+from strategies.database.postgres.client import Session, masked
+from strategies.database.restore_steps import RestoreArchive, RestoreArchiveParams
+from strategies.database.target import AlembicTarget, DatabaseConnection, VersionTable
 
 PASSWORD = "corr%ect@ho:rse"
 URL = "postgresql+psycopg://shop:corr%25ect%40ho%3Arse@db.example.com/shop"

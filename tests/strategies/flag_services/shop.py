@@ -9,14 +9,14 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.adapters.aws import BotoAws
-from bot.adapters.clock import SystemClock
-from bot.adapters.commands import EnvironmentSecrets, LocalCommands
-from bot.adapters.http import HttpClient
-from bot.config.catalog import ServiceEntry
-from bot.domain.plan import Plan, Step, StepSpec
-from bot.ports.cluster import Cluster
-from bot.ports.world import World
+from bot.catalog.service import ServiceEntry
+from bot.clouds.aws import BotoAws
+from bot.clouds.commands import EnvironmentSecrets, LocalCommands
+from bot.clouds.http import HttpClient
+from bot.clouds.kubernetes.port import Cluster
+from bot.core.clock import SystemClock
+from bot.engine.world import World
+from bot.incident.plan import Plan, Step, StepSpec
 from strategies.registry import strategy
 from tests.strategies.flag_services.server import FlagServer
 from tests.strategies.running import run_step

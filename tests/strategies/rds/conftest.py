@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
-from bot.adapters.aws import BotoAws
-from bot.adapters.commands import EnvironmentSecrets, LocalCommands
-from bot.adapters.http import HttpClient
-from bot.ports.cluster import Cluster
-from bot.ports.world import World
+from bot.clouds.aws import BotoAws
+from bot.clouds.commands import EnvironmentSecrets, LocalCommands
+from bot.clouds.http import HttpClient
+from bot.clouds.kubernetes.port import Cluster
+from bot.engine.world import World
 from tests.strategies.database.conftest import server
 from tests.strategies.rds.region import PresentClock, Region, serve
 from tests.strategies.rds.shop import RdsShop, deploy, open_shop

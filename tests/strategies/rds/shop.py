@@ -8,9 +8,9 @@ from typing import Any
 
 from moto.ec2.models import ec2_backends
 
-from bot.config.catalog import ServiceEntry
-from bot.domain.plan import Plan, Step
-from bot.ports.world import World
+from bot.catalog.service import ServiceEntry
+from bot.engine.world import World
+from bot.incident.plan import Plan, Step
 from strategies.registry import strategy
 from tests.strategies.elbv2_aws import ACCOUNT, REGION
 from tests.strategies.rds.region import PresentClock, Region

@@ -13,10 +13,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from bot.config.catalog import ServiceEntry
-from bot.domain.plan import PreflightVerdict
-from bot.errors import NotFoundError, RefusedError
-from bot.ports.world import World
+from bot.catalog.service import ServiceEntry
+from bot.core.errors import NotFoundError, RefusedError
+from bot.engine.world import World
+from bot.incident.plan import PreflightVerdict
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.resources import REPLICASETS
 from sandbox.shop import delivery, manifests

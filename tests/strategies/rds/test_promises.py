@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.plan import Plan
+from bot.incident.plan import Plan
 from tests.strategies.elbv2_aws import SOMEBODY
 from tests.strategies.rds.shop import RdsShop
 from tests.strategies.subjects import Subject

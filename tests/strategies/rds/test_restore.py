@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.plan import Milestone, Plan, PreflightVerdict
-from bot.errors import OutcomeUnknownError, PermanentError, TemporaryError, WorldMovedError
-from strategies.planning.rds.instances import RESTORED_TAG, SERVED_TAG, tags_of
-from strategies.planning.rds.settings import settings_of
+from bot.core.errors import OutcomeUnknownError, PermanentError, TemporaryError, WorldMovedError
+from bot.incident.plan import Milestone, Plan, PreflightVerdict
+from strategies.database.rds.instances import RESTORED_TAG, SERVED_TAG, tags_of
+from strategies.database.rds.settings import settings_of
 from strategies.registry import step_kind, strategy
 from tests.strategies.elbv2_aws import SOMEBODY
 from tests.strategies.rds.shop import ADJUST, ASIDE, COMPARE, RESTORE, SWAP, VERIFY, RdsShop

@@ -5,12 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from bot.domain.values import Facts
-from strategies.planning.rds.checks import wanted
-from strategies.planning.rds.commands import wait_command
-from strategies.planning.rds.differences import modify_arguments
-from strategies.planning.rds.restore import RdsChange, beside
-from strategies.planning.rds.settings import restore_arguments, settings_of
+from bot.core.values import Facts
+from strategies.database.rds.checks import RdsChange, beside, wanted
+from strategies.database.rds.instances import wait_command
+from strategies.database.rds.settings import modify_arguments, restore_arguments, settings_of
 
 DESCRIBED: dict[str, Any] = {
     "AllocatedStorage": 100,

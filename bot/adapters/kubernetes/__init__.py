@@ -1,1 +1,0 @@
-"""The ``Cluster`` port over the official asynchronous Kubernetes client, in plain JSON."""

@@ -1,1 +1,0 @@
-"""Where request counts come from: the providers of the ``Metrics`` port."""

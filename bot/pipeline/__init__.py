@@ -1,1 +1,0 @@
-"""Runs the phases: load the incident, ask the domain, record what follows, then act."""

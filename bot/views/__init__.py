@@ -1,1 +1,0 @@
-"""Pure functions from domain values to what people see: Block Kit, and the report."""

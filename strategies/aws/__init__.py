@@ -1,1 +1,0 @@
-"""Amazon Web Services, for every strategy that reaches it."""

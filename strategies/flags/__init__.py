@@ -1,1 +1,0 @@
-"""Feature flags at the services that keep them: one file a service."""

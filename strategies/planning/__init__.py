@@ -1,1 +1,0 @@
-"""How an observed service becomes a plan: one package a strategy."""

@@ -1,1 +1,0 @@
-"""Plans for two Deployments behind one Service."""

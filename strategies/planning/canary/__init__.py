@@ -1,1 +1,0 @@
-"""Plans for taking traffic from a canary, by what splits it."""

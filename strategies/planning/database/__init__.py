@@ -1,1 +1,0 @@
-"""Plans for a schema or its data: down migrations, Alembic, restore."""

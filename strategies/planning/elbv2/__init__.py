@@ -1,1 +1,0 @@
-"""Plans for target groups behind an AWS load balancer."""

@@ -1,1 +1,0 @@
-"""Plans for switching a flag off."""

@@ -1,1 +1,0 @@
-"""Plans for restoring an Amazon RDS instance."""

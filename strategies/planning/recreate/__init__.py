@@ -1,1 +1,0 @@
-"""Plans for stopping a workload and applying its old manifest."""

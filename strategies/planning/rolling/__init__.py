@@ -1,1 +1,0 @@
-"""Plans for taking a workload back to an earlier revision."""

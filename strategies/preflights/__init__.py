@@ -1,1 +1,0 @@
-"""Checks against the live system before approval, shared by the strategies."""

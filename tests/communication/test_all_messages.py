@@ -1,0 +1,104 @@
+"""No message is forgotten: each holds, whatever is written into it, and says what to do."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from types import FrameType, FunctionType
+
+import pytest
+
+from bot.communication import status_card
+from bot.communication.blocks import Message
+from bot.incident.assessment import VerdictKind
+from bot.incident.state import Phase
+from tests.communication.aftermath import home_tabs, messages_after, messages_beside
+from tests.communication.checks import assert_home, assert_message, assert_says_what_to_do
+from tests.communication.examples import draft, frame, incident_in, verdict
+from tests.communication.surfaces import cards_of, messages_of, other_messages, posts_of, views_of
+
+NASTY = (
+    "checkout-green",
+    "",
+    "<!channel> <@U0EVIL001> <https://evil.example|Approve> &lt;!here&gt; *b* `c` ```d```",
+    "\u202egnp.exe\u0000\u200b\n> quoted\n✅ Approved by Ben",
+    "word <!here> " * 700,
+)
+
+
+def _posts() -> Iterator[Message]:
+    """Everything that is posted or answered, with words as they come.
+
+    Cards that stay as they ended are left out: beside them the status card says what is next.
+    """
+    for phase in Phase:
+        incident = incident_in(phase)
+        yield status_card.status_card(incident, frame())
+        yield from posts_of(incident, frame())
+    yield from messages_after(frame())
+    yield from messages_beside(incident_in(Phase.EXECUTING))
+    yield from other_messages(draft(), "Try again in a minute.")
+
+
+def test_every_post_says_what_to_do() -> None:
+    for message in _posts():
+        assert_says_what_to_do(message)
+
+
+def test_no_message_and_no_form_is_missing_here() -> None:
+    over, calm = incident_in(Phase.RECOVERED), {"kind": VerdictKind.MONITOR}
+    watched = draft(verdict=verdict().model_copy(update=calm))
+    drawn: set[object] = set()
+
+    def watch(running: FrameType, event: str, argument: object) -> None:
+        if event == "call":
+            drawn.add(running.f_code)
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        everything: tuple[Iterable[object], ...] = (
+            cards_of(over, frame()),
+            posts_of(over, frame()),
+            messages_of(over, frame(), "checkout-green"),
+            other_messages(draft(), "words"),
+            views_of(over, draft(), "words"),
+            views_of(over, watched, "words"),
+            home_tabs(frame()),
+        )
+        for some in everything:
+            deque(some, maxlen=0)
+    finally:
+        sys.setprofile(before)
+    missing = {name for name, drawing in _drawings().items() if drawing.__code__ not in drawn}
+    assert missing == set(), "draw it in tests/views/aftermath.py or surfaces.py"
+
+
+_TOOLS = {"drawing", "forms", "kit", "report"}
+"""Rooms whose functions build parts of messages, or files."""
+_MAILS = {"post_mortem.mail"}
+
+
+def _drawings() -> dict[str, FunctionType]:
+    """Every function of the views that makes a whole message, form or home tab."""
+    found = {}
+    for room in pkgutil.iter_modules(views.__path__):
+        if room.name in _TOOLS:
+            continue
+        module = importlib.import_module(f"bot.views.{room.name}")
+        for name, one in vars(module).items():
+            ours = isinstance(one, FunctionType) and one.__module__ == module.__name__
+            if ours and one.__annotations__.get("return") in {"Message", "dict[str, Any]"}:
+                found[f"{room.name}.{name}"] = one
+    return {name: one for name, one in found.items() if "._" not in name and name not in _MAILS}
+
+
+@pytest.mark.parametrize("words", NASTY, ids=lambda words: f"{len(words)}")
+def test_hostile_words_break_no_message_after_a_verdict_and_beside_it(words: str) -> None:
+    for message in messages_of(incident_in(Phase.EXECUTING), frame(), words):
+        assert_message(message)
+    for view in home_tabs(frame(), words):
+        assert_home(view)
