@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from bot.incident import events as e
-from bot.store.port import Batch
 from bot.store.sqlite import SqliteStore
+from bot.store.values import Batch
 from tests.incident.story import complete, declaration
 
 

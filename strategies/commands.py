@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import Manifest
+from bot.clouds.kubernetes.objects import Manifest
 
 
 def kubectl(namespace: str, *arguments: str) -> str:

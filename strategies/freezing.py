@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.catalog.service import ServiceEntry
 from bot.catalog.target import STRATEGIES
-from bot.clouds.kubernetes.port import DEPLOYMENTS, Kind, Manifest
+from bot.clouds.kubernetes.objects import DEPLOYMENTS, Kind, Manifest
 from bot.clouds.kubernetes.workloads import annotations_of
 from bot.core.errors import ConfigurationError, NotFoundError
 from bot.engine.world import Strategy, World

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
-from bot.clouds.kubernetes.port import Cluster, Kind, Manifest
+from bot.clouds.kubernetes.objects import Cluster, Kind, Manifest
 from bot.core.backoff import Backoff
 from bot.core.clock import Clock
 from bot.core.errors import PermanentError

@@ -21,8 +21,8 @@ from bot.core.values import Facts
 from bot.engine.context import Context
 from bot.incident.alerts import Alert, Episode, Place, digest, episode_of, heard, taken_in
 from bot.incident.state import Incident
-from bot.store.deliveries_port import Action, Delivery
-from bot.store.port import Document
+from bot.store.delivery import Action, Delivery
+from bot.store.values import Document
 
 # Where a story about alerts is told, and the cards that tell it there.
 

@@ -28,8 +28,8 @@ from bot.incident.assessment import (
     decide,
 )
 from bot.incident.state import Incident
-from bot.store.deliveries_port import Action, Delivery
-from bot.store.port import Document
+from bot.store.delivery import Action, Delivery
+from bot.store.values import Document
 
 # What is known of alerts, for whoever begins or keeps an incident's record.
 

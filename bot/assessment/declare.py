@@ -14,7 +14,7 @@ from bot.incident import events as e
 from bot.incident.assessment import Assessment, Figures, decide
 from bot.incident.state import Incident, Phase
 from bot.judge.counts import error_limit
-from bot.store.port import Lease
+from bot.store.values import Lease
 
 # Plans over several services: what each brings along, and nobody else at the same time.
 #

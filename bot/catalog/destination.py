@@ -23,7 +23,7 @@ class Audience(StrEnum):
 class Destination(Value):
     """One destination; ``kind`` tells which.
 
-    Customers read it and are sent a ``StatusMessage`` of ``bot.store.deliveries_port``, unless its kind
+    Customers read it and are sent a ``StatusMessage`` of ``bot.store.delivery``, unless its kind
     says otherwise.
     """
 

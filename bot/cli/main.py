@@ -21,9 +21,8 @@ from bot.cli.options import (
     StrategyOption,
     TargetOption,
 )
+from bot.core.defaults import WINDOW, ReportFormat
 from bot.core.errors import RefusedError
-from bot.home.model import WINDOW
-from bot.terminal.keyboard import ReportFormat
 
 cli = typer.Typer(
     no_args_is_help=True,

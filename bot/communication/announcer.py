@@ -25,7 +25,7 @@ from bot.engine.journal import Journal, Moment
 from bot.incident import events as e
 from bot.incident.external import due, waiting
 from bot.incident.state import Incident, OutsideMessage, OutsideState, Phase
-from bot.store.deliveries_port import Action, Delivery, Source
+from bot.store.delivery import Action, Delivery, Source
 
 # What an incident's channel is set up with: its topic, its bookmark.
 

@@ -41,7 +41,7 @@ from bot.incident.assessment import Severity
 from bot.incident.events import ExternalMessage
 from bot.incident.external import check_truth, draft_on_the_table, label_of, round_of
 from bot.incident.state import Incident, OutsideMessage, OutsideState
-from bot.store.deliveries_port import StatusMessage
+from bot.store.delivery import StatusMessage
 
 # Messages to customers: what a status page gets, and the card on which people decide about it.
 

@@ -17,7 +17,7 @@ from bot.core.values import Instant, Value
 from bot.incident import events as e
 from bot.incident.external import round_of
 from bot.incident.state import Incident, OutsideState
-from bot.store.deliveries_port import Action, Delivery, Source
+from bot.store.delivery import Action, Delivery, Source
 
 Content = Callable[[], Value | dict[str, Any]]
 """Draws a payload."""

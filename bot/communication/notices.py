@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bot.communication.blocks import Message
-from bot.store.deliveries_port import Action, Delivery
+from bot.store.delivery import Action, Delivery
 
 
 def notices(identity: str, message: Message, channels: Iterable[str]) -> list[Delivery]:

@@ -238,6 +238,6 @@ def _small_print(incident: Incident, frame: Frame) -> str:
     if limit is None or baseline is None or baseline.error_rate is None:
         return f"{incident.id} · no baseline, so no limit: recovery cannot be proven · {said}"
     return (
-        f"{incident.id} · normal {figures.rate_text(baseline.error_rate)} · limit {figures.rate_text(limit)} "
-        f"· {said}"
+        f"{incident.id} · normal {figures.rate_text(baseline.error_rate)} "
+        f"· limit {figures.rate_text(limit)} · {said}"
     )

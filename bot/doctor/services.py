@@ -7,7 +7,7 @@ from functools import partial
 
 from bot.catalog.metrics import METRICS
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import Kind
+from bot.clouds.kubernetes.objects import Kind
 from bot.core.errors import PermanentError, RefusedError, RollbackBotError
 from bot.core.findings import Finding, failed, passed, warned
 from bot.core.values import amount

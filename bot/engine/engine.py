@@ -21,7 +21,7 @@ from bot.engine.context import Context
 from bot.incident.duties import Duty, owed
 from bot.incident.events import Noted
 from bot.incident.state import Incident
-from bot.store.port import IncidentHead, Lease
+from bot.store.values import IncidentHead, Lease
 
 log = structlog.get_logger()
 

@@ -18,9 +18,9 @@ from bot.incident.events import AnyEvent, Declared, Recorded, WordsAdded
 from bot.incident.fold import apply, fold
 from bot.incident.state import Incident
 from bot.incident.transitions import advance
-from bot.store.deliveries_port import Delivery
-from bot.store.port import Attachment, Batch, Document, IncidentHead, Lease
+from bot.store.delivery import Delivery
 from bot.store.store import Store
+from bot.store.values import Attachment, Batch, Document, IncidentHead, Lease
 
 log = structlog.get_logger()
 

@@ -18,9 +18,9 @@ from bot.engine.journal import Decision, Journal
 from bot.incident.events import AnyEvent, Noted, Told
 from bot.incident.external import label_of
 from bot.incident.state import Incident
-from bot.store.deliveries_port import Action, Courier, Delivery, DeliveryRow, Receipt
-from bot.store.port import Lease
+from bot.store.delivery import Action, Courier, Delivery, DeliveryRow, Receipt
 from bot.store.store import Store
+from bot.store.values import Lease
 
 # What the status card says of the bot's own troubles: written when it is news, and taken back.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.engine.context import Context
-from bot.store.port import Document
+from bot.store.values import Document
 
 KIND = "release"
 

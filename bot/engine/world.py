@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import Field
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import Cluster, Right
+from bot.clouds.kubernetes.objects import Cluster, Right
 from bot.clouds.outside import Aws, Commands, Http, Secrets
 from bot.core.clock import Clock
 from bot.core.values import Facts, Instant, Value

@@ -16,9 +16,9 @@ from bot.clouds.commands import EnvironmentSecrets, LocalCommands, LocalFiles
 from bot.clouds.http import HttpClient
 from bot.clouds.kubernetes.cluster import KubernetesCluster, NoCluster
 from bot.clouds.kubernetes.logins import connect_cluster
-from bot.clouds.kubernetes.port import Cluster
-from bot.communication import messages
+from bot.clouds.kubernetes.objects import Cluster
 from bot.communication.announcer import Announcer
+from bot.communication.messages import MESSAGES as JOURNEY
 from bot.core.clock import SystemClock
 from bot.core.scheduler import Scheduler
 from bot.engine.context import Chat, Context
@@ -26,18 +26,18 @@ from bot.engine.journal import Journal
 from bot.engine.world import World
 from bot.execution import execute, prepare, reminders
 from bot.freeze import freeze
-from bot.freeze import messages as messages_
+from bot.freeze.messages import MESSAGES as FREEZE
 from bot.home import records
 from bot.incident.duties import Duty
 from bot.incident.state import Incident
 from bot.metrics.port import Access, Record
 from bot.metrics.providers import MetricsByProvider
 from bot.paperwork import conclude, follow_up
-from bot.paperwork import messages as messages3
 from bot.paperwork.github import GitHub
+from bot.paperwork.messages import MESSAGES as PAPERWORK
 from bot.proof import causes, relapse, tripwire, verify
-from bot.proof import messages as messages2
-from bot.reporting import messages as messages4
+from bot.proof.messages import MESSAGES as RELAPSE
+from bot.reporting.messages import MESSAGES as REPORTING
 from bot.store.store import Store
 from strategies.freezing import DeployFreezer
 from strategies.registry import step_kind, strategy
@@ -52,14 +52,8 @@ PHASES = {
     Duty.REPORT: conclude.conclude,
 }
 
-MESSAGES = (
-    messages.MESSAGES,
-    messages_.MESSAGES,
-    messages2.MESSAGES,
-    messages3.MESSAGES,
-    messages4.MESSAGES,
-)
-"""What events are worth, one table a part of the bot."""
+MESSAGES = (JOURNEY, RELAPSE, FREEZE, PAPERWORK, REPORTING)
+"""What events are worth, one table a room."""
 
 
 def owner_name() -> str:

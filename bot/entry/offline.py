@@ -16,7 +16,7 @@ from bot.core.values import Actor
 from bot.engine.context import Changes, Context, Resolution, Room
 from bot.engine.engine import Engine
 from bot.entry.assembly import PHASES, cluster_of, make_context, owner_name
-from bot.store.opening import open_store, open_untouched
+from bot.store.open import open_store, open_untouched
 from bot.store.sqlite import UntouchedSqlite
 from bot.store.store import Store
 

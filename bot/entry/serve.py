@@ -33,7 +33,7 @@ from bot.entry.assembly import PHASES, cluster_of, make_context, owner_name
 from bot.entry.web import WebServer
 from bot.metrics.port import Record
 from bot.paperwork.papers import Comparer
-from bot.store.opening import open_store
+from bot.store.open import open_store
 from bot.store.store import Store
 from handlers.desk import Desk
 

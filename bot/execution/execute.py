@@ -31,7 +31,7 @@ from bot.incident.plan import Plan, Preflight, PreflightVerdict, Step
 from bot.incident.state import Incident, Phase, Undoing
 from bot.incident.transitions import undo_plan, undo_steps
 from bot.proof import tripwire
-from bot.store.port import Lease
+from bot.store.values import Lease
 
 log = structlog.get_logger()
 

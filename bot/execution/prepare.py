@@ -17,7 +17,7 @@ from bot.incident import events as e
 from bot.incident.duties import learned
 from bot.incident.plan import Plan
 from bot.incident.state import Incident
-from bot.store.port import Attachment, Lease
+from bot.store.values import Attachment, Lease
 
 LEARNED_FROM = 5
 """Past incidents of a service from which durations are learned."""

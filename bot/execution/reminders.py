@@ -16,7 +16,7 @@ from bot.engine.engine import each
 from bot.engine.world import StepState
 from bot.incident.plan import Step
 from bot.incident.state import Incident
-from bot.store.port import Document
+from bot.store.values import Document
 
 # The message that says again what a rollback left behind for people to take away.
 

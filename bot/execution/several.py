@@ -24,7 +24,7 @@ from bot.incident import events as e
 from bot.incident.plan import Plan, Preflight, PreflightVerdict
 from bot.incident.state import Incident
 from bot.judge.counts import Baseline
-from bot.store.port import Lease
+from bot.store.values import Lease
 
 CLAIM = "Other incidents"
 
@@ -108,7 +108,8 @@ async def guarded(context: Context, plan: Plan) -> Plan:
         Preflight(
             name=CLAIM,
             verdict=PreflightVerdict.BLOCK,
-            sentence=f"{clash_text(rival, plan.services)} Resolve it first, or plan without that part.",
+            sentence=f"{clash_text(rival, plan.services)} "
+            "Resolve it first, or plan without that part.",
         )
         for rival in rivals
     )

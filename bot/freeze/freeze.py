@@ -29,8 +29,8 @@ from bot.incident.duties import Duty, owed
 from bot.incident.fold import fold
 from bot.incident.freeze import Freeze, MarkedObject
 from bot.incident.state import Incident
-from bot.store.port import Document, Lease
 from bot.store.store import Store
+from bot.store.values import Document, Lease
 
 log = structlog.get_logger()
 

@@ -47,7 +47,7 @@ from bot.home.statistics import figures, title
 from bot.incident.approval import Right
 from bot.incident.state import Incident, Phase
 from bot.paperwork.model import open_actions
-from bot.store.port import Document
+from bot.store.values import Document
 
 # Looks up what waits for a person: who they are to each incident.
 

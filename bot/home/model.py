@@ -7,7 +7,6 @@ each word means here; what is not known is None, with a sentence that says what 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
 from statistics import median
 
 from bot.core.values import Actor, Instant, Value, seconds_between, spoken
@@ -210,12 +209,6 @@ def recovery_told(outcome: Outcome) -> str:
     if outcome.verdict is RecoveryVerdict.NOT_RECOVERED or outcome.relapses:
         return f"not recovered{relapsed}"
     return "recovery not proven"
-
-
-# How far back statistics look.
-
-WINDOW = timedelta(days=90)
-"""Unless people ask for another span."""
 
 
 # What waits for one person, over all incidents.

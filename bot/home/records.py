@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.core.defaults import WINDOW
 from bot.core.errors import PermanentError, RollbackBotError
 from bot.core.patience import within
 from bot.core.values import Instant, Value, spoken
 from bot.engine.context import Context
 from bot.engine.measuring import SOURCE
 from bot.home.model import (
-    WINDOW,
     Deployment,
     Ledger,
     Outcome,
@@ -22,7 +22,7 @@ from bot.home.model import (
     statistics_of,
 )
 from bot.metrics.port import Series
-from bot.store.port import Document, IncidentHead
+from bot.store.values import Document, IncidentHead
 
 # Which releases the bot saw serve for the first time: what a change-fail rate is a share of.
 

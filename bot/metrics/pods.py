@@ -18,8 +18,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from bot.catalog.metrics import MetricsSettings, ServicePods
 from bot.catalog.types import Duration, Namespace, UrlPath
-from bot.clouds.kubernetes.port import PODS as PODS_
-from bot.clouds.kubernetes.port import Cluster, Manifest
+from bot.clouds.kubernetes.objects import PODS as PODS_
+from bot.clouds.kubernetes.objects import Cluster, Manifest
 from bot.clouds.kubernetes.workloads import release_of
 from bot.core.clock import Clock
 from bot.core.errors import PermanentError, RollbackBotError, TemporaryError
@@ -27,8 +27,8 @@ from bot.core.findings import Finding, passed, warned
 from bot.core.values import Value, amount
 from bot.judge.series import count
 from bot.metrics.port import Checkup, Measured, MetricsProvider, MetricsSource, Series
-from bot.store.port import ScrapePoint
 from bot.store.store import Store
+from bot.store.values import ScrapePoint
 
 # What services export in the Prometheus format, and how their pods are asked for it.
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from bot.catalog.metrics import MetricsSettings
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import Cluster
+from bot.clouds.kubernetes.objects import Cluster
 from bot.clouds.outside import Aws, Http, Secrets
 from bot.core.clock import Clock
 from bot.core.findings import Finding, passed, warned

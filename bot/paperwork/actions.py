@@ -20,7 +20,7 @@ from bot.incident.events import ChangesCompared, CorrectiveAction, IssueGone, Re
 from bot.incident.state import ActionState, Incident
 from bot.paperwork.model import identity, involved, open_actions
 from bot.paperwork.papers import Paper, place_of, record_if
-from bot.store.port import Lease
+from bot.store.values import Lease
 
 # What became of the issues that corrective actions were filed as.
 

@@ -10,7 +10,7 @@ from bot.incident.state import Incident
 from bot.paperwork import papers
 from bot.paperwork.release_plan import do_round
 from bot.reporting import publish
-from bot.store.port import Lease
+from bot.store.values import Lease
 
 
 async def resolve(

@@ -7,7 +7,7 @@ from bot.incident import events as e
 from bot.paperwork import actions, post_mortem
 from bot.paperwork.actions import issue_gone
 from bot.paperwork.post_mortem import file_name
-from bot.store.deliveries_port import Action
+from bot.store.delivery import Action
 
 
 def _compared(event: e.ChangesCompared, to: Outgoing) -> None:

@@ -20,7 +20,7 @@ from bot.engine.outbox import say
 from bot.incident import events as e
 from bot.incident.events import AnyEvent, Noted
 from bot.incident.state import Incident
-from bot.store.port import Attachment, Document, Lease
+from bot.store.values import Attachment, Document, Lease
 
 # The document that says of an incident that something is still to come after its report.
 

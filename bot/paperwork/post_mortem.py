@@ -32,7 +32,7 @@ from bot.incident.state import Incident
 from bot.paperwork import papers
 from bot.paperwork.model import choose_slot, end_of, involved, is_late, needs_slot
 from bot.paperwork.papers import Paper, record_if
-from bot.store.port import Attachment, Lease
+from bot.store.values import Attachment, Lease
 
 if TYPE_CHECKING:
     from icalendar import Event, vCalAddress

@@ -15,7 +15,7 @@ from bot.paperwork import actions, papers, post_mortem
 from bot.paperwork.papers import Paper, attempt, place_of, record_if
 from bot.reporting.pages import release_plan_summary
 from bot.reporting.publish import counts
-from bot.store.port import Lease
+from bot.store.values import Lease
 
 _MENTION = re.compile(r"(?<![A-Za-z0-9_])@(?=[A-Za-z0-9])")
 

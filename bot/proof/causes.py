@@ -23,7 +23,7 @@ from bot.judge.counts import Bucket, Judgement, error_limit
 from bot.proof import model
 from bot.proof.model import Health
 from bot.proof.replicas import check_instances, check_service
-from bot.store.port import Lease
+from bot.store.values import Lease
 
 # How other services and addresses are doing just now: what an incident may have its cause in.
 

@@ -22,7 +22,7 @@ from bot.incident.state import Incident
 from bot.judge.counts import Baseline, complete_buckets
 from bot.judge.judge import thin_baseline
 from bot.judge.probes import ProbeBucket
-from bot.store.port import Document, Lease
+from bot.store.values import Document, Lease
 
 log = structlog.get_logger()
 

@@ -44,7 +44,7 @@ from bot.incident.plan import Plan
 from bot.incident.state import Incident, Phase
 from bot.judge.counts import Baseline, Judgement, complete_buckets
 from bot.judge.relapse import relapsed
-from bot.store.port import Document
+from bot.store.values import Document
 
 # Which services are watched after a proven recovery, by what, and how long.
 

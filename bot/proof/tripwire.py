@@ -19,7 +19,7 @@ from bot.core.values import Instant, Value
 from bot.engine.context import Context
 from bot.engine.engine import each
 from bot.incident.state import Incident
-from bot.store.port import Document
+from bot.store.values import Document
 
 log = structlog.get_logger()
 

@@ -27,7 +27,7 @@ from bot.judge.counts import judged as judged_buckets
 from bot.judge.judge import judge
 from bot.proof import probes, relapse, smoke_tests, tripwire
 from bot.proof.replicas import check_instances, instances_of
-from bot.store.port import Document, Lease
+from bot.store.values import Document, Lease
 
 # Proof for the other services of a plan: their replicas, and what is counted about them.
 

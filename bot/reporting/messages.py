@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.communication.messages import MessageTable, Outgoing
 from bot.communication.outcomes import report_comment, report_missing
 from bot.incident import events as e
-from bot.store.deliveries_port import Action
+from bot.store.delivery import Action
 
 
 def _published(event: e.ReportPublished, to: Outgoing) -> None:

@@ -38,7 +38,7 @@ from bot.reporting.pages import (
     render_markdown,
 )
 from bot.reporting.report import Report, build_report
-from bot.store.port import Attachment, Lease
+from bot.store.values import Attachment, Lease
 
 log = structlog.get_logger()
 

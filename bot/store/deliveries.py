@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.core.errors import NotFoundError
-from bot.store.deliveries_port import Action, Delivery, DeliveryRow, Receipt
+from bot.store.delivery import Action, Delivery, DeliveryRow, Receipt
 from bot.store.documents import put_documents
-from bot.store.port import Document
 from bot.store.schema import Param, Row, Session, Transactions, instant, micros, reads, writes
+from bot.store.values import Document
 
 # The waiting heads of their destinations. Looking each one up in the index stays quick when
 # PostgreSQL's statistics do not yet know that the queue has grown; a join does not.

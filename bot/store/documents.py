@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.store.port import Attachment, Document, ScrapePoint
 from bot.store.schema import FACTS, Row, Session, Transactions, instant, micros, reads, writes
+from bot.store.values import Attachment, Document, ScrapePoint
 
 _MORE = {"duration_buckets", "business", "saturation"}
 """Members of a reading that share one column."""

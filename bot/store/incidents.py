@@ -22,8 +22,8 @@ from bot.core.errors import (
 from bot.incident.events import EVENT, Recorded
 from bot.store.deliveries import lapse_old_cards, lock_queue, owe
 from bot.store.documents import attach, put_documents
-from bot.store.port import Batch, IncidentHead, Lease
 from bot.store.schema import Row, Session, Transactions, instant, micros, reads, writes
+from bot.store.values import Batch, IncidentHead, Lease
 
 
 class Incidents(Transactions):

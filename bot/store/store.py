@@ -10,8 +10,8 @@ from bot.core.errors import PermanentError
 from bot.store.deliveries import Deliveries
 from bot.store.documents import Documents
 from bot.store.incidents import Incidents, Owners
-from bot.store.port import ScrapePoint
 from bot.store.schema import Session, T, Work, micros, writes
+from bot.store.values import ScrapePoint
 
 REQUESTS_KEPT = timedelta(days=7)
 """How long a request is remembered; Slack redelivers for about an hour."""

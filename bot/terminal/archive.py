@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.communication.state import headline
+from bot.core.defaults import ReportFormat
 from bot.core.errors import PermanentError
 from bot.core.printable import printable
 from bot.core.values import seconds_between, spoken
@@ -23,8 +24,7 @@ from bot.home.statistics import figures, title
 from bot.incident.events import Place
 from bot.incident.state import Incident
 from bot.reporting.publish import draw_report
-from bot.store.port import Attachment
-from bot.terminal.keyboard import ReportFormat
+from bot.store.values import Attachment
 
 
 async def incidents(context: Context, *, only_open: bool, limit: int) -> list[Incident]:

@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 
 from rich.console import Console
 
@@ -89,16 +88,3 @@ def make_console(*, errors: bool = False) -> Console:
 
 
 # The formats of a report, as they are chosen at a terminal.
-
-
-class ReportFormat(StrEnum):
-    """A report's formats; its chart and script belong to Markdown, where they are linked."""
-
-    MARKDOWN = "md"
-    HTML = "html"
-    JSON = "json"
-
-    def has(self, name: str) -> bool:
-        """Whether a file of this name belongs to the format."""
-        ending = name.rpartition(".")[2]
-        return ending == self.value or (self is ReportFormat.MARKDOWN and ending in {"png", "sh"})

@@ -12,8 +12,15 @@ from pydantic import Field
 from bot.catalog.service import ServiceEntry
 from bot.catalog.target import Target
 from bot.catalog.types import Duration, Namespace
+from bot.clouds.kubernetes.objects import (
+    DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    PODS,
+    SERVICES,
+    Manifest,
+    Right,
+)
 from bot.clouds.kubernetes.ownership import last_write
-from bot.clouds.kubernetes.port import DEPLOYMENTS, ENDPOINT_SLICES, PODS, SERVICES, Manifest, Right
 from bot.clouds.kubernetes.rollouts import doomed_reason
 from bot.clouds.kubernetes.workloads import (
     is_finished,

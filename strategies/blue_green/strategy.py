@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import Right
+from bot.clouds.kubernetes.objects import Right
 from bot.clouds.kubernetes.workloads import is_terminating, release_of, selector_text
 from bot.core.errors import RefusedError
 from bot.engine.world import Evidence, Instance, Observation, Strategy, World

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bot.clouds.kubernetes.objects import ENDPOINT_SLICES, PODS, SERVICES, Manifest
 from bot.clouds.kubernetes.ownership import last_writer
-from bot.clouds.kubernetes.port import ENDPOINT_SLICES, PODS, SERVICES, Manifest
 from bot.clouds.kubernetes.workloads import is_terminating, name_of, ready_names, selector_text
 from bot.core.errors import PermanentError, WorldMovedError
 from bot.core.values import Value, amount, spoken

@@ -348,7 +348,8 @@ async def _described(params: Elbv2ForwardParams, world: World) -> str:
         if (world.clock.now() - start).total_seconds() >= params.patience_seconds:
             raise PermanentError(
                 f"AWS accepted the change of {params.place}, but after "
-                f"{spoken(params.patience_seconds)} it still shows: {_weights_text(params, actions)}.",
+                f"{spoken(params.patience_seconds)} it still shows: "
+                f"{_weights_text(params, actions)}.",
                 "Look at the AWS Health Dashboard.",
             )
         await world.clock.sleep(next(pauses))
@@ -357,7 +358,8 @@ async def _described(params: Elbv2ForwardParams, world: World) -> str:
 async def _moved(params: Elbv2ForwardParams, actions: list[Action], world: World) -> Exception:
     by = await _writer(params, world)
     return WorldMovedError(
-        f"The actions of {params.place} were changed by {by}; now: {_weights_text(params, actions)}.",
+        f"The actions of {params.place} were changed by {by}; "
+        f"now: {_weights_text(params, actions)}.",
         "Plan again.",
     )
 

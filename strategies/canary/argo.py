@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.catalog.service import ServiceEntry
+from bot.clouds.kubernetes.objects import PODS, REPLICA_SETS, Kind, Manifest, Right
 from bot.clouds.kubernetes.ownership import last_writer
-from bot.clouds.kubernetes.port import PODS, REPLICA_SETS, Kind, Manifest, Right
 from bot.clouds.kubernetes.workloads import (
     is_finished,
     is_terminating,

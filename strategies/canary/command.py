@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import Right
+from bot.clouds.kubernetes.objects import Right
 from bot.engine.world import Evidence, Instance, Observation, World
 from bot.incident.freeze import MarkedObject
 from bot.incident.plan import Candidate, Plan, Preflight

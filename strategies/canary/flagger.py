@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.ownership import last_writer
-from bot.clouds.kubernetes.port import (
+from bot.clouds.kubernetes.objects import (
     AUTOSCALERS,
     DEPLOYMENTS,
     PODS,
@@ -18,6 +17,7 @@ from bot.clouds.kubernetes.port import (
     Manifest,
     Right,
 )
+from bot.clouds.kubernetes.ownership import last_writer
 from bot.clouds.kubernetes.workloads import is_terminating, release_of
 from bot.core.errors import (
     ConfigurationError,

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import DEPLOYMENTS, PODS, Manifest
+from bot.clouds.kubernetes.objects import DEPLOYMENTS, PODS, Manifest
 from bot.clouds.kubernetes.rollouts import own_pods
 from bot.clouds.kubernetes.workloads import (
     is_finished,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import AUTOSCALERS, DEPLOYMENTS, PODS, REPLICA_SETS, Kind, Right
+from bot.clouds.kubernetes.objects import AUTOSCALERS, DEPLOYMENTS, PODS, REPLICA_SETS, Kind, Right
 from bot.clouds.kubernetes.rollouts import bare_template
 from bot.clouds.kubernetes.workloads import is_terminating, release_of, selector_text
 from bot.core.errors import RefusedError

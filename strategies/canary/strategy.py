@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import Right
+from bot.clouds.kubernetes.objects import Right
 from bot.engine.world import Evidence, Instance, Observation, Strategy, World
 from bot.incident.freeze import MarkedObject
 from bot.incident.plan import Plan

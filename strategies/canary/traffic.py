@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from bot.clouds.kubernetes.port import Cluster, Kind, Manifest
+from bot.clouds.kubernetes.objects import Cluster, Kind, Manifest
 from bot.clouds.kubernetes.workloads import annotations_of
 from bot.core.errors import ConfigurationError
 from strategies.canary.target import GatewayApiCanary, IstioCanary, NginxCanary, PairCanary

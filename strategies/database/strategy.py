@@ -8,7 +8,7 @@ from typing import Annotated, cast
 from pydantic import Field
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import Right
+from bot.clouds.kubernetes.objects import Right
 from bot.core.errors import RollbackBotError
 from bot.engine.world import Evidence, Instance, Observation, SchemaFit, Strategy, World
 from bot.incident.freeze import MarkedObject

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from bot.clouds.kubernetes.objects import DEPLOYMENTS, PODS, Manifest
 from bot.clouds.kubernetes.ownership import last_writer
-from bot.clouds.kubernetes.port import DEPLOYMENTS, PODS, Manifest
 from bot.clouds.kubernetes.rollouts import doomed_reason
 from bot.clouds.kubernetes.workloads import (
     is_finished,

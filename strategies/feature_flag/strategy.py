@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import PODS, Manifest
+from bot.clouds.kubernetes.objects import PODS, Manifest
 from bot.clouds.kubernetes.workloads import is_finished, is_terminating
 from bot.core.errors import RefusedError
 from bot.engine.world import Evidence, Instance, Observation, Strategy, World

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import PODS
+from bot.clouds.kubernetes.objects import PODS
 from bot.clouds.kubernetes.workloads import is_finished, name_of, selector_text
 from bot.core.values import Facts, Value, amount, spoken
 from bot.engine.world import Observed, StepState, World

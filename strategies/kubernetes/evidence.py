@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Sequence
 
-from bot.clouds.kubernetes.port import EVENTS, Manifest
+from bot.clouds.kubernetes.objects import EVENTS, Manifest
 from bot.clouds.kubernetes.rollouts import doomed_reason
 from bot.clouds.kubernetes.workloads import is_ready, name_of, release_of
 from bot.core.errors import RollbackBotError

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from bot.clouds.kubernetes.objects import DEPLOYMENTS, Cluster, Kind, Manifest
 from bot.clouds.kubernetes.ownership import last_writer
-from bot.clouds.kubernetes.port import DEPLOYMENTS, Cluster, Kind, Manifest
 from bot.clouds.kubernetes.workloads import name_of
 from bot.core.errors import PermanentError, TemporaryError, WorldMovedError
 from bot.core.values import Value, spoken

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
+from bot.clouds.kubernetes.objects import Cluster, Kind, Manifest, Right
 from bot.clouds.kubernetes.ownership import GitOpsOwner, gitops_owner, last_writer
-from bot.clouds.kubernetes.port import Cluster, Kind, Manifest, Right
 from bot.clouds.kubernetes.workloads import owner_of
 from bot.core.errors import ForbiddenError, NotFoundError, PermanentError, WorldMovedError
 from bot.core.values import Value, spoken

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from bot.clouds.kubernetes.objects import PODS, Manifest
 from bot.clouds.kubernetes.ownership import last_writer
-from bot.clouds.kubernetes.port import PODS, Manifest
 from bot.clouds.kubernetes.rollouts import (
     doomed_reason,
     is_partitioned_off,

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import CONFIG_MAPS, SECRETS, Cluster, Kind, Manifest, Right
+from bot.clouds.kubernetes.objects import CONFIG_MAPS, SECRETS, Cluster, Kind, Manifest, Right
 from bot.clouds.kubernetes.workloads import Reference, required_references
 from bot.core.errors import (
     DryRunUnknownError,

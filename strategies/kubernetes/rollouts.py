@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from bot.catalog.service import ServiceEntry
+from bot.clouds.kubernetes.objects import Manifest
 from bot.clouds.kubernetes.ownership import FIELD_MANAGER, last_write, last_writer
-from bot.clouds.kubernetes.port import Manifest
 from bot.clouds.kubernetes.rollouts import (
     deadline_exceeded_at,
     doomed_reason,

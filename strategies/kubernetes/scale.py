@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bot.clouds.kubernetes.objects import Manifest
 from bot.clouds.kubernetes.ownership import last_writer
-from bot.clouds.kubernetes.port import Manifest
 from bot.clouds.kubernetes.rollouts import doomed_reason, own_pods
 from bot.clouds.kubernetes.workloads import is_finished, name_of, ready_names
 from bot.core.errors import PermanentError, WorldMovedError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.clouds.kubernetes.port import AUTOSCALERS, DISRUPTION_BUDGETS, Cluster, Kind, Manifest
+from bot.clouds.kubernetes.objects import AUTOSCALERS, DISRUPTION_BUDGETS, Cluster, Kind, Manifest
 from bot.clouds.kubernetes.rollouts import kind_of
 from bot.clouds.kubernetes.workloads import annotations_of, labels_of, name_of, owner_of, selects
 from bot.core.errors import ForbiddenError, NotFoundError

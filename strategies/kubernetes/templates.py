@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.clouds.kubernetes.port import Manifest
+from bot.clouds.kubernetes.objects import Manifest
 from bot.clouds.kubernetes.rollouts import bare_template
 from bot.core.errors import WorldMovedError
 from bot.core.values import Facts

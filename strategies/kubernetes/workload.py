@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import model_validator
 
-from bot.clouds.kubernetes.ownership import last_write, last_writer
-from bot.clouds.kubernetes.port import (
+from bot.clouds.kubernetes.objects import (
     CONTROLLER_REVISIONS,
     DAEMON_SETS,
     DEPLOYMENTS,
@@ -19,6 +18,7 @@ from bot.clouds.kubernetes.port import (
     Kind,
     Manifest,
 )
+from bot.clouds.kubernetes.ownership import last_write, last_writer
 from bot.clouds.kubernetes.rollouts import (
     KEPT_ANNOTATIONS,
     REVISION_HISTORY,

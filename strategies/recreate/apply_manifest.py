@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bot.clouds.kubernetes.port import Manifest
+from bot.clouds.kubernetes.objects import Manifest
 from bot.core.errors import FieldsOwnedError, WorldMovedError
 from bot.core.values import Facts
 from bot.engine.world import Observed, World

@@ -15,8 +15,8 @@ import yaml
 from bot.catalog.service import ServiceEntry
 from bot.catalog.target import Target
 from bot.catalog.types import Namespace
+from bot.clouds.kubernetes.objects import DEPLOYMENTS, Manifest
 from bot.clouds.kubernetes.ownership import FIELD_MANAGER
-from bot.clouds.kubernetes.port import DEPLOYMENTS, Manifest
 from bot.clouds.kubernetes.rollouts import bare_template, revision_of, same_template
 from bot.clouds.kubernetes.workloads import annotations_of, name_of, ready_names, release_of
 from bot.core.errors import ConfigurationError, FieldsOwnedError, PermanentError, TemporaryError

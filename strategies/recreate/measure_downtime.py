@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from bot.clouds.kubernetes.port import EVENTS, Manifest
+from bot.clouds.kubernetes.objects import EVENTS, Manifest
 from bot.clouds.kubernetes.rollouts import mark_on, own_pods, target_marks
 from bot.clouds.kubernetes.workloads import condition, is_ready, moment
 from bot.core.errors import ForbiddenError

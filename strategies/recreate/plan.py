@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.clouds.kubernetes.port import (
+from bot.clouds.kubernetes.objects import (
     AUTOSCALERS,
     DEPLOYMENTS,
     EVENTS,

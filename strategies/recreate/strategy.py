@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import DEPLOYMENTS, PODS, Manifest, Right
+from bot.clouds.kubernetes.objects import DEPLOYMENTS, PODS, Manifest, Right
 from bot.clouds.kubernetes.rollouts import own_pods, same_template
 from bot.clouds.kubernetes.workloads import is_terminating, ready_names, release_of, selector_of
 from bot.core.errors import RefusedError

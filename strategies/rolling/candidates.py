@@ -10,7 +10,7 @@ from pydantic import ConfigDict, model_validator
 
 from bot.catalog.target import Target
 from bot.catalog.types import Namespace
-from bot.clouds.kubernetes.port import Manifest
+from bot.clouds.kubernetes.objects import Manifest
 from bot.clouds.kubernetes.rollouts import (
     WorkloadKind,
     bare_template,

@@ -7,7 +7,7 @@ https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/).
 
 from __future__ import annotations
 
-from bot.clouds.kubernetes.port import PODS, Manifest
+from bot.clouds.kubernetes.objects import PODS, Manifest
 from bot.clouds.kubernetes.rollouts import is_partitioned_off, mark_on, ordinal_of, own_pods
 from bot.clouds.kubernetes.workloads import is_ready, is_terminating, name_of, selector_of
 from bot.core.errors import NotFoundError, PermanentError, WorldMovedError

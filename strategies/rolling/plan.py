@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import PODS, Kind, Manifest, Right
+from bot.clouds.kubernetes.objects import PODS, Kind, Manifest, Right
 from bot.clouds.kubernetes.rollouts import (
     REVISION_LABEL,
     WorkloadKind,

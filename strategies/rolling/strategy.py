@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import PODS, Manifest, Right
+from bot.clouds.kubernetes.objects import PODS, Manifest, Right
 from bot.clouds.kubernetes.rollouts import (
     doomed_reason,
     number_of,

@@ -15,7 +15,7 @@ from bot.incident.assessment import Assessment, VerdictKind
 from bot.judge.counts import Bucket
 from bot.paperwork import follow_up, papers
 from bot.proof import relapse, tripwire
-from bot.store.port import Document
+from bot.store.values import Document
 from sandbox.slack.model import Message
 from tests.assessment.test_figures import Answers, process_with, series
 from tests.company.deeds import declare

@@ -11,7 +11,7 @@ from kubernetes.aio.config import load_kube_config
 
 from bot.clouds.kubernetes.api import Api, Query
 from bot.clouds.kubernetes.cluster import KubernetesCluster
-from bot.clouds.kubernetes.port import Kind, Manifest
+from bot.clouds.kubernetes.objects import Kind, Manifest
 from bot.clouds.kubernetes.refusals import Call
 
 NAMESPACES = Kind(api_version="v1", plural="namespaces")

@@ -17,7 +17,7 @@ from bot.clouds.aws import BotoAws
 from bot.clouds.commands import EnvironmentSecrets, LocalCommands
 from bot.clouds.http import HttpClient
 from bot.clouds.kubernetes.api import Api
-from bot.clouds.kubernetes.port import PODS
+from bot.clouds.kubernetes.objects import PODS
 from bot.clouds.kubernetes.rollouts import WorkloadKind
 from bot.core.clock import SystemClock
 from bot.engine.world import World

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from bot.clouds.kubernetes.port import PODS, Manifest
-from bot.clouds.kubernetes.port import Cluster as ClusterPort
+from bot.clouds.kubernetes.objects import PODS, Manifest
+from bot.clouds.kubernetes.objects import Cluster as ClusterPort
 from bot.clouds.kubernetes.workloads import (
     image_tag,
     is_finished,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import PODS, SERVICES, Kind, Manifest
+from bot.clouds.kubernetes.objects import PODS, SERVICES, Kind, Manifest
 from bot.clouds.kubernetes.rollouts import WorkloadKind, is_rolled_out
 from bot.clouds.kubernetes.workloads import is_ready
 from strategies.kubernetes.workload import WORKLOADS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.clouds.kubernetes.port import ENDPOINT_SLICES, PODS, REPLICA_SETS, SERVICES, Kind
+from bot.clouds.kubernetes.objects import ENDPOINT_SLICES, PODS, REPLICA_SETS, SERVICES, Kind
 from bot.clouds.kubernetes.workloads import name_of, release_of
 from strategies.kubernetes.workload import WORKLOADS
 from strategies.waiting import Objects, Pending, Selection

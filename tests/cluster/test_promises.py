@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import Kind
+from bot.clouds.kubernetes.objects import Kind
 from strategies.kubernetes.workload import WORKLOADS
 from tests.cluster.stages import ClusterStage
 from tests.strategies.subjects import Subject

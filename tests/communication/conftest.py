@@ -14,6 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sandbox.slack.server import SlackServer
 from tests.communication.slack_office import MANIFEST
+from tests.company.fixtures import company, folder
+
+__all__ = ["company", "folder"]
 
 
 @pytest.fixture

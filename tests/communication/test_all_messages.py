@@ -11,6 +11,7 @@ from types import FrameType, FunctionType
 
 import pytest
 
+import bot
 from bot.communication import status_card
 from bot.communication.blocks import Message
 from bot.incident.assessment import VerdictKind
@@ -74,25 +75,26 @@ def test_no_message_and_no_form_is_missing_here() -> None:
     finally:
         sys.setprofile(before)
     missing = {name for name, drawing in _drawings().items() if drawing.__code__ not in drawn}
-    assert missing == set(), "draw it in tests/views/aftermath.py or surfaces.py"
+    assert missing == set(), "draw it in tests/communication/aftermath.py or surfaces.py"
 
 
-_TOOLS = {"drawing", "forms", "kit", "report"}
-"""Rooms whose functions build parts of messages, or files."""
+_TOOLS = {"blocks", "forms", "pages"}
+"""Files whose functions build parts of messages, or files."""
 _MAILS = {"post_mortem.mail"}
 
 
 def _drawings() -> dict[str, FunctionType]:
     """Every function of the views that makes a whole message, form or home tab."""
     found = {}
-    for room in pkgutil.iter_modules(views.__path__):
-        if room.name in _TOOLS:
+    for file in pkgutil.walk_packages(bot.__path__, "bot."):
+        room = file.name.rpartition(".")[2]
+        if room in _TOOLS or file.name.startswith("bot.cli"):
             continue
-        module = importlib.import_module(f"bot.views.{room.name}")
+        module = importlib.import_module(file.name)
         for name, one in vars(module).items():
             ours = isinstance(one, FunctionType) and one.__module__ == module.__name__
             if ours and one.__annotations__.get("return") in {"Message", "dict[str, Any]"}:
-                found[f"{room.name}.{name}"] = one
+                found[f"{room}.{name}"] = one
     return {name: one for name, one in found.items() if "._" not in name and name not in _MAILS}
 
 

@@ -13,7 +13,7 @@ from bot.communication import external
 from bot.core.errors import RefusedError
 from bot.incident.state import Incident, OutsideState, Phase
 from bot.paperwork import conclude
-from bot.store.deliveries_port import DeliveryState
+from bot.store.delivery import DeliveryState
 from sandbox.statuspage.server import Fault
 from tests.company.deeds import approved, declare, history, planned
 from tests.company.harness import Company, Process

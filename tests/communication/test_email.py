@@ -19,8 +19,8 @@ from bot.core.errors import (
     RollbackBotError,
     TemporaryError,
 )
-from bot.store.deliveries_port import Action, Delivery, Mail, Receipt
-from bot.store.port import Attachment
+from bot.store.delivery import Action, Delivery, Mail, Receipt
+from bot.store.values import Attachment
 from sandbox.mail import MailServer
 from tests.communication.test_statuspage import Keys
 

@@ -8,8 +8,8 @@ import pytest
 
 from bot.communication.slack.courier import SlackCourier
 from bot.core.errors import OutcomeUnknownError, PermanentError, TemporaryError
-from bot.store.deliveries_port import Action, Delivery, Receipt
-from bot.store.port import Attachment
+from bot.store.delivery import Action, Delivery, Receipt
+from bot.store.values import Attachment
 from sandbox.slack.accounts import User
 from sandbox.slack.model import Channel
 from sandbox.slack.server import SlackServer

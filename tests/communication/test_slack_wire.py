@@ -25,8 +25,8 @@ from bot.core.errors import (
     PermanentError,
     TemporaryError,
 )
-from bot.store.deliveries_port import Action, Delivery
-from bot.store.port import Attachment
+from bot.store.delivery import Action, Delivery
+from bot.store.values import Attachment
 
 Answer = Callable[[], web.Response]
 NOT_FOUND = {"message": "Not Found", "documentation_url": "https://slack.example.com"}

@@ -18,7 +18,7 @@ from bot.core.errors import (
     PermanentError,
     TemporaryError,
 )
-from bot.store.deliveries_port import Action, Delivery, Receipt, StatusMessage
+from bot.store.delivery import Action, Delivery, Receipt, StatusMessage
 from sandbox.statuspage.server import Fault, StatuspageServer
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

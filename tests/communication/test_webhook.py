@@ -15,7 +15,7 @@ from pydantic import AnyHttpUrl
 from bot.clouds.http import HttpClient
 from bot.communication.destinations.webhook import WebhookCourier, WebhookDestination
 from bot.core.errors import ForbiddenError, OutcomeUnknownError, PermanentError, TemporaryError
-from bot.store.deliveries_port import Delivery
+from bot.store.delivery import Delivery
 from tests.communication.test_statuspage import Keys, message
 
 

@@ -1,4 +1,4 @@
-"""The pipeline put together as ``bot.entry.serve`` does it, on virtual time, with a Slack on loopback."""
+"""The bot put together as by ``bot.entry.serve``, on virtual time, with a Slack on loopback."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from bot.entry.assembly import MESSAGES, PHASES
 from bot.freeze import freeze
 from bot.incident.state import Incident
 from bot.paperwork.papers import Comparer
-from bot.store.deliveries_port import Courier, Delivery
+from bot.store.delivery import Courier, Delivery
 from sandbox.slack.model import Channel, Message
 from sandbox.slack.server import SlackServer
 from tests.company.activity import Activity

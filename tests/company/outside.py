@@ -12,7 +12,7 @@ from bot.clouds.http import HttpClient
 from bot.communication.destinations.base import CourierAccess
 from bot.communication.destinations.couriers import couriers_of
 from bot.core.errors import ConfigurationError
-from bot.store.deliveries_port import Courier, Delivery, Receipt
+from bot.store.delivery import Courier, Delivery, Receipt
 from sandbox.mail import Letter, MailServer
 from sandbox.statuspage.server import StatuspageServer
 from tests.company.activity import Activity

@@ -11,7 +11,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import Cluster, PodAnswer
+from bot.clouds.kubernetes.objects import Cluster, PodAnswer
 from bot.clouds.outside import Aws, Commands, Http, HttpAnswer, Secrets
 from bot.core.clock import Clock
 from bot.engine.world import Evidence, Instance, Observation, Observed, StepState, Strategy, World

@@ -11,7 +11,7 @@ from typing import Any, cast
 from bot.approval.beat import Beats
 from bot.catalog.catalog import Catalog
 from bot.catalog.service import ServiceEntry
-from bot.clouds.kubernetes.port import Cluster, PodAnswer
+from bot.clouds.kubernetes.objects import Cluster, PodAnswer
 from bot.clouds.outside import Http, HttpAnswer
 from bot.core.clock import Clock
 from bot.core.errors import TemporaryError
@@ -168,7 +168,7 @@ class LiveDoors:
 
 
 class Rooms:
-    """Implements ``bot.engine.context.Chat``: channels that are there as soon as they are asked for."""
+    """A ``bot.engine.context.Chat`` whose channels are there as soon as they are asked for."""
 
     async def open_channel(self, name: str, *, since: datetime) -> Room:
         """The same channel for the same name, as an attempt that is repeated finds it."""

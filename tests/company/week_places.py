@@ -1,7 +1,7 @@
 """Where messages arrive in the week: what each place took, when, and what it refuses meanwhile.
 
 A place stands for a Slack channel, a status page, a webhook or a mailbox behind its courier, and
-keeps to the contract of ``bot.store.deliveries_port.Courier``: it can be down, ask for patience, and
+keeps to the contract of ``bot.store.delivery.Courier``: it can be down, ask for patience, and
 lose an answer after the effect.
 """
 
@@ -16,7 +16,7 @@ from random import Random
 from bot.core.clock import Clock
 from bot.core.errors import OutcomeUnknownError, TemporaryError
 from bot.core.values import Facts
-from bot.store.deliveries_port import Action, Delivery, Receipt
+from bot.store.delivery import Action, Delivery, Receipt
 from tests.company.activity import Activity
 from tests.company.mortal import Life
 
@@ -189,7 +189,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 class PlacesCourier:
-    """Implements ``bot.store.deliveries_port.Courier`` for one process of the bot."""
+    """Implements ``bot.store.delivery.Courier`` for one process of the bot."""
 
     def __init__(self, places: Places, activity: Activity, life: Life) -> None:
         self._places = places

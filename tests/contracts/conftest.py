@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.store.opening import open_store
+from bot.store.open import open_store
 from bot.store.store import Store
 from tests.contracts.store_postgres import PostgresServer, find_postgres
 from tests.contracts.store_support import NewUrl

@@ -19,7 +19,7 @@ from bot.catalog.service import ServiceEntry
 from bot.clouds.aws import BotoAws
 from bot.clouds.commands import EnvironmentSecrets
 from bot.clouds.http import HttpClient
-from bot.clouds.kubernetes.port import Cluster
+from bot.clouds.kubernetes.objects import Cluster
 from bot.core.clock import Clock, SystemClock
 from bot.core.errors import ForbiddenError, TemporaryError
 from bot.metrics.cloudwatch import CloudWatchQuery

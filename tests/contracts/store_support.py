@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.incident.events import AnyEvent, Noted
-from bot.store.deliveries_port import Action, Delivery, Receipt
-from bot.store.port import Batch, IncidentHead
+from bot.store.delivery import Action, Delivery, Receipt
 from bot.store.store import Store
+from bot.store.values import Batch, IncidentHead
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 TTL = timedelta(seconds=30)

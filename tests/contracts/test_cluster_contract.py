@@ -11,7 +11,7 @@ import pytest
 
 from bot.clouds.kubernetes.cluster import KubernetesCluster
 from bot.clouds.kubernetes.logins import connect_cluster
-from bot.clouds.kubernetes.port import (
+from bot.clouds.kubernetes.objects import (
     CONFIG_MAPS,
     DEPLOYMENTS,
     PODS,

@@ -16,7 +16,7 @@ import yaml
 from bot.clouds.kubernetes import api
 from bot.clouds.kubernetes.cluster import KubernetesCluster
 from bot.clouds.kubernetes.logins import connect_cluster
-from bot.clouds.kubernetes.port import SERVICES
+from bot.clouds.kubernetes.objects import SERVICES
 from bot.core.backoff import Backoff
 from bot.core.errors import ConfigurationError, PermanentError, TemporaryError
 from sandbox.cluster.cluster import Cluster

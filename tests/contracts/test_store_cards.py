@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.store.deliveries_port import DeliveryState
+from bot.store.delivery import DeliveryState
 from bot.store.store import Store
 from tests.contracts.store_support import CHANNEL, NOW, TTL, after, card, claimed, post, receipt
 

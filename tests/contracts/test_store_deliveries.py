@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from bot.core.errors import NotFoundError
-from bot.store.deliveries_port import Action, Delivery, DeliveryState
-from bot.store.port import Document
+from bot.store.delivery import Action, Delivery, DeliveryState
 from bot.store.store import Store
+from bot.store.values import Document
 from tests.contracts.store_support import CHANNEL, NOW, TTL, after, claimed, post, receipt
 
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from bot.core.errors import DuplicateRequestError
-from bot.store.port import Attachment, Batch, Document, ScrapePoint
 from bot.store.store import Store
+from bot.store.values import Attachment, Batch, Document, ScrapePoint
 from tests.contracts.store_support import NOW, after, declare, note
 
 

@@ -14,8 +14,8 @@ from bot.core.errors import (
     NotFoundError,
     RefusedError,
 )
-from bot.store.port import Attachment, Batch, Document
 from bot.store.store import Store
+from bot.store.values import Attachment, Batch, Document
 from tests.contracts.store_support import (
     NOW,
     TTL,

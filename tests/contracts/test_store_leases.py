@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.store.port import Lease
 from bot.store.store import Store
+from bot.store.values import Lease
 from tests.contracts.store_support import NOW, TTL, after
 
 

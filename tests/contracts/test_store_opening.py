@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.errors import ConfigurationError, PermanentError, TemporaryError
-from bot.store.opening import open_store
+from bot.store.open import open_store
 from bot.store.schema import MIGRATIONS, Session, migrate
 from bot.store.sqlite import SqliteStore, explained
 from bot.store.store import Store

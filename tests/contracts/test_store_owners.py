@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from bot.store.opening import open_store
+from bot.store.open import open_store
 from bot.store.schema import Session
 from bot.store.store import Store
 from tests.contracts.store_support import NOW, TTL, after, claimed, post, processes
 
 HOLDER = """
 import asyncio, sys
-from bot.store.opening import open_store
+from bot.store.open import open_store
 from tests.contracts.store_support import NOW, TTL, claimed, post
 
 async def main(url, owner):

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from bot.core.errors import OutcomeUnknownError, PermanentError, TemporaryError
-from bot.store.opening import open_store
+from bot.store.open import open_store
 from bot.store.postgres import PostgresStore
 from bot.store.schema import Session
 from tests.contracts.store_postgres import PostgresServer

@@ -6,15 +6,15 @@ import asyncio
 import json
 import signal
 
-from bot.store.deliveries_port import DeliveryState
-from bot.store.opening import open_store
+from bot.store.delivery import DeliveryState
+from bot.store.open import open_store
 from tests.contracts.store_support import NewUrl, declare, note, post, processes
 
 RIVAL = """
 import asyncio, json, sys
-from bot.store.opening import open_store
+from bot.store.open import open_store
 from bot.core.errors import ConcurrencyError, RefusedError
-from bot.store.deliveries_port import Receipt
+from bot.store.delivery import Receipt
 from tests.contracts.store_support import NOW, TTL, declare, notes
 
 async def main(url, owner, incident):
@@ -49,8 +49,8 @@ asyncio.run(main(*sys.argv[1:]))
 
 WRITER = """
 import asyncio, sys
-from bot.store.opening import open_store
-from bot.store.port import Batch
+from bot.store.open import open_store
+from bot.store.values import Batch
 from tests.contracts.store_support import NOW, note, post
 
 async def main(url, incident):

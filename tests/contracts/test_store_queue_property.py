@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from bot.store.deliveries_port import Action, Delivery, DeliveryRow, DeliveryState, Receipt
-from bot.store.opening import open_store
+from bot.store.delivery import Action, Delivery, DeliveryRow, DeliveryState, Receipt
+from bot.store.open import open_store
 from bot.store.store import Store
 from tests.contracts.store_support import NOW, TTL, NewUrl, card, post
 

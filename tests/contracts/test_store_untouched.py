@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bot.core.errors import PermanentError
-from bot.store.opening import open_store, open_untouched
-from bot.store.port import Document, ScrapePoint
+from bot.store.open import open_store, open_untouched
+from bot.store.values import Document, ScrapePoint
 from tests.contracts.store_support import NewUrl
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

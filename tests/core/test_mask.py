@@ -14,8 +14,7 @@ import pytest
 import structlog
 import yaml
 
-from bot.cli.work import ending
-from bot.cli.work.starting import prepared
+from bot.cli.work.starting import prepared, tell
 from bot.core.errors import PermanentError
 from bot.core.mask import Mask
 
@@ -105,7 +104,7 @@ async def test_a_task_that_nobody_waits_for_shows_a_mask(terminal: io.StringIO) 
 
 @pytest.mark.usefixtures("terminal")
 def test_an_error_at_the_terminal_shows_a_mask(capsys: pytest.CaptureFixture[str]) -> None:
-    ending.tell(PermanentError(f"It was refused: {STATUSPAGE}.", f"Not {MAIL}."))
+    tell(PermanentError(f"It was refused: {STATUSPAGE}.", f"Not {MAIL}."))
     assert "rollback-bot: It was refused: (secret). Not (secret)." in capsys.readouterr().err
 
 

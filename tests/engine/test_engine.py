@@ -16,7 +16,7 @@ from bot.engine.engine import LEASE_TTL
 from bot.entry.assembly import RECONCILE
 from bot.incident import events as e
 from bot.incident.state import Incident, Phase
-from bot.store.port import Batch
+from bot.store.values import Batch
 from tests.company.deeds import approved, declare, history, planned
 from tests.company.harness import Company, Process, catalog_of
 from tests.company.shop import BAD, GOOD, HANG

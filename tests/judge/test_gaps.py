@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bot.judge.counts import Baseline, Bucket, judged, missing_seconds, unread
 from bot.judge.series import count
-from bot.store.port import ScrapePoint
+from bot.store.values import ScrapePoint
 from tests.incident.story import BASELINE, NOON
 
 THIN = BASELINE.model_copy(update={"requests": 60, "errors": 0})

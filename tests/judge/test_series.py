@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.judge.series import Counts, count, quantile
-from bot.store.port import ScrapePoint
+from bot.store.values import ScrapePoint
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 LONGEST = timedelta(seconds=45)

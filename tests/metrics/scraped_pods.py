@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from bot.clouds.kubernetes.port import Kind, Manifest, PodAnswer
+from bot.clouds.kubernetes.objects import Kind, Manifest, PodAnswer
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ from bot.catalog.catalog import Catalog
 from bot.clouds.aws import BotoAws
 from bot.clouds.commands import EnvironmentSecrets
 from bot.clouds.http import HttpClient
-from bot.clouds.kubernetes.port import Cluster
+from bot.clouds.kubernetes.objects import Cluster
 from bot.core.errors import ForbiddenError, NotFoundError, PermanentError, TemporaryError
 from bot.metrics.pods import PodMetrics, PodRecorder
 from bot.metrics.port import Access, Measured

@@ -18,7 +18,7 @@ from bot.judge.counts import Judgement, RecoveryVerdict
 from bot.paperwork import follow_up, post_mortem
 from bot.paperwork.model import identity
 from bot.paperwork.papers import KIND
-from bot.store.port import Lease
+from bot.store.values import Lease
 from sandbox.github.faults import Fault
 from sandbox.github.server import GitHubServer
 from tests.company.deeds import history

@@ -2,7 +2,7 @@
 
 After an intended change, write the files anew and read the difference before it is committed:
 
-    UPDATE_GOLDEN=1 .venv/bin/pytest tests/views/test_report_golden.py && git diff tests/golden
+    UPDATE_GOLDEN=1 .venv/bin/pytest tests/reporting/test_golden.py && git diff tests/golden
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.core.defaults import ReportFormat
 from bot.core.errors import PermanentError, TemporaryError
 from bot.engine.context import Context
 from bot.engine.journal import Decision
@@ -19,9 +20,8 @@ from bot.reporting import publish as drawing
 from bot.reporting.document import Document, DocumentName
 from bot.reporting.pages import render_html
 from bot.reporting.report import Report, build_report
-from bot.store.port import Attachment
+from bot.store.values import Attachment
 from bot.terminal.archive import report_files
-from bot.terminal.keyboard import ReportFormat
 from sandbox.slack.model import StoredFile
 from tests.company.deeds import approved, declare, history, planned
 from tests.company.harness import Company, Process

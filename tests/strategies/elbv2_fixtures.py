@@ -11,7 +11,7 @@ import pytest
 from bot.clouds.aws import BotoAws
 from bot.clouds.commands import EnvironmentSecrets, LocalCommands
 from bot.clouds.http import HttpClient
-from bot.clouds.kubernetes.port import Cluster
+from bot.clouds.kubernetes.objects import Cluster
 from bot.engine.world import World
 from tests.strategies.elbv2_aws import Aws, HastyClock, serve
 from tests.strategies.elbv2_shop import AwsShop, Premises, deploy, open_shop

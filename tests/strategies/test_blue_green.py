@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.clouds.kubernetes.port import ENDPOINT_SLICES
+from bot.clouds.kubernetes.objects import ENDPOINT_SLICES
 from bot.core.errors import ConfigurationError, PermanentError, RefusedError, WorldMovedError
 from bot.engine.world import StepState
 from bot.incident.plan import PreflightVerdict

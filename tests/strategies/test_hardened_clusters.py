@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from bot.clouds.kubernetes import api
-from bot.clouds.kubernetes.port import DEPLOYMENTS, Change, Cluster, Kind, Manifest
+from bot.clouds.kubernetes.objects import DEPLOYMENTS, Change, Cluster, Kind, Manifest
 from bot.core.backoff import Backoff
 from bot.core.errors import PermanentError
 from bot.engine.world import World

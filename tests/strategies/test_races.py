@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from bot.clouds.kubernetes.port import Cluster as ClusterPort
+from bot.clouds.kubernetes.objects import Cluster as ClusterPort
 from bot.core.errors import TemporaryError, WorldMovedError
 from bot.incident.plan import Step
 from sandbox.cluster.resources import DEPLOYMENTS, SERVICES

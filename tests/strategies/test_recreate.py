@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from bot.clouds.kubernetes import api
-from bot.clouds.kubernetes.port import Cluster as ClusterPort
+from bot.clouds.kubernetes.objects import Cluster as ClusterPort
 from bot.clouds.kubernetes.workloads import is_ready
 from bot.core.backoff import Backoff
 from bot.core.errors import (

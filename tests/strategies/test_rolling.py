@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from bot.clouds.kubernetes.port import PODS as PODS_KIND
-from bot.clouds.kubernetes.port import Cluster as ClusterPort
-from bot.clouds.kubernetes.port import Kind
+from bot.clouds.kubernetes.objects import PODS as PODS_KIND
+from bot.clouds.kubernetes.objects import Cluster as ClusterPort
+from bot.clouds.kubernetes.objects import Kind
 from bot.core.errors import PermanentError, RefusedError, WorldMovedError
 from bot.engine.world import StepState
 from bot.incident.plan import PreflightVerdict

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.clouds.kubernetes import port as ports
+from bot.clouds.kubernetes import objects as ports
 from bot.core.errors import PermanentError, RefusedError
 from bot.engine.world import StepState, World
 from bot.incident.plan import Plan, PreflightVerdict

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from bot.clouds.kubernetes.port import PODS, Change, Cluster, Manifest
+from bot.clouds.kubernetes.objects import PODS, Change, Cluster, Manifest
 from bot.core.errors import PermanentError
 from bot.engine.world import World
 from strategies.waiting import Objects, Pending, Selection, wait_until

@@ -75,7 +75,8 @@ async def run(
 _MANY = """
 import io, json, os, sys
 from contextlib import redirect_stderr, redirect_stdout
-from bot.cli import main, work
+from bot.cli import work
+from bot.cli.main import main
 for name in work.__all__:
     getattr(work, name)
 pipes = []

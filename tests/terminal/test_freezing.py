@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.cli import main
+from bot.cli.main import main
 from bot.freeze.freeze import KIND
 from bot.incident import events as e
 from bot.incident.freeze import Freeze
-from bot.store.port import Batch, Document
 from bot.store.sqlite import SqliteStore
+from bot.store.values import Batch, Document
 from tests.incident.story import PLAN, Story
 
 CATALOG = {

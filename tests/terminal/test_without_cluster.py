@@ -9,7 +9,7 @@ import pytest
 from bot.catalog.catalog import Catalog
 from bot.catalog.load import load_catalog
 from bot.catalog.settings import Settings
-from bot.clouds.kubernetes.port import PODS
+from bot.clouds.kubernetes.objects import PODS
 from bot.core.errors import ConfigurationError
 from bot.entry.offline import onlooker
 

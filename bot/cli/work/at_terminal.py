@@ -11,6 +11,7 @@ import typer
 from bot.cli.options import Exit
 from bot.cli.work.starting import prepared, run_to_exit
 from bot.core.clock import SystemClock
+from bot.core.defaults import ReportFormat
 from bot.core.errors import RefusedError
 from bot.core.printable import printable
 from bot.entry.offline import Workplace, onlooker, records, workplace
@@ -24,7 +25,7 @@ from bot.incident.state import Incident, Phase
 from bot.terminal import archive
 from bot.terminal.archive import statistics, statistics_json, statistics_view
 from bot.terminal.journey import begin, go_on, say_goodbye
-from bot.terminal.keyboard import InterruptedByOperatorError, ReportFormat, make_console
+from bot.terminal.keyboard import InterruptedByOperatorError, make_console
 from bot.terminal.live import LeftError, Seat, operator_of_this_machine, request_id
 from bot.terminal.plans import plan_json, plan_view
 

@@ -19,7 +19,7 @@ from bot.doctor.checkup import Check, examine, line
 from bot.doctor.outside import outside_checks, variables
 from bot.doctor.services import service_checks
 from bot.entry.offline import onlooker
-from bot.store.opening import open_untouched
+from bot.store.open import open_untouched
 from bot.store.sqlite import UntouchedSqlite
 from bot.terminal.keyboard import make_console
 

@@ -14,7 +14,7 @@ import aiohttp
 from kubernetes.aio.client import ApiClient
 from kubernetes.aio.config import ConfigException
 
-from bot.clouds.kubernetes.port import Kind, Manifest
+from bot.clouds.kubernetes.objects import Kind, Manifest
 from bot.clouds.kubernetes.refusals import Call, lost, refusal, status_of
 from bot.core.backoff import Backoff
 from bot.core.backoff import retried as tried_again

@@ -16,8 +16,8 @@ from bot.clouds.kubernetes.api import (
     selection,
     typed_items,
 )
+from bot.clouds.kubernetes.objects import SECRETS, Change, Kind, Manifest, PodAnswer
 from bot.clouds.kubernetes.ownership import FIELD_MANAGER
-from bot.clouds.kubernetes.port import SECRETS, Change, Kind, Manifest, PodAnswer
 from bot.clouds.kubernetes.refusals import Call, refusal, status_of
 from bot.clouds.kubernetes.watch import Listing, Watch
 from bot.core.errors import ConfigurationError, ForbiddenError
@@ -86,7 +86,7 @@ class _Write(Value):
 
 
 class KubernetesCluster:
-    """See ``bot.clouds.kubernetes.port.Cluster``. Reads are repeated while they fail temporarily."""
+    """The cluster over its API. Reads are repeated while they fail temporarily."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -264,7 +264,7 @@ class KubernetesCluster:
 
 
 class NoCluster:
-    """Implements ``bot.clouds.kubernetes.port.Cluster``. Asked for anything, it raises ConfigurationError.
+    """No cluster at all: asked for anything, it raises ConfigurationError.
 
     Only a plan of an older catalog can ask.
     """

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 from bot.clouds.kubernetes.api import Api, Query
-from bot.clouds.kubernetes.port import Change, Manifest
+from bot.clouds.kubernetes.objects import Change, Manifest
 from bot.clouds.kubernetes.refusals import Call, ExpiredError, refusal
 from bot.core.backoff import Backoff
 from bot.core.errors import TemporaryError

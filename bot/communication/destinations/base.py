@@ -18,8 +18,8 @@ from bot.core.errors import (
     TemporaryError,
 )
 from bot.core.findings import Finding
-from bot.store.deliveries_port import Courier, Delivery
-from bot.store.port import Attachment
+from bot.store.delivery import Courier, Delivery
+from bot.store.values import Attachment
 
 # What a kind of destination is made of.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.catalog.catalog import Catalog
 from bot.communication.destinations.base import CourierAccess
 from bot.incident.external import DESTINATIONS
-from bot.store.deliveries_port import Courier
+from bot.store.delivery import Courier
 
 
 def couriers_of(catalog: Catalog, access: CourierAccess) -> dict[str, Courier]:

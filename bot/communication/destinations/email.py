@@ -45,7 +45,7 @@ from bot.core.values import Instant
 from bot.incident.assessment import Severity
 from bot.incident.events import ExternalMessage, WordsAdded
 from bot.incident.state import Incident
-from bot.store.deliveries_port import Delivery, Mail, Receipt
+from bot.store.delivery import Delivery, Mail, Receipt
 
 # One mail over one SMTP connection, and the server's answers as errors.
 
@@ -276,7 +276,7 @@ LONGEST_SUBJECT = 200
 
 
 class EmailCourier:
-    """Implements ``bot.store.deliveries_port.Courier`` for ``email:<name>``."""
+    """Implements ``bot.store.delivery.Courier`` for ``email:<name>``."""
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from bot.clouds.outside import Http, HttpAnswer, Method, Secrets
 from bot.communication.destinations.base import DestinationKind, OutwardCourier, call, error_of
 from bot.core.errors import NotFoundError, OutcomeUnknownError, PermanentError, TemporaryError
 from bot.core.findings import Finding, passed
-from bot.store.deliveries_port import Delivery, Receipt, StatusMessage
+from bot.store.delivery import Delivery, Receipt, StatusMessage
 
 METADATA = "rollback_bot"
 LONGEST_NAME = 200
@@ -45,7 +45,7 @@ class StatuspageDestination(Destination):
 
 
 class StatuspageCourier(OutwardCourier[StatuspageDestination]):
-    """Implements ``bot.store.deliveries_port.Courier`` for ``statuspage:<name>``."""
+    """Implements ``bot.store.delivery.Courier`` for ``statuspage:<name>``."""
 
     async def send(self, delivery: Delivery, previous: Receipt | None) -> Receipt:
         """Create the incident, or update the one that an earlier message has created."""

@@ -22,7 +22,7 @@ from bot.clouds.outside import Http, Secrets
 from bot.communication.destinations.base import DestinationKind, OutwardCourier, call, error_of
 from bot.core.errors import PermanentError, TemporaryError
 from bot.core.findings import Finding, passed
-from bot.store.deliveries_port import Delivery, Receipt, StatusMessage
+from bot.store.delivery import Delivery, Receipt, StatusMessage
 
 VERSION = 1
 SIGNATURE = "X-Rollback-Bot-Signature-256"
@@ -42,7 +42,7 @@ class WebhookDestination(Destination):
 
 
 class WebhookCourier(OutwardCourier[WebhookDestination]):
-    """Implements ``bot.store.deliveries_port.Courier`` for ``webhook:<name>``."""
+    """Implements ``bot.store.delivery.Courier`` for ``webhook:<name>``."""
 
     async def send(self, delivery: Delivery, previous: Receipt | None) -> Receipt:
         """POST; any 2xx is an arrival."""

@@ -10,8 +10,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.communication.slack.client import NOTHING_TO_DO, SlackRefusedError, call
 from bot.communication.slack.history import find_file, find_message
 from bot.core.errors import FeatureUnavailableError, PermanentError
-from bot.store.deliveries_port import Action, Delivery, Receipt
-from bot.store.port import Attachment
+from bot.store.delivery import Action, Delivery, Receipt
+from bot.store.values import Attachment
 
 # The channel's canvas: https://docs.slack.dev/reference/methods/conversations.canvases.create
 
@@ -135,7 +135,7 @@ class SlackCourier:
         self._load = load
 
     async def send(self, delivery: Delivery, previous: Receipt | None) -> Receipt:
-        """Deliver; see ``bot.store.deliveries_port.Courier``."""
+        """Deliver; see ``bot.store.delivery.Courier``."""
         channel = delivery.destination.partition(":")[2]
         match delivery.action:
             case Action.POST:

@@ -9,7 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.communication.slack.client import call
 from bot.core.errors import FeatureUnavailableError, OutcomeUnknownError, TemporaryError
-from bot.store.deliveries_port import Receipt
+from bot.store.delivery import Receipt
 
 PAGES = 5
 """Pages of 100 messages that are searched: an unknown outcome is minutes old at most."""

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from pydantic import Field
 
-from bot.clouds.kubernetes.port import DEPLOYMENTS
+from bot.clouds.kubernetes.objects import DEPLOYMENTS
 from bot.clouds.kubernetes.workloads import moment
 from bot.core.errors import PermanentError, RefusedError
 from bot.core.values import Instant, Value, spoken

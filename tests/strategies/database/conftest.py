@@ -14,7 +14,7 @@ import pytest
 from bot.clouds.aws import BotoAws
 from bot.clouds.commands import EnvironmentSecrets
 from bot.clouds.http import HttpClient
-from bot.clouds.kubernetes.port import Cluster
+from bot.clouds.kubernetes.objects import Cluster
 from bot.core.clock import SystemClock
 from bot.engine.world import World
 from tests.contracts.store_postgres import PostgresServer, find_postgres

@@ -13,7 +13,7 @@ from bot.catalog.service import ServiceEntry
 from bot.clouds.aws import BotoAws
 from bot.clouds.commands import EnvironmentSecrets, LocalCommands
 from bot.clouds.http import HttpClient
-from bot.clouds.kubernetes.port import Cluster
+from bot.clouds.kubernetes.objects import Cluster
 from bot.core.clock import SystemClock
 from bot.engine.world import World
 from bot.incident.plan import Plan, Step, StepSpec

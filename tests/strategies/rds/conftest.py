@@ -10,7 +10,7 @@ import pytest
 from bot.clouds.aws import BotoAws
 from bot.clouds.commands import EnvironmentSecrets, LocalCommands
 from bot.clouds.http import HttpClient
-from bot.clouds.kubernetes.port import Cluster
+from bot.clouds.kubernetes.objects import Cluster
 from bot.engine.world import World
 from tests.strategies.database.conftest import server
 from tests.strategies.rds.region import PresentClock, Region, serve

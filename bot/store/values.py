@@ -6,7 +6,7 @@ from pydantic import Field
 
 from bot.core.values import Facts, Instant, Value
 from bot.incident.events import AnyEvent
-from bot.store.deliveries_port import Delivery
+from bot.store.delivery import Delivery
 
 
 class Document(Value):
