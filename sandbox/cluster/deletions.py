@@ -6,8 +6,8 @@ from typing import Any
 
 from sandbox.cluster.calls import Call
 from sandbox.cluster.errors import bad_request
-from sandbox.cluster.garbage import Propagation
 from sandbox.cluster.requests import flag, number
+from sandbox.cluster.store import Propagation
 from sandbox.cluster.types import Manifest
 
 _PROPAGATIONS: tuple[Propagation, ...] = ("Background", "Foreground", "Orphan")

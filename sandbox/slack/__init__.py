@@ -5,11 +5,10 @@ from sandbox.slack.errors import Refusal, SlackRefusal
 from sandbox.slack.faults import Faults
 from sandbox.slack.inputs import NotAChoice
 from sandbox.slack.manifest import InvalidManifest, validate_manifest
-from sandbox.slack.model import ApiCall, Channel, Message, View
+from sandbox.slack.model import ApiCall, Channel, Message, View, render
 from sandbox.slack.people.person import Person
 from sandbox.slack.people.results import ActionResult, CommandResult, SubmitResult
 from sandbox.slack.people.workspace import Workspace
-from sandbox.slack.render import render
 from sandbox.slack.server import SlackServer
 
 __all__ = [

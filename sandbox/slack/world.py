@@ -11,10 +11,271 @@ from typing import Any
 from sandbox.slack.accounts import User, UserGroup
 from sandbox.slack.changes import Changes
 from sandbox.slack.errors import Refusal, SlackRefusal
-from sandbox.slack.model import Channel, ChannelKind, Json, Message, StoredFile
-from sandbox.slack.objects import message_object
+from sandbox.slack.inputs import state_values, stateful_elements
+from sandbox.slack.model import Channel, ChannelKind, Json, Message, StoredFile, View
 from sandbox.slack.tickets import ResponseUrls, Triggers
-from sandbox.slack.viewstack import ViewStacks
+
+# The objects of Slack's answers and payloads.
+
+
+def message_object(world: World, message: Message, *, with_metadata: bool = False) -> Json:
+    """A message as conversations.history and the payloads show it."""
+    shown: Json = {"type": "message", "ts": message.ts, "user": message.user, "text": message.text}
+    if message.subtype:
+        shown["subtype"] = message.subtype
+    if message.bot_id:
+        shown |= {
+            "bot_id": message.bot_id,
+            "app_id": world.app.app_id,
+            "team": world.team["id"],
+            "bot_profile": {
+                "id": message.bot_id,
+                "app_id": world.app.app_id,
+                "name": world.users[world.app.bot_user_id].name,
+                "deleted": False,
+                "team_id": world.team["id"],
+            },
+        }
+    for name in ("blocks", "attachments", "files"):
+        if items := getattr(message, name):
+            shown[name] = list(items)
+    if message.thread_ts:
+        shown["thread_ts"] = message.thread_ts
+    if message.edited_ts:
+        shown["edited"] = {"user": message.user, "ts": message.edited_ts}
+    if message.reactions:
+        shown["reactions"] = _reactions(message)
+    if with_metadata and message.metadata:
+        shown["metadata"] = message.metadata
+    return shown | _thread_summary(world, message)
+
+
+def _reactions(message: Message) -> list[Json]:
+    names = dict.fromkeys(name for name, _user in message.reactions)
+    by_name = {name: [user for n, user in message.reactions if n == name] for name in names}
+    return [{"name": n, "users": users, "count": len(users)} for n, users in by_name.items()]
+
+
+def _thread_summary(world: World, message: Message) -> Json:
+    channel = world.channels[message.channel]
+    replies = [m for m in channel.messages.values() if m.thread_ts == message.ts != m.ts]
+    if not replies:
+        return {}
+    people = list(dict.fromkeys(m.user for m in replies))
+    return {
+        "thread_ts": message.ts,
+        "reply_count": len(replies),
+        "reply_users": people,
+        "reply_users_count": len(people),
+        "latest_reply": replies[-1].ts,
+    }
+
+
+def view_object(world: World, view: View) -> Json:
+    """A view as views.* and the payloads show it, with the state of its inputs."""
+    empty: Json = {"private_metadata": "", "callback_id": "", "external_id": "", "title": None}
+    body = empty | {"submit": None, "close": None} | view.body
+    return body | {
+        "id": view.id,
+        "team_id": world.team["id"],
+        "state": {"values": state_values(view.blocks, world.views.typed.get(view.id, {}))},
+        "hash": view.hash,
+        "clear_on_close": bool(view.body.get("clear_on_close", False)),
+        "notify_on_close": bool(view.body.get("notify_on_close", False)),
+        "submit_disabled": bool(view.body.get("submit_disabled", False)),
+        "root_view_id": view.root_id,
+        "previous_view_id": view.previous_id,
+        "app_id": world.app.app_id,
+        "app_installed_team_id": world.team["id"],
+        "bot_id": world.app.bot_id,
+    }
+
+
+def user_reference(world: World, user: User) -> Json:
+    """The `user` of an interaction payload."""
+    return {
+        "id": user.id,
+        "username": user.name,
+        "name": user.name,
+        "team_id": world.team["id"],
+    }
+
+
+def file_object(world: World, stored: StoredFile, *, base_url: str) -> Json:
+    """The `file` object; `url_private` needs the bot's token and files:read."""
+    extension = stored.name.rsplit(".", 1)[-1].lower() if "." in stored.name else "text"
+    shown: Json = {
+        "id": stored.id,
+        "created": stored.created,
+        "timestamp": stored.created,
+        "name": stored.name,
+        "title": stored.title,
+        "mimetype": "application/octet-stream",
+        "filetype": stored.snippet_type or extension,
+        "mode": "snippet" if stored.snippet_type else stored.mode,
+        "user": world.app.bot_user_id,
+        "user_team": world.team["id"],
+        "size": len(stored.content),
+        "is_public": bool(stored.channels),
+        "channels": list(stored.channels),
+        "url_private": f"{base_url}files-pri/{stored.id}/{stored.name}",
+        "url_private_download": f"{base_url}files-pri/{stored.id}/download/{stored.name}",
+        "permalink": f"https://{world.team['domain']}.slack.example/files/{stored.id}",
+    }
+    if stored.alt_text:
+        shown["alt_txt"] = stored.alt_text
+    return shown
+
+
+# Modals are a stack of up to three; every person also has one home tab.
+
+STACK_LIMIT = 3
+
+InputKey = tuple[str, str]  # block_id, action_id
+
+
+class ViewStacks:
+    """Every open view, and what people typed into them."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._stacks: dict[str, list[View]] = {}
+        self._homes: dict[str, View] = {}
+        self.typed: dict[str, dict[InputKey, Json]] = {}
+
+    def stack(self, user: str) -> list[View]:
+        """The person's modals, the top one last."""
+        return list(self._stacks.get(user, []))
+
+    def top(self, user: str) -> View | None:
+        """The modal that the person looks at."""
+        stack = self._stacks.get(user)
+        return stack[-1] if stack else None
+
+    def home(self, user: str) -> View | None:
+        """The home tab last published for the person."""
+        return self._homes.get(user)
+
+    def find(self, *, view_id: str | None = None, external_id: str | None = None) -> View:
+        """An open view or home tab; refuses with not_found when it is gone."""
+        for view in self._all():
+            if view_id is not None and view.id == view_id:
+                return view
+            if external_id is not None and view.body.get("external_id") == external_id:
+                return view
+        raise SlackRefusal("not_found")
+
+    def open(self, user: str, body: Json) -> View:
+        """Show a new modal; it takes the place of whatever was open."""
+        self._check_external_id(body)
+        self.clear(user)
+        return self._put(user, body, root=None, previous=None)
+
+    def push(self, user: str, body: Json) -> View:
+        """Put a modal on top of the stack."""
+        stack = self._stacks.get(user, [])
+        if not stack:
+            raise SlackRefusal("not_found")
+        if len(stack) >= STACK_LIMIT:
+            raise SlackRefusal("push_limit_reached")
+        self._check_external_id(body)
+        return self._put(user, body, root=stack[0].root_id, previous=stack[-1].id)
+
+    def update(self, view: View, body: Json, *, hash_: str | None) -> View:
+        """Replace a view's content; what people typed stays where the ids are the same."""
+        if hash_ is not None and hash_ != view.hash:
+            raise SlackRefusal("hash_conflict")
+        self._check_external_id(body, besides=view)
+        self._keep_inputs(view, body)
+        changed = replace(view, body=body, hash=self._hash())
+        if view.type == "home":
+            self._homes[view.user] = changed
+        else:
+            stack = self._stacks[view.user]
+            stack[stack.index(view)] = changed
+        self._world.changes.fire()
+        return changed
+
+    def publish(self, user: str, body: Json, *, hash_: str | None) -> View:
+        """Set the person's home tab."""
+        current = self._homes.get(user)
+        if current is not None:
+            return self.update(current, body, hash_=hash_)
+        self._check_external_id(body)
+        view_id = self._world.new_id("V")
+        view = View(id=view_id, user=user, body=body, hash=self._hash(), root_id=view_id)
+        self._homes[user] = view
+        self._world.changes.fire()
+        return view
+
+    def pop(self, user: str) -> View | None:
+        """Close the top modal."""
+        stack = self._stacks.get(user)
+        view = stack.pop() if stack else None
+        if view is not None:
+            self.typed.pop(view.id, None)
+            self._world.changes.fire()
+        return view
+
+    def clear(self, user: str) -> list[View]:
+        """Close every modal of the person, the top one first."""
+        closed = list(reversed(self._stacks.pop(user, [])))
+        for view in closed:
+            self.typed.pop(view.id, None)
+        if closed:
+            self._world.changes.fire()
+        return closed
+
+    def type_into(self, view: View, key: InputKey, state: Json) -> None:
+        """Remember what a person put into an input."""
+        self.typed.setdefault(view.id, {})[key] = state
+        self._world.changes.fire()
+
+    def to_api(self, view: View) -> Json:
+        """The `view` object of answers and payloads, with the state of its inputs."""
+        return view_object(self._world, view)
+
+    def _keep_inputs(self, view: View, body: Json) -> None:
+        """An input that stays keeps its value, and a new `initial_value` is not looked at."""
+        held = state_values(view.blocks, self.typed.get(view.id, {}))
+        kept = {
+            (block["block_id"], element["action_id"]): state
+            for block, element in stateful_elements(body["blocks"])
+            if (state := held.get(block["block_id"], {}).get(element["action_id"]))
+            and state["type"] == element["type"]
+        }
+        self.typed[view.id] = kept
+
+    def _put(self, user: str, body: Json, *, root: str | None, previous: str | None) -> View:
+        view_id = self._world.new_id("V")
+        view = View(
+            id=view_id,
+            user=user,
+            body=body,
+            hash=self._hash(),
+            root_id=root or view_id,
+            previous_id=previous,
+        )
+        self._stacks.setdefault(user, []).append(view)
+        self._world.changes.fire()
+        return view
+
+    def _all(self) -> list[View]:
+        return [v for stack in self._stacks.values() for v in stack] + list(self._homes.values())
+
+    def _check_external_id(self, body: Json, *, besides: View | None = None) -> None:
+        external_id: Any = body.get("external_id")
+        if not external_id:
+            return
+        for view in self._all():
+            if view.body.get("external_id") == external_id and (
+                besides is None or view.id != besides.id
+            ):
+                raise SlackRefusal("duplicate_external_id")
+
+    def _hash(self) -> str:
+        return f"{self._world.now()}.{self._world.random.getrandbits(32):08x}"
+
 
 ID_ALPHABET = string.ascii_uppercase + string.digits
 EventSink = Callable[[Json, "Channel | None"], None]

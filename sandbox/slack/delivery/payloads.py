@@ -8,8 +8,7 @@ from urllib.parse import quote
 from sandbox.slack.accounts import User
 from sandbox.slack.inputs import KINDS, offered_options, state_values
 from sandbox.slack.model import Channel, Json, Message, View
-from sandbox.slack.objects import message_object, user_reference, view_object
-from sandbox.slack.world import World
+from sandbox.slack.world import World, message_object, user_reference, view_object
 
 
 class Payloads:

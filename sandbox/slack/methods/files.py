@@ -6,7 +6,7 @@ from sandbox.slack.call import Call
 from sandbox.slack.errors import SlackRefusal
 from sandbox.slack.methods.chat import checked_blocks
 from sandbox.slack.model import Channel, Json, StoredFile
-from sandbox.slack.objects import file_object
+from sandbox.slack.world import file_object
 
 ALT_TEXT = 1000
 SNIPPET_BYTES = 1_000_000

@@ -8,9 +8,8 @@ from typing import TypeVar
 from sandbox.slack.accounts import User, UserGroup
 from sandbox.slack.delivery.dispatch import Dispatcher
 from sandbox.slack.delivery.payloads import Payloads
-from sandbox.slack.model import Channel, Message, StoredFile, View
+from sandbox.slack.model import Channel, Message, StoredFile, View, render
 from sandbox.slack.people.person import Person
-from sandbox.slack.render import render
 from sandbox.slack.world import Policies, World
 
 T = TypeVar("T")
