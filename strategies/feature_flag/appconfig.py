@@ -9,8 +9,11 @@ import asyncio
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field
+
+from bot.catalog.types import Duration
 from bot.clouds.outside import Aws
 from bot.core.errors import PermanentError, TemporaryError, WorldMovedError
 from bot.core.values import spoken
@@ -19,8 +22,8 @@ from bot.incident.plan import Preflight
 from strategies.aws import IAM_RIGHTS as RIGHTS
 from strategies.aws import check_actions
 from strategies.commands import aws_cli
-from strategies.feature_flag.service import Flag, FlagState
-from strategies.feature_flag.target import AppConfigTarget
+from strategies.feature_flag.service import Flag, FlagProvider, FlagState
+from strategies.feature_flag.target import FlagTarget
 from strategies.preflights import blocked, passed, warned
 
 # Deployments of a feature flag profile in AWS AppConfig, and what their configurations say.
@@ -28,6 +31,21 @@ from strategies.preflights import blocked, passed, warned
 RUNNING = {"VALIDATING", "DEPLOYING", "BAKING"}
 LIVE = {*RUNNING, "COMPLETE"}
 """States in which a deployment's configuration reaches clients."""
+
+
+class AppConfigTarget(FlagTarget):
+    """AWS AppConfig: a feature flag profile, whose newest deployment is stopped or reverted."""
+
+    provider: Literal["appconfig"]
+    application: str = Field(pattern=r"^[a-z0-9]{4,7}$")
+    """Id of the application."""
+    environment: str = Field(pattern=r"^[a-z0-9]{4,7}$")
+    """Id of the environment."""
+    profile: str = Field(pattern=r"^[a-z0-9]{4,7}$")
+    """Id of the configuration profile of type AWS.AppConfig.FeatureFlags."""
+    region: str | None = None
+    refresh: Duration = timedelta(seconds=60)
+    """How often clients poll; the agent's and the Lambda extension's default is 45 s."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,6 +313,9 @@ class AppConfig:
     async def _is_withdrawn(self, newest: dict[str, Any], live: dict[str, Any]) -> bool:
         """Whether the flag came with a deployment that was ended, and is gone with it."""
         return newest is not live and await self._deployments.enabled(newest) is not None
+
+
+APPCONFIG = FlagProvider(name="appconfig", settings=AppConfigTarget, client=AppConfig)
 
 
 def _plain(deployment: dict[str, Any]) -> dict[str, Any]:

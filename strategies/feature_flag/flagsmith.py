@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
+from pydantic import AnyHttpUrl
+
+from bot.catalog.types import Duration, SecretName, ServerUrl
 from bot.core.errors import NotFoundError, RollbackBotError
 from bot.engine.world import World
 from bot.incident.plan import Preflight
 from strategies.feature_flag.service import (
     Api,
     Flag,
+    FlagProvider,
     FlagState,
     RejectedError,
     digest,
@@ -23,7 +28,7 @@ from strategies.feature_flag.service import (
     server,
     stamp,
 )
-from strategies.feature_flag.target import FlagsmithTarget
+from strategies.feature_flag.target import FlagTarget
 from strategies.preflights import blocked, passed, warned
 
 # What should be known of a feature in Flagsmith before it is switched off.
@@ -32,6 +37,20 @@ _OVERRIDES, _CHANGE_REQUESTS, _RIGHTS = "Overrides", "Change requests", "Rights"
 _VERSIONING = "Feature versioning"
 _MOST_NAMES = 10
 _MOST_PAGES = 20
+
+
+class FlagsmithTarget(FlagTarget):
+    """Flagsmith: a feature's state in one environment."""
+
+    provider: Literal["flagsmith"]
+    url: ServerUrl = AnyHttpUrl("https://api.flagsmith.com")
+    """Of the API, without ``/api/v1``."""
+    environment: str
+    """The client-side environment key."""
+    token: SecretName
+    """An organisation API key, sent as ``Api-Key``."""
+    refresh: Duration = timedelta(seconds=60)
+    """The SDKs' refresh interval for local evaluation; 60 s is their default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,6 +279,9 @@ class Flagsmith:
         newest = (log.get("results") or [{}])[0] if isinstance(log, dict) else {}
         author = newest.get("author")
         return str(author.get("email") or "") if isinstance(author, dict) else ""
+
+
+FLAGSMITH = FlagProvider(name="flagsmith", settings=FlagsmithTarget, client=Flagsmith)
 
 
 def _options(values: list[dict[str, Any]]) -> str:

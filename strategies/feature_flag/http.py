@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+from bot.catalog.types import SecretName, ServerUrl, UrlPath
 from bot.clouds.outside import HttpAnswer
 from bot.core.errors import PermanentError
 from bot.core.values import Facts
 from bot.engine.world import World
 from bot.incident.plan import Preflight
-from strategies.feature_flag.service import Api, Flag, FlagState, segment, server, stamp
-from strategies.feature_flag.target import HttpFlagTarget
+from strategies.feature_flag.service import (
+    Api,
+    Flag,
+    FlagProvider,
+    FlagState,
+    segment,
+    server,
+    stamp,
+)
+from strategies.feature_flag.target import FlagTarget
 from strategies.preflights import warned
+
+
+class HttpFlagTarget(FlagTarget):
+    """An HTTP API of one's own: POST {"flag", "enabled", "percentage"}, GET to read."""
+
+    provider: Literal["http"]
+    url: ServerUrl
+    """Base of the API."""
+    switch_path: UrlPath = "/admin/flags"
+    """Path that gets the POST."""
+    read_path: UrlPath = "/admin/flags/{flag}"
+    """Answers JSON with ``enabled`` and, where the API has them, ``percentage`` and ``version``."""
+    token: SecretName | None = None
+    """Name of the environment variable with the API's token."""
+    header: str = "Authorization"
+    """Header that carries the token."""
+    scheme: str = "Bearer"
+    """What stands before the token in the header; empty for the token alone."""
 
 
 class HttpFlags:
@@ -102,6 +129,9 @@ class HttpFlags:
         if not wanted.enabled:
             return {**body, "percentage": 0}
         return {**body, **wanted.settings}
+
+
+HTTP = FlagProvider(name="http", settings=HttpFlagTarget, client=HttpFlags)
 
 
 def _version(answer: HttpAnswer, body: dict[str, Any]) -> str:

@@ -7,14 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
+from pydantic import AnyHttpUrl, JsonValue
+
+from bot.catalog.types import Duration, SecretName, ServerUrl
 from bot.core.errors import NotFoundError
 from bot.engine.world import World
 from bot.incident.plan import Preflight
-from strategies.feature_flag.service import Api, Flag, FlagState, digest, segment, server
-from strategies.feature_flag.target import LaunchDarklyTarget
+from strategies.feature_flag.service import (
+    Api,
+    Flag,
+    FlagProvider,
+    FlagState,
+    digest,
+    segment,
+    server,
+)
+from strategies.feature_flag.target import FlagTarget
 from strategies.preflights import blocked, passed, warned
 
 _CONTENT_TYPE = {"Content-Type": "application/json; domain-model=launchdarkly.semanticpatch"}
@@ -23,6 +34,24 @@ _VERSION = {"LD-API-Version": "20240415"}
 _RULES = ("targets", "contextTargets", "rules", "fallthrough", "offVariation", "prerequisites")
 _WAITING = {"pending", "scheduled"}
 _OFF, _APPROVALS, _RIGHTS = "Off variation", "Approvals and schedules", "Rights"
+
+
+class LaunchDarklyTarget(FlagTarget):
+    """LaunchDarkly: a flag in one environment of a project."""
+
+    provider: Literal["launchdarkly"]
+    url: ServerUrl = AnyHttpUrl("https://app.launchdarkly.com")
+    """The API's address."""
+    project: str
+    """Key of the flag's project."""
+    environment: str
+    """Key of the environment in which it goes off."""
+    token: SecretName
+    """An API access token, not an SDK key."""
+    safe_variation: JsonValue = False
+    """Value of the variation that must be served while the flag is off."""
+    refresh: Duration = timedelta(seconds=5)
+    """The SDKs stream changes; this allows for reconnections. Longer for polling SDKs."""
 
 
 class LaunchDarkly:
@@ -194,3 +223,6 @@ class LaunchDarkly:
     def _environment(self, flag: Flag) -> dict[str, Any]:
         found: dict[str, Any] = flag.document["environments"][self._target.environment]
         return found
+
+
+LAUNCHDARKLY = FlagProvider(name="launchdarkly", settings=LaunchDarklyTarget, client=LaunchDarkly)

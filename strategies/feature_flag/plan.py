@@ -19,7 +19,7 @@ from strategies.feature_flag.steps import (
     SwitchFlag,
     SwitchFlagParams,
 )
-from strategies.feature_flag.target import AnyFlagTarget
+from strategies.feature_flag.target import FlagTarget
 from strategies.preflights import passed, warned
 
 _SWITCH_SECONDS = 2.0
@@ -31,7 +31,7 @@ class FlagChange:
     """From a flag that is on to the same flag off."""
 
     entry: ServiceEntry
-    target: AnyFlagTarget
+    target: FlagTarget
     service: FlagService
     flag: Flag
 
@@ -169,7 +169,7 @@ class FlagChange:
         )
 
 
-def _probe_command(url: str, target: AnyFlagTarget) -> str:
+def _probe_command(url: str, target: FlagTarget) -> str:
     """As many requests, each with its status and body, for a person to compare."""
     if target.probe is None:
         return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -29,7 +29,7 @@ from bot.core.mask import Mask
 from bot.core.values import Facts, Instant, Value
 from bot.engine.world import StepState, World
 from bot.incident.plan import Preflight
-from strategies.feature_flag.target import Expectation, Probe
+from strategies.feature_flag.target import FLAGS, Expectation, FlagTarget, Probe
 from strategies.waiting import until_right
 
 # A feature flag as the strategy sees it, whatever service keeps it.
@@ -90,6 +90,22 @@ class FlagService(Protocol):
 
     def read_command(self) -> str:
         """The shell command that shows the flag."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlagProvider:
+    """A service of feature flags. Registered in pyproject.toml, under ``rollback_bot.flags``."""
+
+    name: str
+    settings: type[FlagTarget]
+    client: Callable[[Any, World], FlagService]
+    """Made of a target with these settings."""
+
+
+def flag_service(target: FlagTarget, world: World) -> FlagService:
+    """The service that keeps the target's flag."""
+    provider: FlagProvider = FLAGS.get(target.provider)
+    return provider.client(target, world)
 
 
 def reached(flag: Flag, wanted: FlagState) -> bool:

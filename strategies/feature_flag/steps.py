@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import ConfigDict
+
 from bot.core.backoff import Backoff
 from bot.core.errors import PermanentError, WorldMovedError
 from bot.core.values import Value, amount, spoken
@@ -13,9 +15,9 @@ from strategies.feature_flag.service import (
     FlagState,
     await_expected,
     compare,
+    flag_service,
     reached,
 )
-from strategies.feature_flag.services import flag_service
 from strategies.feature_flag.target import FeatureFlagTarget
 
 # What the steps on feature flags share.
@@ -23,6 +25,9 @@ from strategies.feature_flag.target import FeatureFlagTarget
 
 class FlagParams(Value):
     """Which flag, and what it must be."""
+
+    # The services of feature flags are loaded with the first target that is read.
+    model_config = ConfigDict(defer_build=True)
 
     target: FeatureFlagTarget
     wanted: FlagState

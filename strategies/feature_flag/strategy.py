@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import cast
 
 from bot.catalog.service import ServiceEntry
 from bot.clouds.kubernetes.objects import PODS, Manifest
@@ -14,9 +13,9 @@ from bot.engine.world import Evidence, Instance, Observation, Strategy, World
 from bot.incident.plan import Candidate, Plan
 from strategies.choice import Option, choose, rated
 from strategies.feature_flag.plan import FlagChange
-from strategies.feature_flag.services import flag_service
+from strategies.feature_flag.service import flag_service
 from strategies.feature_flag.steps import AwaitFlag, CheckFeature, SwitchFlag
-from strategies.feature_flag.target import AnyFlagTarget, FeatureFlagTarget, FlagTarget
+from strategies.feature_flag.target import FeatureFlagTarget, FlagTarget
 from strategies.kubernetes import evidence
 
 
@@ -91,7 +90,7 @@ class FeatureFlag(Strategy):
 
 
 async def _read(service: ServiceEntry, world: World) -> FlagChange:
-    target = cast("AnyFlagTarget", service.target(FlagTarget))
+    target = service.target(FlagTarget)
     flags = flag_service(target, world)
     return FlagChange(entry=service, target=target, service=flags, flag=await flags.read())
 

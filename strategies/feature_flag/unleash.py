@@ -5,18 +5,45 @@ Paths and answers: https://docs.getunleash.io/api/toggle-feature-environment-off
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
+from bot.catalog.types import Duration, SecretName, ServerUrl
 from bot.core.errors import NotFoundError, RollbackBotError
 from bot.engine.world import World
 from bot.incident.plan import Preflight
-from strategies.feature_flag.service import Api, Flag, FlagState, digest, segment, server, stamp
-from strategies.feature_flag.target import UnleashTarget
+from strategies.feature_flag.service import (
+    Api,
+    Flag,
+    FlagProvider,
+    FlagState,
+    digest,
+    segment,
+    server,
+    stamp,
+)
+from strategies.feature_flag.target import FlagTarget
 from strategies.preflights import blocked, passed, warned
 
 _RIGHTS = {"ADMIN", "UPDATE_FEATURE_ENVIRONMENT"}
 _SKIPS = {"ADMIN", "SKIP_CHANGE_REQUEST"}
 _CHANGE_REQUESTS = "Change requests"
+
+
+class UnleashTarget(FlagTarget):
+    """Unleash: a flag in one environment of a project."""
+
+    provider: Literal["unleash"]
+    url: ServerUrl
+    """Of the Unleash server, without ``/api``."""
+    project: str = "default"
+    """The flag's project."""
+    environment: str
+    """The environment in which it goes off."""
+    token: SecretName
+    """An admin token, a service account's or a personal access token."""
+    refresh: Duration = timedelta(seconds=15)
+    """The SDKs' refresh interval; 15 s is their default."""
 
 
 class Unleash:
@@ -170,6 +197,9 @@ class Unleash:
             one.get("environment") == self._target.environment and one.get("changeRequestEnabled")
             for one in environments
         )
+
+
+UNLEASH = FlagProvider(name="unleash", settings=UnleashTarget, client=Unleash)
 
 
 def _active(flag: Flag) -> bool:

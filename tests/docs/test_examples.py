@@ -20,7 +20,7 @@ from bot.catalog.service import ServiceEntry
 from bot.catalog.target import STRATEGIES
 from bot.incident.external import DESTINATIONS
 from strategies.canary.target import CanaryTarget
-from strategies.feature_flag.target import FeatureFlagTarget
+from strategies.feature_flag.target import FLAGS
 from tests.docs.pages import ROOT, Block, pages
 
 BLOCKS = [block for page in pages() for block in page.blocks() if block.kind == "yaml"]
@@ -106,9 +106,7 @@ def test_one_example_shows_everything_there_is() -> None:
         "restore",
         "rds",
     }
-    assert {one["provider"] for one in told if "provider" in one} == _words(
-        FeatureFlagTarget, "provider"
-    )
+    assert {one["provider"] for one in told if "provider" in one} == set(FLAGS.names)
     assert {one["traffic"] for one in told if "traffic" in one} == _words(CanaryTarget, "traffic")
     measured = [entry.metrics for entry in catalog.services.values() if entry.metrics]
     assert {one.provider for one in measured} == set(METRICS.names)
