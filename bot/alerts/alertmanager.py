@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from bot.alerts.source import AlertSource, Notification
 from bot.core.errors import RefusedError
-from bot.core.values import Instant, Value
+from bot.core.values import Instant
 from bot.incident.alerts import Alert, digest
 
 NAME, SUMMARY, VALUES = 120, 400, 200
@@ -65,14 +66,6 @@ class _WireNotification(_Wire):
     alerts: tuple[_WireAlert, ...]
 
 
-class Notification(Value):
-    """What one request says."""
-
-    group: str
-    alerts: tuple[tuple[dict[str, str], Alert], ...]
-    """Each with its labels."""
-
-
 def parse(body: bytes) -> Notification:
     """Read a request's body; raises RefusedError that says where it is wrong."""
     try:
@@ -89,6 +82,9 @@ def parse(body: bytes) -> Notification:
     source = _SOURCES[wire.version]
     alerts = tuple((dict(item.labels), _alert(item, source)) for item in wire.alerts)
     return Notification(group=wire.group_key, alerts=alerts)
+
+
+ALERTMANAGER = AlertSource(name="alertmanager", parse=parse)
 
 
 def _problems(error: ValidationError) -> str:

@@ -15,7 +15,6 @@ from bot.core.values import Facts
 
 log = structlog.get_logger()
 
-PATH = "/webhooks/alertmanager"
 MOST_BYTES = 1024 * 1024
 """About a thousand alerts; ``max_alerts`` of the sender keeps it smaller."""
 BODY_SECONDS = 5.0
@@ -29,12 +28,15 @@ class AlertsDoor:
     """Where alerts are taken in, and what a sender must show."""
 
     token: str
-    receive: Callable[[bytes], Awaitable[Facts]]
-    """Takes in a body. Raises RefusedError for one that is wrong, other errors to come again."""
+    receive: Callable[[str, bytes], Awaitable[Facts]]
+    """Takes in the body of the source of this name. Raises RefusedError for one that is wrong,
+    other errors to come again."""
 
 
-def alerts_handler(door: AlertsDoor | None) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """The handler of ``PATH``; without a door it answers that there is none."""
+def alerts_handler(
+    door: AlertsDoor | None, source: str
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The handler of a source's path; without a door it answers that there is none."""
 
     async def handle(request: web.Request) -> web.Response:
         if door is None or not door.token:
@@ -50,7 +52,7 @@ def alerts_handler(door: AlertsDoor | None) -> Callable[[web.Request], Awaitable
             return _problem(408, f"The body did not come within {BODY_SECONDS:g} seconds.")
         if body is None:
             return _problem(413, f"The body has more than {MOST_BYTES} bytes: set max_alerts.")
-        return await _receive(door, body)
+        return await _receive(door, source, body)
 
     return handle
 
@@ -75,10 +77,10 @@ async def _body(request: web.Request) -> bytes | None:
     return bytes(body)
 
 
-async def _receive(door: AlertsDoor, body: bytes) -> web.Response:
+async def _receive(door: AlertsDoor, source: str, body: bytes) -> web.Response:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            return web.json_response(await door.receive(body))
+            return web.json_response(await door.receive(source, body))
     except RefusedError as error:
         return _problem(400, str(error))
     except TimeoutError:

@@ -12,7 +12,7 @@ from datetime import timedelta
 import structlog
 
 from bot.alerts import cards as views
-from bot.alerts.alertmanager import Notification, parse
+from bot.alerts.source import ALERT_SOURCES, Notification
 from bot.assessment import assess
 from bot.catalog.catalog import Catalog
 from bot.communication.frame import stakeholder_channels
@@ -81,13 +81,13 @@ class Inbox:
         self._context = context
         self._logged: set[str] = set()
 
-    async def receive(self, body: bytes) -> Facts:
-        """Take in one notification; the answer says for each service what became of it.
+    async def receive(self, source: str, body: bytes) -> Facts:
+        """Take in a source's notification; the answer says for each service what became of it.
 
         Raises RefusedError for a body that is no notification, TemporaryError when the store does
         not answer: the sender should try again.
         """
-        notification = parse(body)
+        notification = ALERT_SOURCES.get(source).parse(body)
         by_service, unknown = self._by_service(notification)
         results = [
             await self._take_in(service, digest(notification.group), alerts)

@@ -50,7 +50,7 @@ class Updates(Value):
 
 
 class Alerts(Value):
-    """What ``/webhooks/alertmanager`` does with what comes in."""
+    """What ``/webhooks/…`` does with what comes in."""
 
     service_label: str = Field(default="service", min_length=1)
     """Label of an alert that names its service."""
@@ -102,7 +102,7 @@ class Catalog(Value):
     texts: Path | None = None
     """Folder with texts that replace the built-in ones, relative to this file."""
     alerts: Alerts = Alerts()
-    """What `/webhooks/alertmanager` does with alerts."""
+    """What `/webhooks/…` does with alerts."""
     verification: Verification = Verification()
     """How recovery is proven, unless a service says otherwise."""
     post_mortem: PostMortemSettings = PostMortemSettings()

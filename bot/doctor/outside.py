@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from bot.alerts.source import ALERT_SOURCES, path_of
 from bot.catalog.catalog import Catalog, People
 from bot.catalog.destination import Destination
 from bot.catalog.paperwork import FileReleasePlan, GitHubSettings
@@ -133,7 +134,8 @@ def _texts(catalog: Catalog) -> Finding:
 
 def _alerts(settings: Settings, catalog: Catalog) -> Finding:
     if settings.alerts_token is not None and settings.alerts_token.get_secret_value():
-        return passed("Alerts", "They are taken in at /webhooks/alertmanager, with the token.")
+        paths = ", ".join(map(path_of, ALERT_SOURCES.names))
+        return passed("Alerts", f"They are taken in at {paths}, with the token.")
     off = "They are switched off: ROLLBACK_ALERTS_TOKEN is not set."
     if "alerts" in catalog.model_fields_set:
         return warned("Alerts", off, "The catalog speaks of alerts: set it, see docs/alerts.md.")

@@ -11,7 +11,7 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 
 from bot.alerts.door import BODY_SECONDS, AlertsDoor, alerts_handler
-from bot.alerts.door import PATH as ALERTS_PATH
+from bot.alerts.source import ALERT_SOURCES, path_of
 from bot.core.errors import PermanentError
 
 Ready = Callable[[], Awaitable[list[str]]]
@@ -52,7 +52,8 @@ class WebServer:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
-        app.router.add_post(ALERTS_PATH, alerts_handler(self._alerts))
+        for source in ALERT_SOURCES.names:
+            app.router.add_post(path_of(source), alerts_handler(self._alerts, source))
         if self._slack is not None:
             app.router.add_post("/slack/events", self._events)
         self._runner = web.AppRunner(

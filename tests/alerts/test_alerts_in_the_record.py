@@ -26,7 +26,7 @@ QUIET = catalog_of({"alerts": {"channel": "ops"}})
 async def hear(process: Process, *alerts: dict[str, Any], group: str = "g") -> Any:
     """Take in one notification."""
     body = json.dumps(notification(*alerts, group=group)).encode()
-    return await Inbox(process.context).receive(body)
+    return await Inbox(process.context).receive("alertmanager", body)
 
 
 async def told(process: Process, incident: Incident) -> list[list[tuple[str, bool]]]:
@@ -192,7 +192,7 @@ async def test_grafana_leads_to_its_panel_and_no_address_with_credentials_is_kep
         "panelURL": None,
         "generatorURL": "https://grafana.example.com/alerting/1/edit",
     }
-    await Inbox(process.context).receive(json.dumps(body).encode())
+    await Inbox(process.context).receive("alertmanager", json.dumps(body).encode())
     (heard,) = (await process.journal.load(incident.id)).alerts
     assert (heard.source, heard.link) == ("Grafana", "https://grafana.example.com/alerting/1/edit")
 

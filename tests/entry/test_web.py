@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
 from bot.alerts import door
-from bot.alerts.door import PATH, AlertsDoor
+from bot.alerts.door import AlertsDoor
 from bot.communication.slack.client import make_client
 from bot.communication.slack.link import Identity, make_app
 from bot.core.values import Facts
@@ -20,13 +20,14 @@ from bot.entry.web import WebServer
 
 TOKEN = "a-long-random-token"
 EVENTS = "/slack/events"
+PATH = "/webhooks/alertmanager"
 
 
 async def _nobody() -> Identity:
     return Identity(bot_id="B1", bot_user_id="U1", team_id="T1")
 
 
-async def _receive(_: bytes) -> Facts:
+async def _receive(_: str, __: bytes) -> Facts:
     return {"status": "ok"}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from bot.alerts.door import MOST_BYTES, PATH, AlertsDoor
+from bot.alerts.door import MOST_BYTES, AlertsDoor
 from bot.alerts.inbox import Inbox
 from bot.catalog.catalog import Catalog
 from bot.communication import ids
@@ -28,6 +28,8 @@ from tests.company.shop import HANG
 from tests.handlers.alerts_support import TOKEN, Answer, alert, grafana, notification, post
 from tests.handlers.conftest import Front
 from tests.handlers.test_conversation import DECISION
+
+PATH = "/webhooks/alertmanager"
 
 
 @pytest.fixture
@@ -194,14 +196,15 @@ async def test_two_processes_that_hear_the_same_at_once_and_after_a_restart_tell
     body = json.dumps(notification(alert(start=company.clock.now()))).encode()
     other: Process = await company.process(catalog=catalog)
     both = asyncio.gather(
-        Inbox(sender.front.process.context).receive(body), Inbox(other.context).receive(body)
+        Inbox(sender.front.process.context).receive("alertmanager", body),
+        Inbox(other.context).receive("alertmanager", body),
     )
     await company.clock.advance(3)
     assert [len(answer) for answer in await both] == [3, 3]
     for process in (sender.front.process, other):
         await process.kill()
     restarted = await company.process(catalog=catalog)
-    await Inbox(restarted.context).receive(body)
+    await Inbox(restarted.context).receive("alertmanager", body)
     await company.clock.advance(120)
     assert "Heard 3 times" in sender.told()[0]
     assert company.calls("chat.postMessage") == 1
@@ -223,12 +226,12 @@ async def test_killed_behind_what_it_owed_another_process_goes_on_with_the_story
     first = json.dumps(notification(alert(start=start))).encode()
     dying.life.die_at("after enqueue", 1)
     with suppress(asyncio.CancelledError):
-        await Inbox(dying.context).receive(first)
+        await Inbox(dying.context).receive("alertmanager", first)
     await dying.kill()
     other = await company.process(catalog=catalog)
     both = notification(alert(start=start), alert(start=start, name="NoOrders"))
     await company.clock.advance(15)
-    await Inbox(other.context).receive(json.dumps(both).encode())
+    await Inbox(other.context).receive("alertmanager", json.dumps(both).encode())
     await company.clock.advance(5)
     assert "NoOrders" in sender.told()[0]
     assert "Heard 2 times" in sender.told()[0]
