@@ -18,7 +18,7 @@ from bot.clouds.kubernetes.cluster import KubernetesCluster, NoCluster
 from bot.clouds.kubernetes.logins import connect_cluster
 from bot.clouds.kubernetes.objects import Cluster
 from bot.communication.announcer import Announcer
-from bot.communication.messages import MESSAGES as JOURNEY
+from bot.communication.messages import MESSAGES as JOURNEY_MESSAGES
 from bot.core.clock import SystemClock
 from bot.core.scheduler import Scheduler
 from bot.engine.context import Chat, Context
@@ -26,7 +26,7 @@ from bot.engine.journal import Journal
 from bot.engine.world import World
 from bot.execution import execute, prepare, reminders
 from bot.freeze import freeze
-from bot.freeze.messages import MESSAGES as FREEZE
+from bot.freeze.messages import MESSAGES as FREEZE_MESSAGES
 from bot.home import records
 from bot.incident.duties import Duty
 from bot.incident.state import Incident
@@ -34,10 +34,10 @@ from bot.metrics.port import Access, Record
 from bot.metrics.providers import MetricsByProvider
 from bot.paperwork import conclude, follow_up
 from bot.paperwork.github import GitHub
-from bot.paperwork.messages import MESSAGES as PAPERWORK
+from bot.paperwork.messages import MESSAGES as PAPERWORK_MESSAGES
 from bot.proof import causes, relapse, tripwire, verify
-from bot.proof.messages import MESSAGES as RELAPSE
-from bot.reporting.messages import MESSAGES as REPORTING
+from bot.proof.messages import MESSAGES as RELAPSE_MESSAGES
+from bot.reporting.messages import MESSAGES as REPORTING_MESSAGES
 from bot.store.store import Store
 from strategies.freezing import DeployFreezer
 from strategies.registry import step_kind, strategy
@@ -52,7 +52,13 @@ PHASES = {
     Duty.REPORT: conclude.conclude,
 }
 
-MESSAGES = (JOURNEY, RELAPSE, FREEZE, PAPERWORK, REPORTING)
+MESSAGES = (
+    JOURNEY_MESSAGES,
+    RELAPSE_MESSAGES,
+    FREEZE_MESSAGES,
+    PAPERWORK_MESSAGES,
+    REPORTING_MESSAGES,
+)
 """What events are worth, one table a room."""
 
 

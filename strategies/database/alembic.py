@@ -215,8 +215,9 @@ class AlembicSource:
             up = None
         script = down.script
         problem = ""
-        if script.problem:
-            problem = f"the downgrade of {link.version} cannot run: {script.problem}"
+        # What env.py prints in between is no SQL, and stops nothing: Alembic runs it, not the bot.
+        if script.barred:
+            problem = f"the downgrade of {link.version} cannot run: {script.barred}"
         elif script.empty:
             problem = f"the downgrade of {link.version} is empty"
         return link.model_copy(update={"down": down, "up": up, "problem": problem})

@@ -112,3 +112,30 @@ async def test_where_one_may_decide_the_operator_may_and_the_record_says_why(
     after = await _approve(process, incident, "")
     assert after.phase is Phase.APPROVED
     assert "the policy lets one person decide" in after.break_glass[0].standing
+
+
+@pytest.mark.parametrize("terminal_first", [True, False])
+async def test_an_address_at_the_terminal_and_a_click_in_slack_are_one_person(
+    company: Company, terminal_first: bool
+) -> None:
+    """The catalog knows an approver by an address, Slack by an id: two ids, one person."""
+    catalog = catalog_of(
+        {
+            "approval": {"quorum": 2},
+            "people": {"release_managers": ["ben@example.com", "carla@example.com"]},
+        }
+    )
+    process = await company.process(catalog=catalog, sends=False)
+    incident = await _planned(process)
+
+    async def approve(terminal: bool, who: str) -> Incident:
+        if terminal:
+            return await _approve(process, incident, f"{who}@example.com")
+        return await approved(process, incident, who)
+
+    await approve(terminal_first, "ben")
+    with pytest.raises(RefusedError, match="approved this plan already"):
+        await approve(not terminal_first, "ben")
+    assert (await history(process, incident)).count("approval_given") == 1
+    assert company.incidents[incident.id].phase is Phase.AWAITING_APPROVAL
+    assert (await approve(not terminal_first, "carla")).phase is Phase.APPROVED

@@ -419,6 +419,14 @@ def history_of(phase: Phase, **parts: Any) -> tuple[e.Recorded, ...]:
     return tuple(recorded)
 
 
+def approved_by(*people: Actor) -> Incident:
+    """The incident whose plan these approved, in this order, and still waits for others."""
+    waiting = incident_in(Phase.AWAITING_APPROVAL)
+    assert waiting.plan is not None
+    given = [Approval(plan_hash=waiting.plan.hash, by=person, at=T0) for person in people]
+    return waiting.model_copy(update={"approvals": tuple(given)})
+
+
 def incident_in(phase: Phase, **parts: Any) -> Incident:
     """The incident in this phase; ``parts`` replace parts of the ``Story``.
 

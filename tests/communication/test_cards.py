@@ -20,6 +20,7 @@ from tests.communication.examples import (
     BEN,
     CARA,
     T0,
+    approved_by,
     frame,
     incident_in,
     plan,
@@ -168,6 +169,16 @@ def test_approvals_are_counted_by_name() -> None:
     said = shown(plan_card(incident, frame(approval=ApprovalPolicy(quorum=2))))
     assert "🟢 *Approved* by <@U0BEN0001>, <@U0CARA001>" in said
     assert "*Approvals: 2 of 2*\n• <@U0BEN0001> at <!date^" in said
+
+
+def test_the_same_person_twice_is_one_of_those_who_are_needed() -> None:
+    policy = ApprovalPolicy(quorum=3)
+    said = shown(plan_card(approved_by(BEN, CARA), frame(approval=policy)))
+    assert "*Approvals: 2 of 3*" in said
+    assert "A release manager presses" in said
+    said = shown(plan_card(approved_by(BEN, BEN), frame(approval=policy)))
+    assert "*Approvals: 1 of 3*" in said
+    assert "2 different release managers press" in said
 
 
 @pytest.mark.parametrize(

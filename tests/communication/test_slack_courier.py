@@ -126,6 +126,19 @@ async def test_a_deleted_card_is_posted_again(office: Office) -> None:
     assert _texts(office) == ["hello"]
 
 
+async def test_a_card_that_slack_does_not_let_update_is_posted_anew_and_that_one_updated(
+    office: Office,
+) -> None:
+    first = await office.send(office.delivery(Action.CARD, card="status"))
+    office.slack.faults.error("chat.update", "cant_update_message", times=1)
+    newer = office.delivery(Action.CARD, {"text": "newer"}, card="status")
+    second = await office.send(newer, first)
+    assert second != first
+    newest = office.delivery(Action.CARD, {"text": "newest"}, card="status")
+    assert await office.send(newest, second) == second
+    assert _texts(office) == ["hello", "newest"]
+
+
 async def test_another_refusal_of_a_card_is_not_hidden(office: Office) -> None:
     first = await office.send(office.delivery(Action.CARD, card="status"))
     office.slack.faults.error("chat.update", "is_archived")

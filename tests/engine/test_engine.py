@@ -176,6 +176,9 @@ async def test_a_failing_duty_is_tried_ever_more_slowly(company: Company) -> Non
     await company.clock.advance(63)
     # At once, and after 1, 2, 4, 8, 16 and 32 seconds.
     assert company.calls("conversations.create") == 7
+    # However often it failed, it is tried every minute.
+    await company.clock.advance(3 * 60)
+    assert company.calls("conversations.create") == 10
 
 
 async def test_while_one_process_works_another_does_nothing(company: Company) -> None:

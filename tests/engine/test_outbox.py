@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -150,6 +151,22 @@ async def test_a_report_whose_answer_was_lost_is_uploaded_once(company: Company)
     assert f"{incident.id}-rollback-report.md" in names
 
 
+@pytest.mark.parametrize(
+    ("left", "arrived"), [(timedelta(microseconds=1), ["hello"]), (timedelta(0), [])]
+)
+async def test_what_is_out_of_date_at_this_very_moment_is_not_sent_any_more(
+    company: Company, left: timedelta, arrived: list[str]
+) -> None:
+    process = await company.process()
+    stale_at = company.clock.now() + left
+    delivery = _post("hello", company.ops).model_copy(update={"stale_at": stale_at})
+    await _owe(process, delivery, _post("next", company.ops))
+    await company.clock.settle()
+    assert _texts(company, company.ops) == [*arrived, "next"]
+    await company.clock.advance(60)
+    assert _texts(company, company.ops) == [*arrived, "next"]
+
+
 # -- order and coalescing -------------------------------------------------------------------------
 
 
@@ -241,6 +258,17 @@ async def test_a_deleted_card_is_posted_and_pinned_anew(company: Company) -> Non
     assert new.ts != old.ts
     assert "Something changed." in new.plain
     assert company.slack.workspace.pinned(channel) == [new]
+
+
+async def test_a_card_that_slack_does_not_let_update_is_followed_by_one_that_it_does(
+    company: Company,
+) -> None:
+    process = await company.process()
+    company.slack.faults.error("chat.update", "cant_update_message", times=1)
+    for version in (1, 2, 3):
+        await _owe(process, _card(version, company.ops))
+        await company.clock.advance(1)
+    assert _texts(company, company.ops) == ["version 1", "version 3"]
 
 
 async def test_a_post_that_never_arrives_is_noted_on_the_status_card(company: Company) -> None:
@@ -367,6 +395,34 @@ async def test_a_delivery_is_given_up_at_last_and_the_next_one_goes(
     await company.clock.advance(16)
     assert _texts(company, company.ops) == ["next"]
     assert company.calls("chat.postMessage") == 6
+
+
+class Away:
+    """A destination that takes nothing, and when it was asked to."""
+
+    def __init__(self, company: Company) -> None:
+        self._clock = company.clock
+        self.asked: list[datetime] = []
+
+    async def send(self, delivery: Delivery, previous: Receipt | None) -> Receipt:
+        self.asked.append(self._clock.now())
+        raise TemporaryError("It is away.")
+
+    async def find(self, delivery: Delivery) -> Receipt | None:
+        return None
+
+
+async def test_a_delivery_is_tried_ever_more_slowly_but_every_five_minutes_at_least(
+    company: Company,
+) -> None:
+    away = Away(company)
+    process = await company.process(couriers={"webhook": away})
+    await _owe(
+        process, _post("hello", company.ops).model_copy(update={"destination": "webhook:away"})
+    )
+    await company.clock.advance(1 + 2 + 4 + 8 + 16 + 32 + 64 + 128 + 256 + 3 * 300 + 10)
+    pauses = [(b - a).total_seconds() for a, b in pairwise(away.asked)]
+    assert [round(pause) for pause in pauses] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
 
 
 # -- what must not end the sending ----------------------------------------------------------------

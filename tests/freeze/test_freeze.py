@@ -152,6 +152,27 @@ async def test_a_process_killed_before_or_after_the_mark_leaves_the_same_freeze(
     assert company.shop.mark == state.freeze.freezes[0].text
 
 
+@pytest.mark.parametrize("point", ["mark", "marked"])
+async def test_while_it_is_being_set_nothing_of_it_is_taken_away(
+    quiet: Process, point: str
+) -> None:
+    """Its document is written, its event is not yet: that looks like one that was lifted."""
+    company = quiet.company
+    company.shop.script[point].append(HANG)
+    incident = await planned(quiet)
+    await approved(quiet, incident)
+    await company.clock.run_until(lambda: company.shop.calls(point))
+    await freeze.look(quiet.context)
+    with pytest.raises(RefusedError, match="are not frozen"):
+        await freeze.lift(quiet.context, "checkout", actor=company.actor("ben"), request_id="c/1")
+    company.shop.release(point)
+    state = await company.until(incident, lambda i: i.freeze)
+    assert company.shop.calls("unmark") == 0
+    assert state.freeze is not None
+    assert (await _stands(quiet),) == state.freeze.freezes
+    assert company.shop.mark == state.freeze.freezes[0].text
+
+
 async def test_a_person_of_the_team_lifts_it_once_and_the_mark_goes(process: Process) -> None:
     incident = await _frozen(process)
     ben = process.company.actor("ben")

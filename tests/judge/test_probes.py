@@ -88,6 +88,23 @@ def test_probes_that_succeed_do_not_hide_that_users_fail() -> None:
     assert any("1 of 20 requests of users failed, whatever" in reason for reason in few.reasons)
 
 
+def test_users_of_a_busy_service_prove_the_failure_that_probes_would_thin_out() -> None:
+    """Thirteen of a thousand: clear by themselves, lost among ten thousand probes that pass."""
+    users, passing = [(100, 1)] * 7 + [(100, 2)] * 3, probes([(1000, 0)] * 10)
+    proven = judge(baseline(100), minutes(users), probes=passing)
+    assert proven.verdict is NOT_RECOVERED
+    assert proven.lower == pytest.approx(exact_bounds(13, 1000)[0])
+    together = Evidence.of(1000, 13, passing)
+    assert exact_bounds(*together.hopeful)[0] < LIMIT
+
+
+def test_probes_that_fail_are_not_taken_for_users_who_do() -> None:
+    """All errors may be the probes' own: they prove nothing about users by themselves."""
+    evidence = Evidence.of(1000, 40, probes([(50, 4)] * 10))
+    assert evidence.users_hopeful == (0, 1000)
+    assert evidence.users_doubtful == (40, 500)
+
+
 def test_a_baseline_too_small_to_tell_what_is_normal_is_held_to_the_strictest_limit() -> None:
     known = Baseline(start=NOON - timedelta(hours=1), end=NOON, requests=40, errors=2)
     judgement = judge(known, minutes([(121, 0)] * 10), probes=probes([(120, 0)] * 10))
@@ -148,6 +165,7 @@ def test_whatever_part_of_the_probes_was_measured_every_bound_is_on_the_safe_sid
     slack = 1e-9
     assert exact_bounds(*evidence.hopeful)[0] <= truth[0] + slack
     assert exact_bounds(*evidence.doubtful)[1] >= truth[1] - slack
+    assert exact_bounds(*evidence.users_hopeful)[0] <= alone[0] + slack
     assert exact_bounds(*evidence.users_doubtful)[1] >= alone[1] - slack
     assert evidence.users <= requests
 

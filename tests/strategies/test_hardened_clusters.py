@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import pytest
 
 from bot.clouds.kubernetes import api
 from bot.clouds.kubernetes.objects import DEPLOYMENTS, Change, Cluster, Kind, Manifest
+from bot.clouds.kubernetes.ownership import FIELD_MANAGER
 from bot.core.backoff import Backoff
 from bot.core.errors import PermanentError
 from bot.engine.world import World
@@ -82,16 +84,22 @@ async def test_what_webhooks_say_to_a_dry_run_is_told_with_who_can_help(
 class Full:
     """A namespace whose quota lets no new pod in; every attempt has a name of its own."""
 
+    writes: Sequence[Manifest] = ()
+    """As ``managedFields`` has them."""
+
     def __init__(self) -> None:
         self._looks = count()
 
-    def _deployment(self) -> Manifest:
+    def _condition(self) -> Manifest:
         refused = f'pods "payments-{next(self._looks)}" is forbidden: exceeded quota: small'
-        failure = {"type": "ReplicaFailure", "status": "True", "message": refused}
-        status = {"replicas": 2, "observedGeneration": 1, "conditions": [failure]}
+        return {"type": "ReplicaFailure", "status": "True", "message": refused}
+
+    def _deployment(self) -> Manifest:
+        status = {"replicas": 2, "observedGeneration": 1, "conditions": [self._condition()]}
+        metadata = {"name": "payments", "namespace": "shop", "uid": "u", "generation": 1}
         return {
             "kind": "Deployment",
-            "metadata": {"name": "payments", "namespace": "shop", "uid": "u", "generation": 1},
+            "metadata": {**metadata, "managedFields": self.writes},
             "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "p"}}, "template": {}},
             "status": status,
         }
@@ -107,18 +115,35 @@ class Full:
         yield Change(type="ADDED", manifest={})
 
 
-async def test_pods_that_no_quota_lets_in_are_told_after_a_minute_and_not_after_the_deadline(
-    aws_world: World, hasty_clock: HastyClock
-) -> None:
+class Late(Full):
+    """A Deployment that the bot patched, and whose controller said at some time: too late."""
+
+    def __init__(self, *, patched_at: datetime, exceeded_at: datetime) -> None:
+        patch = {"f:spec": {"f:template": {"f:spec": {}}}}
+        self.writes = [
+            {"manager": FIELD_MANAGER, "time": patched_at.isoformat(), "fieldsV1": patch}
+        ]
+        self._exceeded_at = exceeded_at.isoformat()
+
+    def _condition(self) -> Manifest:
+        return {
+            "type": "Progressing",
+            "status": "False",
+            "reason": "ProgressDeadlineExceeded",
+            "lastUpdateTime": self._exceeded_at,
+        }
+
+
+def _waiting(patience_seconds: float) -> Step:
     params = AwaitRolloutParams(
         namespace="shop",
         kind="Deployment",
         workload="payments",
         release="v2.0.0",
         template={},
-        patience_seconds=600,
+        patience_seconds=patience_seconds,
     )
-    step = Step(
+    return Step(
         title="Wait",
         action=StepSpec(kind=AwaitRollout.name, params=params.model_dump(mode="json")),
         expects={},
@@ -127,7 +152,31 @@ async def test_pods_that_no_quota_lets_in_are_told_after_a_minute_and_not_after_
         estimate_seconds=1,
         changes=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds_after", "said"),
+    [
+        # What an earlier rollout left; the API server's times are whole seconds.
+        (-3600, "No progress for 5 min"),
+        (0, "No progress for 5 min"),
+        (1, "exceeded its progress deadline"),
+    ],
+)
+async def test_only_a_deadline_that_passed_after_the_bots_own_patch_ends_the_wait(
+    aws_world: World, hasty_clock: HastyClock, seconds_after: float, said: str
+) -> None:
+    patched_at = hasty_clock.now().replace(microsecond=0) - timedelta(hours=2)
+    late = Late(patched_at=patched_at, exceeded_at=patched_at + timedelta(seconds=seconds_after))
+    world = replace(aws_world, cluster=cast(Cluster, late))
+    with pytest.raises(PermanentError, match=said):
+        await AwaitRollout().confirm(_waiting(300), world)
+
+
+async def test_pods_that_no_quota_lets_in_are_told_after_a_minute_and_not_after_the_deadline(
+    aws_world: World, hasty_clock: HastyClock
+) -> None:
     world, begun = replace(aws_world, cluster=cast(Cluster, Full())), hasty_clock.now()
     with pytest.raises(PermanentError, match=r"No progress for 1 min: .*exceeded quota: small"):
-        await AwaitRollout().confirm(step, world)
+        await AwaitRollout().confirm(_waiting(600), world)
     assert (hasty_clock.now() - begun).total_seconds() < 90

@@ -46,7 +46,7 @@ def change_image(shop: Shop) -> None:
     def image(deployment: Manifest) -> None:
         deployment["spec"]["template"]["spec"]["containers"][0]["image"] = "shop/payments:v1.9.0"
 
-    shop.edit(DEPLOYMENTS, "payments", image)
+    shop.edit(shop.workload, "payments", image)
 
 
 def scale(shop: Shop) -> None:
@@ -100,6 +100,17 @@ async def test_a_template_that_is_changed_in_that_moment_is_not_resumed_and_who_
     with pytest.raises(WorldMovedError, match=r"Deployment payments was changed by .*kubectl-edit"):
         await act(rolling, plan.steps[1], change_image)
     assert rolling.get(DEPLOYMENTS, "payments")["spec"]["paused"] is True
+
+
+@pytest.mark.parametrize("shop", ["rolling", "stateful"], indirect=True)
+async def test_a_template_that_is_changed_in_that_moment_is_not_overwritten_and_who_is_named(
+    shop: Shop,
+) -> None:
+    step = (await shop.plan()).steps[0]
+    assert step.action.kind == "revert-template"
+    with pytest.raises(WorldMovedError, match=r"payments was changed by .*kubectl-edit"):
+        await act(shop, step, change_image)
+    assert shop.image() == "shop/payments:v1.9.0"
 
 
 async def test_a_selector_that_is_changed_in_that_moment_is_not_overwritten_and_who_is_named(

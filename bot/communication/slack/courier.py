@@ -147,9 +147,9 @@ class SlackCourier:
             case Action.UPLOAD:
                 return await self._upload(delivery, channel)
             case _:
-                return await self._furnish(delivery, channel, previous)
+                return await self._set_up(delivery, channel, previous)
 
-    async def _furnish(self, delivery: Delivery, channel: str, previous: Receipt | None) -> Receipt:
+    async def _set_up(self, delivery: Delivery, channel: str, previous: Receipt | None) -> Receipt:
         """What belongs to a channel rather than to its conversation."""
         match delivery.action:
             case Action.INVITE:

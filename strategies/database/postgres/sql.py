@@ -1,174 +1,238 @@
-"""Reading SQL scripts: statements, and what must not be in a migration.
+"""SQL scripts, read by PostgreSQL's own grammar (docs/decisions/026).
 
-No grammar of PostgreSQL: words and marks, with strings, comments and dollar quotes told apart.
-Whoever reads the result must treat what it does not know as possibly dangerous.
+What the grammar cannot read is said to be unread: whoever judges a script must not take it for
+harmless.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Literal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
 
+from bot.core.errors import ConfigurationError
 from bot.core.values import Value
 from strategies.database.postgres.client import identifier
 
-_LEXER = re.compile(
-    r"""
-      (?P<space>\s+)
-    | (?P<comment>--[^\n]*)
-    | (?P<block>/\*)
-    | (?P<escaped>[eE]'(?:[^'\\]|\\.|'')*')
-    | (?P<string>(?:[nNbBxX]|[uU]&)?'(?:[^']|'')*')
-    | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*")
-    | (?P<dollar>\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?)\$)
-    | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*)
-    | (?P<number>\d[\w.]*)
-    | (?P<end>;)
-    | (?P<open>['"])
-    | (?P<mark>.)
-    """,
-    re.VERBOSE | re.DOTALL,
+Tree = dict[str, Any]
+"""A node of the parse tree: its fields by the names that PostgreSQL's parsenodes.h gives them."""
+
+_UNSHOWN = re.compile(
+    r"[eE]'(?:[^'\\]|\\.|'')*'|(?:[nNbBxX]|[uU]&)?'(?:[^']|'')*'|(?:[uU]&)?\"(?:[^\"]|\"\")*\""
+    r"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|--[^\n]*|/\*.*?\*/",
+    re.DOTALL,
 )
-
-_TRANSACTION = frozenset(
-    {"BEGIN", "COMMIT", "END", "ROLLBACK", "ABORT", "START", "SAVEPOINT", "RELEASE", "PREPARE"}
+_END_OF_STATEMENT = re.compile(r"(?<=;)[ \t]*\n")
+_OPEN = "a string, comment or quoted name in it does not end"
+_PSQL = "it holds commands of psql (a backslash outside of a string)"
+_OUTSIDE = frozenset(
+    {"AlterSystemStmt", "CreatedbStmt", "DropdbStmt", "CreateTableSpaceStmt", "DropTableSpaceStmt"}
 )
-_OUTSIDE = re.compile(
-    r"\bINDEX CONCURRENTLY|\bDETACH PARTITION .*CONCURRENTLY|^REINDEX .*(CONCURRENTLY|DATABASE)"
-    r"|^VACUUM|^ALTER SYSTEM|^(CREATE|DROP) (DATABASE|TABLESPACE)"
-)
-
-
-class Token(Value):
-    """A word in capitals, a name, a string, or one mark."""
-
-    kind: Literal["word", "name", "string", "mark"]
-    text: str
-    """Words in capitals, quoted names without their quotes."""
-
-    @property
-    def as_name(self) -> str:
-        """As an identifier: words without quotes are folded to lower case."""
-        return self.text.lower() if self.kind == "word" else self.text
+_REINDEXED = frozenset(f"REINDEX_OBJECT_{what}" for what in ("SCHEMA", "SYSTEM", "DATABASE"))
+_OPTIONS = frozenset({("ReindexStmt", "concurrently"), ("AlterDatabaseStmt", "tablespace")})
+_STACK_PER_BYTE = 128
+"""Bytes of stack for a byte of text: what the deepest tree that it could make takes."""
 
 
 class Statement(Value):
     """One statement."""
 
-    tokens: tuple[Token, ...]
+    kind: str
+    """As PostgreSQL calls it: ``DropStmt``."""
+    tree: Tree
+    source: str
 
     @property
     def words(self) -> str:
-        """In capitals, names and strings left out: for recognising what it does."""
-        return " ".join(token.text for token in self.tokens if token.kind in {"word", "mark"})
+        """For people: in capitals, without comments, strings and quoted names."""
+        return " ".join(_UNSHOWN.sub(" ", self.source).split()).upper()
 
-    def starts(self, *words: str) -> bool:
-        """Whether it begins with these words."""
-        return tuple(token.text for token in self.tokens[: len(words)]) == words
+    def nodes(self) -> Iterator[tuple[str, Tree]]:
+        """Every node with its kind or field, itself first; without recursion, for deep trees."""
+        waiting: list[Any] = [{self.kind: self.tree}]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, dict):
+                yield from ((kind, node) for kind, node in value.items() if isinstance(node, dict))
+                waiting.extend(value.values())
+            elif isinstance(value, list):
+                waiting.extend(value)
 
 
 class Script(Value):
     """A script's statements; with a problem it cannot run as one transaction."""
 
     statements: tuple[Statement, ...]
-    problem: str = ""
+    """Where the grammar cannot read the whole, those that can be read by themselves."""
+    unread: str = ""
+    """Why the grammar cannot read the whole."""
+    barred: str = ""
+    """Why it cannot run as one transaction, as far as that can be read."""
+
+    @property
+    def problem(self) -> str:
+        """Why it must not run."""
+        return self.barred or self.unread
 
     @property
     def empty(self) -> bool:
         """Nothing but comments and space."""
-        return not self.statements
+        return not self.statements and not self.problem
+
+
+class _UnreadError(Exception):
+    """The grammar cannot read it. Without words of the script, which may be secret."""
 
 
 def parse(text: str) -> Script:
-    """Split a script into statements."""
-    statements: list[Statement] = []
-    tokens: list[Token] = []
-    problem = ""
-    position = 0
-    while position < len(text):
-        match = _LEXER.match(text, position)
-        if match is None:  # every character matches the last alternative
-            raise AssertionError(position)
-        end = match.end()
-        kind = match.lastgroup if match.lastgroup != "tag" else "dollar"
-        if kind == "block":
-            end = _block_end(text, end)
-        elif kind == "dollar":
-            found = text.find(match["dollar"], end)
-            end = len(text) + 1 if found < 0 else found + len(match["dollar"])
-            tokens.append(Token(kind="string", text=""))
-        elif kind == "open":
-            end = len(text) + 1
-        elif kind == "end":
-            _finish(tokens, statements)
-        elif token := _token(kind or "", match[0]):
-            if token.text == "\\":
-                problem = problem or "it holds commands of psql (a backslash outside of a string)"
-            tokens.append(token)
-        if end > len(text):
-            problem = problem or "a string, comment or quoted name in it does not end"
-        position = end
-    _finish(tokens, statements)
-    return Script(
-        statements=tuple(statements), problem=problem or _outside_a_transaction(statements)
-    )
+    """Read a script. Raises ConfigurationError where the grammar is not installed."""
+    try:
+        statements = tuple(_statements(text))
+    except _UnreadError as error:
+        why = str(error)
+        statements = tuple(one for piece in _END_OF_STATEMENT.split(text) for one in _some(piece))
+        barred = why if why in {_OPEN, _PSQL} else _barred(statements)
+        return Script(statements=statements, unread=why, barred=barred)
+    return Script(statements=statements, barred=_barred(statements))
 
 
-def _token(kind: str, text: str) -> Token | None:
-    if kind == "word":
-        return Token(kind="word", text=text.upper())
-    if kind == "quoted":
-        return Token(kind="name", text=text[text.index('"') + 1 : -1].replace('""', '"'))
-    if kind in {"string", "escaped"}:
-        return Token(kind="string", text="")
-    if kind in {"mark", "number"}:
-        return Token(kind="mark", text=text)
-    return None
+def table_name(relation: Tree) -> tuple[str, ...]:
+    """With its schema where one is written."""
+    parts = (relation.get(part) for part in ("catalogname", "schemaname", "relname"))
+    return tuple(filter(None, parts))
 
 
-def _finish(tokens: list[Token], statements: list[Statement]) -> None:
-    if tokens:
-        statements.append(Statement(tokens=tuple(tokens)))
-    tokens.clear()
+def _some(text: str) -> list[Statement]:
+    try:
+        return _statements(text)
+    except _UnreadError:
+        return []
 
 
-def _block_end(text: str, position: int) -> int:
-    """After the end of a comment that may hold others; beyond the text when it has none."""
-    depth = 1
-    for match in re.compile(r"/\*|\*/").finditer(text, position):
-        depth += 1 if match[0] == "/*" else -1
-        if depth == 0:
-            return match.end()
-    return len(text) + 1
+def _statements(text: str) -> list[Statement]:
+    found = []
+    encoded = text.encode(errors="replace")
+    for raw in _trees(text):
+        [(kind, tree)] = raw["stmt"].items()
+        # Places and lengths are counted in bytes; the last one goes to the end.
+        source = encoded[raw.get("stmt_location", 0) :][: raw.get("stmt_len")]
+        found.append(Statement(kind=kind, tree=tree, source=source.decode()))
+    return found
 
 
-def _outside_a_transaction(statements: list[Statement]) -> str:
+def _trees(text: str) -> list[Tree]:
+    try:
+        import pgparse  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise ConfigurationError(
+            "Migrations are judged by PostgreSQL's grammar, which is not installed.",
+            "Install the extra: pip install 'rollback-bot[postgres]'.",
+        ) from error
+    if "\0" in text:  # the library would take it for the end
+        raise _UnreadError("it holds a zero byte")
+    before = threading.stack_size()
+    try:
+        # It writes the tree down by recursion: on a usual stack a chain of 60,000 additions would
+        # end the process.
+        threading.stack_size((len(text) * _STACK_PER_BYTE // 4096 + 256) * 4096)
+        with ThreadPoolExecutor(1) as reader:
+            trees: list[Tree] = reader.submit(pgparse.parse, text).result()
+    except pgparse.PGQueryError as error:
+        raise _unread(error, text) from error
+    except (RuntimeError, ValueError, OverflowError) as error:
+        raise _UnreadError("it cannot be read: it is too deeply nested, or no text") from error
+    finally:
+        threading.stack_size(before)
+    return trees
+
+
+def _unread(error: Any, text: str) -> _UnreadError:
+    what, _, where = str(error.message).partition(" at or near ")
+    if what.startswith("unterminated"):
+        return _UnreadError(_OPEN)
+    if where == '"\\"':
+        return _UnreadError(_PSQL)
+    line = text.count("\n", 0, max(0, error.position - 1)) + 1
+    return _UnreadError(f"it cannot be read by PostgreSQL's grammar: {what} in line {line}")
+
+
+def _barred(statements: tuple[Statement, ...]) -> str:
     for statement in statements:
-        first = statement.tokens[0].text
-        if first in _TRANSACTION:
-            return f"it ends or begins transactions by itself ({first})"
-        if _OUTSIDE.search(statement.words):
-            return "it holds a statement that PostgreSQL does not run inside of a transaction"
-        if first == "COPY" and "STDIN" in statement.words:
+        kind, tree = statement.kind, statement.tree
+        if kind == "TransactionStmt":
+            word = statement.words.partition(" ")[0]
+            return f"it ends or begins transactions by itself ({word})"
+        if kind == "CopyStmt" and "is_from" in tree and "filename" not in tree:
             return "it copies from standard input"
+        if _outside(statement):
+            return "it holds a statement that PostgreSQL does not run inside of a transaction"
     return ""
 
 
-# What a down script would destroy, read from its text.
+def _outside(statement: Statement) -> bool:
+    """What PostgreSQL's source calls PreventInTransactionBlock for."""
+    kind, tree = statement.kind, statement.tree
+    return (
+        kind in _OUTSIDE
+        or (kind == "VacuumStmt" and "is_vacuumcmd" in tree)  # else it is ANALYZE
+        or (kind == "ClusterStmt" and "relation" not in tree)
+        or tree.get("target") == "DISCARD_ALL"
+        or tree.get("kind") in _REINDEXED
+        or (
+            kind in {"IndexStmt", "DropStmt", "AlterTableStmt", "ReindexStmt", "AlterDatabaseStmt"}
+            and any(
+                "concurrent" in node or (kind, node.get("defname")) in _OPTIONS
+                for _, node in statement.nodes()
+            )
+        )
+    )
+
+
+# What a down script would destroy, read from its parse tree.
 #
 # Conservative: whatever is not known to be harmless is named as unknown.
 
-_HARMLESS = frozenset({"CREATE", "COMMENT", "GRANT", "REVOKE", "SET", "RESET", "ANALYZE", "LOCK"})
 _DROPPED_ALONE = frozenset(
-    {"INDEX", "VIEW", "FUNCTION", "PROCEDURE", "ROUTINE", "AGGREGATE", "TRIGGER", "RULE", "POLICY"}
-    | {"SEQUENCE", "TYPE", "DOMAIN", "CAST", "COLLATION", "OPERATOR", "STATISTICS", "MATERIALIZED"}
+    f"OBJECT_{kind}"
+    for kind in (
+        *("INDEX", "VIEW", "MATVIEW", "SEQUENCE", "TYPE", "DOMAIN", "CAST", "COLLATION"),
+        *("FUNCTION", "PROCEDURE", "ROUTINE", "AGGREGATE", "TRIGGER", "RULE", "POLICY"),
+        *("OPERATOR", "OPCLASS", "OPFAMILY", "STATISTIC_EXT"),
+    )
 )
 """Without CASCADE their removal takes no stored values along."""
-
-
-_ALTERED_ALONE = _DROPPED_ALONE | {"DEFAULT", "ROLE", "USER", "GROUP", "DATABASE"}
+_ALTERED_ALONE = _DROPPED_ALONE | frozenset(
+    {"OBJECT_ROLE", "OBJECT_DATABASE", "OBJECT_TABCONSTRAINT", "OBJECT_DOMCONSTRAINT"}
+)
 """Changing them changes no stored value, and no table's name."""
+_HARMLESS = re.compile(
+    r"Create\w+|(Index|View|Rule|Define|CompositeType|Comment|Grant|GrantRole|Lock|ConstraintsSet"
+    r"|VariableSet|Vacuum"
+    r"|Alter(Owner|Function|Seq|Domain|Enum|Policy|Operator|OpFamily|Type|Stats|Collation|Role"
+    r"|RoleSet|Database|DatabaseSet|DatabaseRefreshColl|DefaultPrivileges|UserMapping"
+    r"|ObjectDepends))Stmt"
+)
+"""Kinds of statements. VACUUM itself does not run in a transaction; ANALYZE is of its kind."""
+_QUERIES = frozenset(
+    {"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CreateTableAsStmt"}
+)
+_RELATED = ("AT_AttachPartition", "AT_DetachPartition", "AT_AddInherit", "AT_DropInherit")
+"""How changes begin after which a table's name means other rows."""
+_KNOWN_FUNCTIONS = frozenset(
+    {
+        *("now", "clock_timestamp", "date_trunc", "extract", "timezone", "to_char", "to_date"),
+        *("lower", "upper", "btrim", "length", "substring", "replace", "concat", "format", "md5"),
+        *("count", "sum", "min", "max", "avg", "abs", "round", "row_number", "array_agg"),
+        *("string_agg", "unnest", "to_json", "to_jsonb", "json_build_object", "jsonb_build_object"),
+        *("nextval", "gen_random_uuid", "generate_series"),
+    }
+)
+"""What any other function does to the data cannot be seen."""
+UPSERTED = "overwritten, on the condition that they conflict"
+_OTHER_NAME = "what follows may concern a table under another name"
+_NOT_SEEN = "the bot cannot see what it does to the data"
 
 
 class Loss(Value):
@@ -194,103 +258,109 @@ class Loss(Value):
 
 def losses(script: Script) -> tuple[Loss, ...]:
     """Everything that a script destroys or may destroy."""
-    return tuple(loss for statement in script.statements for loss in _of(statement))
+    found = [loss for statement in script.statements for loss in _of(statement)]
+    unread = [Loss(kind="unknown", how=f"a part of it: {script.unread}")] if script.unread else []
+    return (*found, *unread)
+
+
+def overwritten(statement: Statement) -> Iterator[Loss]:
+    """The rows that a query deletes or changes, at any depth: a WITH may hold a DELETE."""
+    for kind, tree in statement.nodes() if statement.kind in _QUERIES else ():
+        if how := _changed(kind, tree):
+            yield Loss(kind="rows", name=table_name(tree["relation"]), how=how)
+
+
+def _changed(kind: str, tree: Tree) -> str:
+    if kind == "DeleteStmt":
+        return "deleted, as its condition says"
+    if kind == "UpdateStmt":
+        return "overwritten, as its condition says"
+    if kind == "InsertStmt":
+        action = tree.get("onConflictClause", {}).get("action")
+        return UPSERTED if action == "ONCONFLICT_UPDATE" else ""
+    clauses = tree.get("mergeWhenClauses", ()) if kind == "MergeStmt" else ()
+    done = {clause["MergeWhenClause"]["commandType"] for clause in clauses}
+    changes = done & {"CMD_UPDATE", "CMD_DELETE"}
+    return "overwritten or deleted, as its condition says" if changes else ""
 
 
 def _of(statement: Statement) -> Iterator[Loss]:
-    if statement.starts("DROP", "TABLE"):
-        for name in _names(statement.tokens[2:]):
-            yield Loss(kind="table", name=name, how="dropped")
-    elif statement.starts("ALTER", "TABLE"):
-        yield from _altered(statement)
-    elif statement.starts("TRUNCATE"):
-        for name in _names(_after(statement.tokens[1:], "TABLE")):
-            yield Loss(kind="rows", name=name, how="emptied")
-        if "CASCADE" in statement.words:
-            yield _unknown(statement, "it empties the tables that refer to it too")
-    elif statement.starts("DELETE", "FROM"):
-        yield from _rows(statement.tokens[2:], "deleted, as its condition says")
-    elif statement.starts("UPDATE"):
-        yield from _rows(statement.tokens[1:], "overwritten, as its condition says")
-    elif not _harmless(statement):
-        yield _unknown(statement, "the bot cannot see what it does to the data")
+    tree = statement.tree
+    match statement.kind:
+        case "DropStmt" if tree["removeType"] == "OBJECT_TABLE":
+            for dropped in tree["objects"]:
+                name = tuple(part["String"]["sval"] for part in dropped["List"]["items"])
+                yield Loss(kind="table", name=name, how="dropped")
+        case "AlterTableStmt" if tree["objtype"] == "OBJECT_TABLE":
+            yield from _altered(statement)
+        case "TruncateStmt":
+            yield from _emptied(statement)
+        case "RenameStmt" | "AlterObjectSchemaStmt" if concerns_table(tree):
+            yield _unknown(statement, _OTHER_NAME)
+        case kind if kind in _QUERIES:
+            yield from (found := tuple(overwritten(statement)))
+            if _out_of_sight(statement) or (kind == "SelectStmt" and not found):
+                yield _unknown(statement, _NOT_SEEN)
+        case _ if not _harmless(statement):
+            yield _unknown(statement, _NOT_SEEN)
+
+
+def _emptied(statement: Statement) -> Iterator[Loss]:
+    for relation in statement.tree["relations"]:
+        yield Loss(kind="rows", name=table_name(relation["RangeVar"]), how="emptied")
+    if statement.tree["behavior"] == "DROP_CASCADE":
+        yield _unknown(statement, "it empties the tables that refer to it too")
+
+
+def concerns_table(tree: Tree) -> bool:
+    """Whether what gets another name or schema is a table or a column of one."""
+    return _concerned(tree) == "OBJECT_TABLE"
+
+
+def _concerned(tree: Tree) -> str:
+    what = str(tree.get("renameType") or tree["objectType"])
+    return str(tree["relationType"]) if what == "OBJECT_COLUMN" else what
 
 
 def _harmless(statement: Statement) -> bool:
-    first = statement.tokens[0].text
-    second = statement.tokens[1].text if len(statement.tokens) > 1 else ""
-    if "SEARCH_PATH" in statement.words:
-        return False
-    if first == "INSERT":
-        return "DO UPDATE" not in statement.words
-    if first == "DROP":
-        return second in _DROPPED_ALONE and "CASCADE" not in statement.words
-    if first == "ALTER":
+    kind, tree = statement.kind, statement.tree
+    if kind == "DropStmt":
+        return tree["removeType"] in _DROPPED_ALONE and tree["behavior"] == "DROP_RESTRICT"
+    if kind == "AlterTableStmt":
         # An attribute of a type is a column of every table with that type.
-        inside = second == "TYPE" and "ATTRIBUTE" in statement.words
-        return second in _ALTERED_ALONE and not inside
-    return first in _HARMLESS
+        return tree["objtype"] in _ALTERED_ALONE - {"OBJECT_TYPE"}
+    if kind in {"RenameStmt", "AlterObjectSchemaStmt"}:
+        return _concerned(tree) in _ALTERED_ALONE
+    # A search path gives the tables' names another meaning, also in the next session.
+    if tree.get("setstmt", tree).get("name") == "search_path":
+        return False
+    return _HARMLESS.fullmatch(kind) is not None
 
 
 def _altered(statement: Statement) -> Iterator[Loss]:
-    name, rest = _name(_after(statement.tokens[2:], "IF", "EXISTS", "ONLY"))
-    for action in _split(rest):
-        words = [token.text for token in action]
-        if words[:1] == ["DROP"] and words[1:2] != ["CONSTRAINT"]:
-            column, _ = _name(_after(action[1:], "COLUMN", "IF", "EXISTS"))
-            yield Loss(kind="column", name=name, column=column[-1], how="dropped")
-        elif words[:1] == ["ALTER"] and "TYPE" in words:
-            column, _ = _name(_after(action[1:], "COLUMN"))
-            yield Loss(kind="column", name=name, column=column[-1], how="converted to another type")
-        elif words[:1] in (["RENAME"], ["DETACH"], ["ATTACH"], ["INHERIT"], ["NO"]):
-            yield _unknown(statement, "what follows may concern a table under another name")
+    name = table_name(statement.tree["relation"])
+    for command in statement.tree["cmds"]:
+        change = command["AlterTableCmd"]
+        if change["subtype"] == "AT_DropColumn":
+            yield Loss(kind="column", name=name, column=change["name"], how="dropped")
+        elif change["subtype"] == "AT_AlterColumnType":
+            how = "converted to another type"
+            yield Loss(kind="column", name=name, column=change["name"], how=how)
+        elif change["subtype"].startswith(_RELATED):
+            yield _unknown(statement, _OTHER_NAME)
 
 
-def _rows(tokens: Sequence[Token], how: str) -> Iterator[Loss]:
-    name, _ = _name(_after(tokens, "ONLY"))
-    yield Loss(kind="rows", name=name, how=how)
+def _out_of_sight(statement: Statement) -> bool:
+    """Whether it calls functions that are not known; a row's loss already asks for a look."""
+    if statement.kind in {"UpdateStmt", "DeleteStmt"}:
+        return False
+    calls = [node["funcname"] for kind, node in statement.nodes() if kind == "FuncCall"]
+    names = [".".join(part["String"]["sval"] for part in call) for call in calls]
+    return any(name.removeprefix("pg_catalog.") not in _KNOWN_FUNCTIONS for name in names)
 
 
 def _unknown(statement: Statement, why: str) -> Loss:
     return Loss(kind="unknown", how=f"“{statement.words[:60].strip()}”: {why}")
-
-
-def _after(tokens: Sequence[Token], *words: str) -> Sequence[Token]:
-    """Without these words at the beginning, in this order, each if it is there."""
-    for word in words:
-        if tokens and tokens[0].kind == "word" and tokens[0].text == word:
-            tokens = tokens[1:]
-    return tokens
-
-
-def _name(tokens: Sequence[Token]) -> tuple[tuple[str, ...], Sequence[Token]]:
-    parts: list[str] = []
-    for place, token in enumerate(tokens):
-        dot = token.kind == "mark" and token.text == "."
-        if place % 2 == 0:
-            parts.append(token.as_name)
-        elif not dot:
-            return tuple(parts), tokens[place:]
-    return tuple(parts) or ("?",), ()
-
-
-def _names(tokens: Sequence[Token]) -> Iterator[tuple[str, ...]]:
-    for part in _split(_after(tokens, "IF", "EXISTS")):
-        name, _ = _name(_after(part, "ONLY"))
-        yield name
-
-
-def _split(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
-    """At the commas that stand in no parenthesis."""
-    depth, start = 0, 0
-    for place, token in enumerate(tokens):
-        if token.kind == "mark":
-            depth += {"(": 1, ")": -1}.get(token.text, 0)
-            if token.text == "," and depth == 0:
-                yield tokens[start:place]
-                start = place + 1
-    if start < len(tokens):
-        yield tokens[start:]
 
 
 # Can an application that was written for the older schema run on the newer one?
@@ -300,12 +370,21 @@ def _split(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
 # ``-- rollback-bot: compatible`` or ``-- rollback-bot: breaking``: its author knows more.
 
 _SAID = re.compile(r"^\s*--\s*rollback-bot:\s*(compatible|breaking)\b", re.MULTILINE)
-_LOOSENING = frozenset({"COMMENT", "GRANT", "SET", "RESET", "ANALYZE", "INSERT", "LOCK"})
-_NEW = re.compile(
-    r"^CREATE (OR REPLACE )?(TEMP |TEMPORARY |UNLOGGED )?"
-    r"(TABLE|INDEX|SEQUENCE|VIEW|MATERIALIZED|TYPE|SCHEMA|EXTENSION|FUNCTION|DOMAIN|STATISTICS)\b"
+_EXPANDING = re.compile(
+    r"(Create(TableAs|Seq|Enum|Range|Domain|Schema|Extension|Function|Stats)?|Index|View"
+    r"|CompositeType|Comment|Grant|GrantRole|VariableSet|ConstraintsSet|Vacuum|Insert|Lock)Stmt"
 )
-_UNIQUE = re.compile(r"^CREATE UNIQUE INDEX")
+"""Kinds of statements. VACUUM itself does not run in a transaction; ANALYZE is of its kind."""
+_EXPANDING_CHANGE = re.compile(
+    r"AT_(AddIdentity|ColumnDefault|Drop(NotNull|Expression|Identity|Constraint|Cluster|Oids)"
+    r"|Set(?!NotNull)\w+|Reset\w*Options|(Alter|Validate)Constraint|ChangeOwner"
+    r"|(Enable|Disable)(Always|Replica)?(Trig|TrigAll|TrigUser|Rule)|DisableRowSecurity)"
+)
+_SERIAL = re.compile(r"(small|big)?serial[248]?")
+_FILLED = frozenset({"CONSTR_DEFAULT", "CONSTR_IDENTITY", "CONSTR_GENERATED"})
+_CHANGES_USE = "changes what the older application uses"
+_TAKES_AWAY = "takes away what the older application may use"
+_REFUSES = "refuses rows that the older application may write"
 
 
 class Compatibility(Value):
@@ -328,57 +407,72 @@ def compatibility(text: str) -> Compatibility:
     if said:
         return Compatibility(breaking=("its author says so",) if said[1] == "breaking" else ())
     script = parse(text)
-    breaking: list[str] = []
-    unknown = [script.problem] if script.problem else []
-    created = {_object(one) for one in script.statements if one.starts("CREATE", "TABLE")}
+    found = {"breaking": [], "unknown": [script.problem] if script.problem else []}
+    created = _created(script)
     for statement in script.statements:
         for verdict, why in _judged(statement, created):
-            (breaking if verdict == "breaking" else unknown).append(why)
-    return Compatibility(breaking=tuple(breaking), unknown=tuple(unknown))
+            found[verdict].append(f"“{statement.words[:60].strip()}” {why}")
+    return Compatibility(**{verdict: tuple(dict.fromkeys(why)) for verdict, why in found.items()})
 
 
-def _judged(statement: Statement, created: set[str]) -> Iterator[tuple[str, str]]:
-    words = statement.words
-    first = statement.tokens[0].text
-    shown = f"“{words[:60].strip()}”"
-    if statement.starts("ALTER", "TABLE"):
-        if _object(statement) not in created:
-            yield from _altered_column(words, shown)
-    elif _UNIQUE.match(words):
-        if not any(name in words.split() for name in created):
-            yield "breaking", f"{shown} refuses rows that the older application may write"
-    elif (
-        _NEW.match(words)
-        or first in _LOOSENING
-        or statement.starts("DROP", "INDEX")
-        or statement.starts("DROP", "TRIGGER")
-    ):
-        return
-    elif first in {"DROP", "TRUNCATE", "DELETE", "UPDATE", "REVOKE"}:
-        yield "breaking", f"{shown} takes away what the older application may use"
-    else:
-        yield "unknown", f"{shown} cannot be judged"
+def _created(script: Script) -> set[tuple[str, ...]]:
+    """Tables that the older application does not know."""
+    trees = [
+        one.tree for one in script.statements if one.kind in {"CreateStmt", "CreateTableAsStmt"}
+    ]
+    return {table_name(tree.get("relation") or tree["into"]["rel"]) for tree in trees}
 
 
-def _altered_column(words: str, shown: str) -> Iterator[tuple[str, str]]:
-    if re.search(r"\bRENAME\b|\bTYPE\b|\bSET NOT NULL\b|\bSET SCHEMA\b|\bDETACH\b", words):
-        yield "breaking", f"{shown} changes what the older application uses"
-    elif re.search(r"\bDROP (?!CONSTRAINT\b|DEFAULT\b|NOT NULL\b|EXPRESSION\b|IDENTITY\b)", words):
-        yield "breaking", f"{shown} takes away a column"
-    elif re.search(r"\bADD (CONSTRAINT|CHECK|UNIQUE|PRIMARY|FOREIGN|EXCLUDE)\b", words):
-        yield "breaking", f"{shown} refuses rows that the older application may write"
-    elif re.search(r"\bNOT NULL\b", re.sub(r"\bDROP NOT NULL\b", "", words)) and (
-        words.count("NOT NULL") > words.count("DEFAULT")
-    ):
-        yield "breaking", f"{shown} demands a value that the older application does not write"
-    elif re.search(r"\b(UNIQUE|CHECK|REFERENCES)\b", words):
-        yield "unknown", f"{shown} may refuse rows that the older application writes"
-    elif not re.search(r"\b(ADD|DROP|ALTER|OWNER|SET|VALIDATE|ENABLE|DISABLE)\b", words):
-        yield "unknown", f"{shown} cannot be judged"
+def _judged(statement: Statement, created: set[tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    tree = statement.tree
+    match statement.kind:
+        case "AlterTableStmt" | "RenameStmt" | "AlterObjectSchemaStmt" | "IndexStmt" if (
+            "relation" in tree and table_name(tree["relation"]) in created
+        ):
+            return
+        case "AlterTableStmt" if tree["objtype"] == "OBJECT_TABLE":
+            for command in tree["cmds"]:
+                yield from _altered_column(command["AlterTableCmd"])
+        case "RenameStmt" | "AlterObjectSchemaStmt" if concerns_table(tree):
+            yield "breaking", _CHANGES_USE
+        case "IndexStmt" if tree.get("unique"):
+            yield "breaking", _REFUSES
+        case "DropStmt" if tree["removeType"] in {"OBJECT_INDEX", "OBJECT_TRIGGER"}:
+            return
+        case kind if _takes_away(statement):
+            yield "breaking", _TAKES_AWAY
+        case kind if not _EXPANDING.fullmatch(kind):
+            yield "unknown", "cannot be judged"
 
 
-def _object(statement: Statement) -> str:
-    """The name after CREATE or ALTER TABLE, in capitals; enough to tell tables apart."""
-    skipped = {"CREATE", "ALTER", "TABLE", "IF", "NOT", "EXISTS", "ONLY"}
-    names = [token.text for token in statement.tokens if token.text not in skipped]
-    return names[0].upper() if names else ""
+def _takes_away(statement: Statement) -> bool:
+    kind, tree = statement.kind, statement.tree
+    if kind in {"GrantStmt", "GrantRoleStmt"}:
+        return not tree.get("is_grant")
+    # New rows that take the place of old ones are what ON CONFLICT is for.
+    changed = [loss for loss in overwritten(statement) if loss.how != UPSERTED]
+    return bool(changed) or kind == "TruncateStmt" or kind.startswith("Drop")
+
+
+def _altered_column(change: Tree) -> Iterator[tuple[str, str]]:
+    match change["subtype"]:
+        case "AT_AlterColumnType" | "AT_SetNotNull" | "AT_DetachPartition":
+            yield "breaking", _CHANGES_USE
+        case "AT_DropColumn":
+            yield "breaking", "takes away a column"
+        case "AT_AddConstraint":
+            yield "breaking", _REFUSES
+        case "AT_AddColumn":
+            yield from _added(change["def"]["ColumnDef"])
+        case subtype if not _EXPANDING_CHANGE.fullmatch(subtype):
+            yield "unknown", "cannot be judged"
+
+
+def _added(column: Tree) -> Iterator[tuple[str, str]]:
+    rules = {one["Constraint"]["contype"] for one in column.get("constraints", ())}
+    kind = column["typeName"]["names"][-1]["String"]["sval"]
+    filled = rules & _FILLED or _SERIAL.fullmatch(kind)
+    if rules & {"CONSTR_NOTNULL", "CONSTR_PRIMARY"} and not filled:
+        yield "breaking", "demands a value that the older application does not write"
+    elif rules & {"CONSTR_UNIQUE", "CONSTR_CHECK", "CONSTR_FOREIGN"}:
+        yield "unknown", "may refuse rows that the older application writes"
