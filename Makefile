@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
-.PHONY: help test test-cluster test-unleash lint scenarios bench format demo docs lock clean
+.PHONY: help test test-cluster test-unleash lint scenarios bench house format demo docs lock clean
 
 help:
 	@echo "make test    lint, types, layers and every test"
@@ -16,6 +16,7 @@ help:
 	@echo "make scenarios [TRANSPORT=http]   every scenario, over Socket Mode or signed HTTP;"
 	@echo "             ONLY=transport: those that depend on it"
 	@echo "make bench   the budgets of docs/benchmarks.md, measured on this machine (needs kubectl, curl)"
+	@echo "make house [CHECK=1]  how big the house is and how far one walks in it; CHECK: fails over a budget"
 	@echo "make format  let ruff mend what it can"
 	@echo "make docs    write docs/configuration.md and the schemas anew"
 	@echo "make lock    resolve requirements.lock anew"
@@ -72,6 +73,10 @@ scenarios: $(STAMP)
 # Figures, not a test: only a benchmark that cannot run fails. ONLY="ack start" chooses.
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(ONLY)
+
+# Modules, lines, importers, circles, and the files that three journeys pass.
+house: $(STAMP)
+	$(BIN)/python -m benchmarks.house $(if $(CHECK),--check)
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

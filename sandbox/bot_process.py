@@ -7,12 +7,14 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import aiohttp
 
+INSTALLED = str(Path(sys.executable).with_name("rollback-bot"))
 START_SECONDS = 90.0
 STOP_SECONDS = 10.0
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
@@ -36,9 +38,13 @@ class Answer:
 class BotProcess:
     """Starts, stops and kills ``rollback-bot serve``."""
 
-    def __init__(self, *, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, *, folder: Path, environment: dict[str, str], program: Sequence[str] = (INSTALLED,)
+    ) -> None:
+        """``program`` is what takes the words of a command; the installed one by default."""
         self._folder = folder
         self._environment = environment
+        self._program = program
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -78,7 +84,7 @@ class BotProcess:
     async def _command(self, *words: str, output: IO[bytes] | int) -> asyncio.subprocess.Process:
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         return await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).with_name("rollback-bot")),
+            *self._program,
             *words,
             "--config",
             str(self._folder / "rollback.yml"),

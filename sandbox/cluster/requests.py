@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from sandbox.cluster.errors import bad_request, no_such_resource
 from sandbox.cluster.types import GVR
@@ -36,6 +37,7 @@ class RecordedRequest:
     name: str
     subresource: str
     dry_run: bool
+    at: datetime
 
     @property
     def mutates(self) -> bool:

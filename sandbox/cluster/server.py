@@ -152,6 +152,7 @@ class ClusterServer:
                 name=wanted.name,
                 subresource=wanted.subresource,
                 dry_run=asks_for_dry_run(info, request.query, body),
+                at=self._now(),
             )
         )
 

@@ -119,7 +119,7 @@ class Late(Full):
     """A Deployment that the bot patched, and whose controller said at some time: too late."""
 
     def __init__(self, *, patched_at: datetime, exceeded_at: datetime) -> None:
-        patch = {"f:spec": {"f:template": {"f:spec": {}}}}
+        patch: Manifest = {"f:spec": {"f:template": {"f:spec": {}}}}
         self.writes = [
             {"manager": FIELD_MANAGER, "time": patched_at.isoformat(), "fieldsV1": patch}
         ]
