@@ -6,9 +6,10 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
-.PHONY: help test test-cluster test-unleash lint scenarios bench house format demo docs lock clean
+.PHONY: help check test test-cluster test-unleash lint scenarios bench house format demo docs lock clean
 
 help:
+	@echo "make check   style, types, layers, and the tests of what changed: under a minute once warm"
 	@echo "make test    lint, types, layers and every test"
 	@echo "make test-cluster KUBECONFIG=…  the Kubernetes strategies against that cluster"
 	@echo "make test-unleash               the feature flags against the real Unleash server (needs Node)"
@@ -36,6 +37,16 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The tests beside what changed since SINCE: tests/ mirrors the rooms, so a room's name is its tests' name.
+SINCE ?= HEAD
+CHANGED = $(shell { git diff --name-only $(SINCE); git ls-files --others --exclude-standard; } | grep '\.py$$')
+BESIDE = $(sort $(wildcard $(foreach file,$(CHANGED),$(if $(filter tests/%,$(file)),$(file),\
+	tests/$(word 2,$(subst /, ,$(file))) $(if $(filter strategies/%,$(file)),tests/strategies/test_$(word 2,$(subst /, ,$(file))).py) $(if $(filter handlers/%,$(file)),tests/handlers)))))
+
+check: lint
+	$(BIN)/python -m benchmarks.house --no-journeys
+	$(if $(BESIDE),$(BIN)/pytest -q -n 2 --dist worksteal $(BESIDE) $(SLOW:%=--ignore %),@echo "nothing changed that has tests beside it")
 
 # Whole processes in real seconds: no more of them at a time than cores. make scenarios runs them.
 SLOW := tests/scenarios tests/terminal/test_running.py tests/strategies/test_cluster_suite.py

@@ -13,7 +13,7 @@ from bot.catalog.load import load_catalog
 from bot.core.errors import ConfigurationError
 from bot.incident.assessment import Severity
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "rollback.yml"
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "rollback.yml"
 MAIL: dict[str, Any] = {
     "kind": "email",
     "audience": "customers",

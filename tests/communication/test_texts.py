@@ -40,7 +40,7 @@ def test_the_built_in_texts_render_in_every_phase_and_severity() -> None:
 
 
 def test_all_texts_are_there_and_no_other() -> None:
-    folder = Path(__file__).parents[2] / "bot" / "templates" / "words"
+    folder = Path(__file__).parents[2] / "bot" / "communication" / "templates"
     assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
 
 

@@ -74,8 +74,8 @@ def _anchor(title: str) -> str:
 
 @cache
 def pages() -> tuple[Page, ...]:
-    """README.md and everything under docs/."""
-    paths = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    """The pages at the top, and everything under docs/."""
+    paths = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
     return tuple(Page(path=path, text=path.read_text(encoding="utf-8")) for path in paths)
 
 

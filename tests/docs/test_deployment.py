@@ -32,7 +32,7 @@ def test_every_variable_is_one_that_the_bot_reads() -> None:
 
 
 def test_the_probes_ask_what_the_bot_answers() -> None:
-    source = (ROOT / "bot" / "adapters" / "web.py").read_text()
+    source = (ROOT / "bot" / "entry" / "web.py").read_text()
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert f'add_get("{CONTAINER[probe]["httpGet"]["path"]}"' in source
     values = {one["name"]: one["value"] for one in CONTAINER["env"]}
