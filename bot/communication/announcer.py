@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 
 from bot.catalog.catalog import Catalog
-from bot.communication import plan_card, recovery_card, status_card
+from bot.communication import cards, recovery_card
 from bot.communication.blocks import Message
 from bot.communication.external import draft_card, external_text
 from bot.communication.frame import frame_of
@@ -196,16 +196,16 @@ class Announcer:
                 frame_of(self._catalog, incident.declared.service, incident.changed_at),
             )
 
-        found = {STATUS_CARD: drawing(status_card.status_card)}
+        found = {STATUS_CARD: drawing(cards.status_card)}
         for outside in incident.outside:
             # What went out without anybody being asked needs no card.
             if outside.by is not None or outside.state is OutsideState.WAITING:
                 found[f"external-{outside.number}"] = partial(self._draft, incident, outside)
         if incident.plan and incident.proposed_at:
             round_name = f"{incident.proposed_at:%Y%m%dT%H%M%S%f}"
-            found[f"plan-{round_name}"] = drawing(plan_card.plan_card)
+            found[f"plan-{round_name}"] = drawing(cards.plan_card)
             if incident.execution_started_at:
-                found[f"progress-{round_name}"] = drawing(plan_card.progress_card)
+                found[f"progress-{round_name}"] = drawing(cards.progress_card)
             if incident.verification:
                 found[f"recovery-{round_name}"] = drawing(recovery_card.recovery_card)
         return found

@@ -8,9 +8,9 @@ from typing import Any, TypedDict, Unpack
 
 from bot.communication import announcements, outcomes
 from bot.communication.blocks import Message
-from bot.communication.destinations.email import customer_mail, stakeholder_mail
 from bot.communication.external import status_message
 from bot.communication.frame import Frame
+from bot.communication.mails import customer_mail, stakeholder_mail
 from bot.communication.readers import Readers
 from bot.communication.texts import Texts
 from bot.core.values import Instant, Value

@@ -30,8 +30,7 @@ from bot.freeze.messages import MESSAGES as FREEZE_MESSAGES
 from bot.home import records
 from bot.incident.duties import Duty
 from bot.incident.state import Incident
-from bot.metrics.port import Access, Record
-from bot.metrics.providers import MetricsByProvider
+from bot.metrics.port import Access, MetricsByProvider, Record
 from bot.paperwork import conclude, follow_up
 from bot.paperwork.github import GitHub
 from bot.paperwork.messages import MESSAGES as PAPERWORK_MESSAGES

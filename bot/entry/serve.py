@@ -16,8 +16,7 @@ from bot.alerts.inbox import Inbox
 from bot.approval.beat import Beats
 from bot.catalog.catalog import Catalog
 from bot.catalog.settings import ServeSettings
-from bot.communication.destinations.base import CourierAccess
-from bot.communication.destinations.couriers import couriers_of
+from bot.communication.destinations.base import CourierAccess, couriers_of
 from bot.communication.slack.chat import SlackChat
 from bot.communication.slack.client import make_client, make_session
 from bot.communication.slack.courier import SlackCourier

@@ -13,14 +13,7 @@ from bot.core.patience import within
 from bot.core.values import Instant, Value, spoken
 from bot.engine.context import Context
 from bot.engine.measuring import SOURCE
-from bot.home.model import (
-    Deployment,
-    Ledger,
-    Outcome,
-    Statistics,
-    outcome_of,
-    statistics_of,
-)
+from bot.home.model import Deployment, Ledger, Outcome, Statistics, outcome_of, statistics_of
 from bot.metrics.port import Series
 from bot.store.values import Document, IncidentHead
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
+
+from pydantic import AfterValidator, Field, StringConstraints
 
 from bot.clouds.kubernetes.api import retried
 from bot.clouds.outside import Http, HttpAnswer
@@ -19,6 +22,7 @@ from bot.core.errors import (
     RollbackBotError,
     TemporaryError,
 )
+from bot.core.values import Value
 from bot.judge.series import buckets_of
 from bot.metrics.port import Series
 
@@ -259,3 +263,46 @@ def checked(figures: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         if value is not None and (value < 0 or not math.isfinite(value)):
             told[name] = None
     return told, problems
+
+
+# Reads the counters of every pod of a service, and keeps the readings.
+
+# What services export in the Prometheus format, and how their pods are asked for it.
+
+OPEN_FILES = "process_open_fds / process_max_fds"
+"""A share that the client libraries of most languages export without being asked."""
+_NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_compiles)]
+MetricName = Annotated[str, StringConstraints(pattern=f"^{_NAME}$")]
+LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+UsedShare = Annotated[str, StringConstraints(pattern=rf"^{_NAME}(\s*/\s*{_NAME})?$")]
+"""A gauge between 0 and 1, or two gauges: ``used / limit``."""
+
+
+class Exported(Value):
+    """The names of a service's metrics; the defaults are the usual ones."""
+
+    requests: MetricName = "http_requests_total"
+    """Name of the counter of requests."""
+    error_label: LabelName = "code"
+    """Label of the counter that tells errors apart."""
+    error_pattern: Pattern = "5.."
+    """Regular expression: values of the label that count as errors."""
+    duration: MetricName = "http_request_duration_seconds"
+    """Name of the histogram of request durations, in seconds."""
+    where: dict[LabelName, str] = Field(default_factory=dict)
+    """Only requests with these labels count, for example to leave out health checks."""
+    saturation: UsedShare = OPEN_FILES
+    """How full the service's scarcest resource is; not shown where nothing exports it."""
+    business: MetricName | None = None
+    """Name of a counter of what the service is there for: orders, sign-ups, payments."""

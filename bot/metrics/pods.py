@@ -8,13 +8,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Literal
 
 import structlog
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field
 
 from bot.catalog.metrics import MetricsSettings, ServicePods
 from bot.catalog.types import Duration, Namespace, UrlPath
@@ -26,49 +26,10 @@ from bot.core.errors import PermanentError, RollbackBotError, TemporaryError
 from bot.core.findings import Finding, passed, warned
 from bot.core.values import Value, amount
 from bot.judge.series import count
+from bot.metrics.hosted import Exported
 from bot.metrics.port import Checkup, Measured, MetricsProvider, MetricsSource, Series
 from bot.store.store import Store
 from bot.store.values import ScrapePoint
-
-# What services export in the Prometheus format, and how their pods are asked for it.
-
-OPEN_FILES = "process_open_fds / process_max_fds"
-"""A share that the client libraries of most languages export without being asked."""
-_NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
-
-
-def _compiles(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return pattern
-
-
-Pattern = Annotated[str, AfterValidator(_compiles)]
-MetricName = Annotated[str, StringConstraints(pattern=f"^{_NAME}$")]
-LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
-UsedShare = Annotated[str, StringConstraints(pattern=rf"^{_NAME}(\s*/\s*{_NAME})?$")]
-"""A gauge between 0 and 1, or two gauges: ``used / limit``."""
-
-
-class Exported(Value):
-    """The names of a service's metrics; the defaults are the usual ones."""
-
-    requests: MetricName = "http_requests_total"
-    """Name of the counter of requests."""
-    error_label: LabelName = "code"
-    """Label of the counter that tells errors apart."""
-    error_pattern: Pattern = "5.."
-    """Regular expression: values of the label that count as errors."""
-    duration: MetricName = "http_request_duration_seconds"
-    """Name of the histogram of request durations, in seconds."""
-    where: dict[LabelName, str] = Field(default_factory=dict)
-    """Only requests with these labels count, for example to leave out health checks."""
-    saturation: UsedShare = OPEN_FILES
-    """How full the service's scarcest resource is; not shown where nothing exports it."""
-    business: MetricName | None = None
-    """Name of a counter of what the service is there for: orders, sign-ups, payments."""
 
 
 class PodMetrics(Exported, MetricsSettings):

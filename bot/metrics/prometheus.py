@@ -22,8 +22,7 @@ from bot.catalog.types import SecretName, ServerUrl
 from bot.clouds.outside import Http, Secrets
 from bot.core.errors import PermanentError, RollbackBotError, TemporaryError
 from bot.core.values import Value
-from bot.metrics.hosted import NAMES, Counts, Grid, WebApi, attempted
-from bot.metrics.pods import Exported, LabelName
+from bot.metrics.hosted import NAMES, Counts, Exported, Grid, LabelName, WebApi, attempted
 from bot.metrics.port import Measured, MetricsProvider, MetricsSource, Series
 
 # Metrics out of Prometheus, or of what speaks its API.

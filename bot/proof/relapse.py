@@ -43,7 +43,7 @@ from bot.incident.events import Relapsed
 from bot.incident.plan import Plan
 from bot.incident.state import Incident, Phase
 from bot.judge.counts import Baseline, Judgement, complete_buckets
-from bot.judge.relapse import relapsed
+from bot.judge.judge import relapsed
 from bot.store.values import Document
 
 # Which services are watched after a proven recovery, by what, and how long.

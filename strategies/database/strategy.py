@@ -14,8 +14,13 @@ from bot.engine.world import Evidence, Instance, Observation, SchemaFit, Strateg
 from bot.incident.freeze import MarkedObject
 from bot.incident.plan import Plan
 from strategies.database.alembic import AlembicSource, RunAlembic
-from strategies.database.downs import observe_downs, plan_downs, schema_fits, service_line
-from strategies.database.evidence import database_evidence
+from strategies.database.downs import (
+    database_evidence,
+    observe_downs,
+    plan_downs,
+    schema_fits,
+    service_line,
+)
 from strategies.database.postgres.client import Session
 from strategies.database.postgres.versions import Source, read_applied
 from strategies.database.rds.plan import observe_rds, plan_rds, rds_evidence, rds_instances

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.alerts.alertmanager import parse
-from bot.alerts.cards import DESCRIPTION, alert_card, prefill
+from bot.alerts.inbox import DESCRIPTION, alert_card, prefill
 from bot.assessment import modals
 from bot.communication import ids
 from bot.incident.alerts import Alert, Episode, taken_in

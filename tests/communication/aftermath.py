@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from bot.alerts import cards as cards_
+from bot.alerts import inbox as cards_
 from bot.assessment import modals as modals_
 from bot.communication import announcements, external, modals, outcomes
 from bot.communication.blocks import Message

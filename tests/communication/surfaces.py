@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.assessment import modals
-from bot.communication import announcements, outcomes, plan_card, recovery_card, status_card
+from bot.communication import announcements, cards, outcomes, recovery_card
 from bot.communication import modals as modals_
 from bot.communication import replies as replies_
 from bot.communication.blocks import Message
@@ -26,11 +26,11 @@ from tests.communication.aftermath import (
 
 def cards_of(incident: Incident, frame: Frame) -> Iterator[Message]:
     """The cards that exist in this state."""
-    yield status_card.status_card(incident, frame)
+    yield cards.status_card(incident, frame)
     if incident.plan:
-        yield plan_card.plan_card(incident, frame)
+        yield cards.plan_card(incident, frame)
     if incident.execution_started_at:
-        yield plan_card.progress_card(incident, frame)
+        yield cards.progress_card(incident, frame)
     if incident.verification:
         yield recovery_card.recovery_card(incident, frame)
 

@@ -12,7 +12,7 @@ from types import FrameType, FunctionType
 import pytest
 
 import bot
-from bot.communication import status_card
+from bot.communication import cards
 from bot.communication.blocks import Message
 from bot.incident.assessment import VerdictKind
 from bot.incident.state import Phase
@@ -37,7 +37,7 @@ def _posts() -> Iterator[Message]:
     """
     for phase in Phase:
         incident = incident_in(phase)
-        yield status_card.status_card(incident, frame())
+        yield cards.status_card(incident, frame())
         yield from posts_of(incident, frame())
     yield from messages_after(frame())
     yield from messages_beside(incident_in(Phase.EXECUTING))

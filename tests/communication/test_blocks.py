@@ -9,7 +9,7 @@ from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models import JsonObject
 from slack_sdk.models.blocks import HeaderBlock, RichTextBlock, RichTextSectionElement
 
-from bot.communication import blocks, plan_card, recovery_card, status_card
+from bot.communication import blocks, cards, recovery_card
 from bot.communication.blocks import as_json
 from bot.incident.state import Phase
 from tests.communication.examples import frame, incident_in
@@ -29,11 +29,11 @@ def test_every_card_is_drawn_as_the_library_draws_it(
 
     monkeypatch.setattr(blocks, "as_json", compare)
     incident = incident_in(phase)
-    drawings = [status_card.status_card]
+    drawings = [cards.status_card]
     if incident.plan:
-        drawings.append(plan_card.plan_card)
+        drawings.append(cards.plan_card)
     if incident.execution_started_at:
-        drawings.append(plan_card.progress_card)
+        drawings.append(cards.progress_card)
     if incident.verification:
         drawings.append(recovery_card.recovery_card)
     for draw in drawings:

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from bot.communication import ids
+from bot.communication.cards import plan_card, progress_card, status_card
 from bot.communication.figures import status
-from bot.communication.plan_card import plan_card, progress_card
 from bot.communication.recovery_card import recovery_card
-from bot.communication.status_card import status_card
 from bot.incident import events as e
 from bot.incident.approval import ApprovalPolicy
 from bot.incident.state import Phase

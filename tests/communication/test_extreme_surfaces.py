@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.communication import announcements, external, modals, plan_card, recovery_card, status_card
+from bot.communication import announcements, external, modals, recovery_card
+from bot.communication import cards as cards_
 from bot.communication.blocks import Message
 from bot.core.values import Actor
 from bot.freeze import cards
@@ -93,7 +94,7 @@ def _after(words: str) -> Iterator[Message]:
     yield relapse.relapse_post(incident, frame(), _relapse(words), here=True)
     yield relapse.relapsed_elsewhere("checkout", "INC-2026-001", "", _relapse(words), why=words)
     yield announcements.came_back("checkout", words, "INC-2026-001", seen=words)
-    yield status_card.status_card(incident, frame())
+    yield cards_.status_card(incident, frame())
 
 
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: f"{len(words)}")
@@ -132,7 +133,7 @@ def _part(number: int) -> PlanPart:
 
 def test_a_plan_over_many_services_counts_those_that_it_does_not_list() -> None:
     many = incident_in(Phase.AWAITING_APPROVAL, plan=plan(parts=tuple(_part(n) for n in range(14))))
-    card = plan_card.plan_card(many, frame())
+    card = cards_.plan_card(many, frame())
     assert_message(card)
     listed = shown(card).count(": `registry.example")
     assert 0 < listed < 14

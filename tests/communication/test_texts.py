@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.communication import announcements, outcomes
-from bot.communication.destinations.email import customer_mail, stakeholder_mail
+from bot.communication.mails import customer_mail, stakeholder_mail
 from bot.communication.template_samples import check_texts
 from bot.communication.template_values import Public, for_customers
 from bot.communication.texts import NAMES, Texts, built_in

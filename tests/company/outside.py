@@ -9,8 +9,7 @@ from typing import Any, cast
 
 from bot.catalog.catalog import Catalog
 from bot.clouds.http import HttpClient
-from bot.communication.destinations.base import CourierAccess
-from bot.communication.destinations.couriers import couriers_of
+from bot.communication.destinations.base import CourierAccess, couriers_of
 from bot.core.errors import ConfigurationError
 from bot.store.delivery import Courier, Delivery, Receipt
 from sandbox.mail import Letter, MailServer

@@ -23,8 +23,7 @@ from bot.clouds.kubernetes.objects import Cluster
 from bot.core.clock import Clock, SystemClock
 from bot.core.errors import ForbiddenError, TemporaryError
 from bot.metrics.cloudwatch import CloudWatchQuery
-from bot.metrics.port import Access, Metrics
-from bot.metrics.providers import MetricsByProvider
+from bot.metrics.port import Access, Metrics, MetricsByProvider
 from bot.store.store import Store
 from sandbox.datadog.server import DatadogServer
 from tests.contracts.metrics_prometheus import SCRAPED_EVERY, USER, PrometheusServer

@@ -12,8 +12,7 @@ from scipy.stats import beta, binom, binomtest, rv_histogram
 
 from bot.judge.bounds import exact_bounds
 from bot.judge.counts import RecoveryVerdict, error_limit
-from bot.judge.judge import judge, thin_baseline
-from bot.judge.relapse import relapsed
+from bot.judge.judge import judge, relapsed, thin_baseline
 from bot.judge.series import quantile
 from tests.judge.test_judge import POLICY, baseline, minutes
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bot.judge.counts import Baseline, Bucket, JudgePolicy, error_limit
-from bot.judge.relapse import relapsed
+from bot.judge.judge import relapsed
 from tests.incident.story import BASELINE, NOON
 
 POLICY = JudgePolicy()

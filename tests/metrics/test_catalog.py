@@ -22,9 +22,8 @@ from bot.core.errors import ConfigurationError, PermanentError
 from bot.metrics.cloudwatch import CloudWatchMetrics
 from bot.metrics.datadog import DatadogMetrics
 from bot.metrics.pods import PodMetrics
-from bot.metrics.port import Access
+from bot.metrics.port import Access, MetricsByProvider
 from bot.metrics.prometheus import PrometheusMetrics
-from bot.metrics.providers import MetricsByProvider
 from bot.store.store import Store
 from tests.metrics.scraped_pods import VirtualClock
 

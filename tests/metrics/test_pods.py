@@ -19,8 +19,7 @@ from bot.clouds.http import HttpClient
 from bot.clouds.kubernetes.objects import Cluster
 from bot.core.errors import ForbiddenError, NotFoundError, PermanentError, TemporaryError
 from bot.metrics.pods import PodMetrics, PodRecorder
-from bot.metrics.port import Access, Measured
-from bot.metrics.providers import MetricsByProvider
+from bot.metrics.port import Access, Measured, MetricsByProvider
 from bot.store.sqlite import SqliteStore
 from bot.store.store import Store
 from tests.metrics.scraped_pods import NOON, Pod, Pods, VirtualClock

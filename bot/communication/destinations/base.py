@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Generic, TypeVar
 
+from bot.catalog.catalog import Catalog
 from bot.catalog.destination import Destination
 from bot.clouds.outside import Http, HttpAnswer, Method, Secrets
 from bot.core.clock import Clock
@@ -18,6 +19,7 @@ from bot.core.errors import (
     TemporaryError,
 )
 from bot.core.findings import Finding
+from bot.incident.external import DESTINATIONS
 from bot.store.delivery import Courier, Delivery
 from bot.store.values import Attachment
 
@@ -134,3 +136,17 @@ def _pause(answer: HttpAnswer) -> float | None:
     if not stated.isdecimal():
         return None
     return min(max(1.0, float(stated)), LONGEST_PAUSE)
+
+
+# The couriers to all kinds of destination.
+
+
+def couriers_of(catalog: Catalog, access: CourierAccess) -> dict[str, Courier]:
+    """One courier a kind, by what stands before the colon in a delivery's address."""
+    return {
+        kind.name: kind.courier(
+            {name: one for name, one in catalog.destinations.items() if one.kind == kind.name},
+            access,
+        )
+        for kind in DESTINATIONS
+    }

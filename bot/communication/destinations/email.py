@@ -15,7 +15,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -29,9 +29,6 @@ from bot.catalog.destination import Audience, Destination
 from bot.catalog.types import SecretName
 from bot.clouds.outside import Http, Secrets
 from bot.communication.destinations.base import DestinationKind, Load, entry_of
-from bot.communication.frame import Frame
-from bot.communication.template_values import Public, Variables, by_mail, for_customers
-from bot.communication.texts import Texts
 from bot.core.clock import Clock
 from bot.core.errors import (
     ForbiddenError,
@@ -41,10 +38,7 @@ from bot.core.errors import (
     TemporaryError,
 )
 from bot.core.findings import Finding, passed
-from bot.core.values import Instant
 from bot.incident.assessment import Severity
-from bot.incident.events import ExternalMessage, WordsAdded
-from bot.incident.state import Incident
 from bot.store.delivery import Delivery, Mail, Receipt
 
 # One mail over one SMTP connection, and the server's answers as errors.
@@ -381,37 +375,3 @@ EMAIL = DestinationKind(
     ),
     check=_check,
 )
-
-
-# Mails: what customers and stakeholders are written, from the same templates for text and HTML.
-
-
-def stakeholder_mail(
-    incident: Incident,
-    frame: Frame,
-    texts: Texts,
-    *,
-    kind: str,
-    number: int = 0,
-    words: Sequence[WordsAdded] = (),
-) -> Mail:
-    """What the company's own people read; ``kind`` as for ``by_mail``."""
-    variables = by_mail(incident, frame, kind=kind, number=number, words=words)
-    return _mail("stakeholder_mail", variables, texts)
-
-
-def customer_mail(
-    incident: Incident, public: Public, texts: Texts, now: Instant, *, words: str = ""
-) -> Mail:
-    """What customers read once recovery is proven; ``words`` are a person's own."""
-    message = ExternalMessage.RESOLVED
-    variables = for_customers(incident, public, now, message=message, words=words)
-    return _mail("customer_mail", variables, texts)
-
-
-def _mail(name: str, variables: Variables, texts: Texts) -> Mail:
-    return Mail(
-        subject=" ".join(texts.render(f"{name}_subject.txt.j2", variables).text.split()),
-        text=texts.render(f"{name}.txt.j2", variables).text + "\n",
-        html=texts.render(f"{name}.html.j2", variables).text + "\n",
-    )
