@@ -188,7 +188,7 @@ async def test_an_answer_that_comes_late_is_an_answer_still(
     desk_of: tuple[Front, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     front, _ = desk_of
-    monkeypatch.setattr("handlers.desk.ACK_SECONDS", 0.0)
+    monkeypatch.setattr("handlers.commands.ACK_SECONDS", 0.0)
     ana = front.person("ana")
     result = await ana.command("/rollback status", channel="ops")
     assert result.ok

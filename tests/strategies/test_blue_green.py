@@ -13,6 +13,7 @@ from bot.clouds.kubernetes.objects import ENDPOINT_SLICES
 from bot.core.errors import ConfigurationError, PermanentError, RefusedError, WorldMovedError
 from bot.engine.world import StepState
 from bot.incident.plan import PreflightVerdict
+from bot.metrics.pods import PodMetrics
 from sandbox.cluster.resources import DEPLOYMENTS, SERVICES
 from sandbox.cluster.types import Manifest
 from sandbox.shop import delivery
@@ -235,8 +236,8 @@ async def test_quiet_pods_are_reported_as_drained(blue_green: Shop) -> None:
 
 
 async def test_pods_without_the_counter_are_unknown_and_not_drained(blue_green: Shop) -> None:
-    metrics = blue_green.service.pod_metrics
-    assert metrics is not None
+    metrics = blue_green.service.metrics
+    assert isinstance(metrics, PodMetrics)
     misnamed = metrics.model_copy(update={"requests": "requests_of_nobody_total"})
     service = blue_green.service.model_copy(update={"metrics": misnamed})
     plan = await replace(blue_green, service=service).plan()
@@ -247,8 +248,8 @@ async def test_pods_without_the_counter_are_unknown_and_not_drained(blue_green: 
 
 def only_counting(shop: Shop, **where: str) -> Shop:
     """The shop whose catalog counts requests with these labels alone."""
-    metrics = shop.service.pod_metrics
-    assert metrics is not None
+    metrics = shop.service.metrics
+    assert isinstance(metrics, PodMetrics)
     service = shop.service.model_copy(
         update={"metrics": metrics.model_copy(update={"where": where})}
     )

@@ -53,25 +53,13 @@ def _absolute(node: ast.ImportFrom, name: str) -> str:
     return importlib.util.resolve_name("." * node.level + (node.module or ""), package)
 
 
-def behind(name: str) -> frozenset[str]:
-    """The module and all that it imports, directly or not."""
-    found: set[str] = set()
-    ahead = [name]
-    while ahead:
-        one = ahead.pop()
-        if one not in found:
-            found.add(one)
-            ahead += imported(one)
-    return frozenset(found)
-
-
 @cache
 def own_modules() -> dict[str, frozenset[str]]:
-    """Of each strategy: the modules behind it that are behind no other."""
-    reached = {one.name: behind(type(one).__module__) for one in STRATEGIES}
+    """Of each strategy: its folder."""
+    folders = {one.name: type(one).__module__.rpartition(".")[0] for one in STRATEGIES}
     return {
-        name: mine - frozenset[str]().union(*(reached[other] for other in reached if other != name))
-        for name, mine in reached.items()
+        name: frozenset(one for one in modules() if f"{one}.".startswith(f"{folder}."))
+        for name, folder in folders.items()
     }
 
 
