@@ -94,7 +94,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 demo: $(STAMP)
-	$(BIN)/python -m sandbox
+	$(BIN)/python -m sandbox.demo
 
 docs: $(STAMP)
 	$(BIN)/rollback-bot schema > docs/rollback.schema.json

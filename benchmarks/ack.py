@@ -14,7 +14,7 @@ from benchmarks.incidents import store_closed
 from benchmarks.model import Budget, CannotRunError, Samples, Unit
 from benchmarks.processes import Module
 from sandbox.company import Company
-from sandbox.slack.accounts import User
+from sandbox.slack.base.accounts import User
 from sandbox.slack.delivery.dispatch import Payload
 from sandbox.slack.delivery.http import FORM, encode, sign
 from sandbox.slack.delivery.payloads import Payloads

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.companies import busy, with_bad_release
 from benchmarks.model import Budget, Samples, Unit
 from sandbox.bot_process import BotProcess
-from sandbox.cluster.resources import SERVICES
+from sandbox.cluster.base.resources import SERVICES
 from sandbox.company import Company
 from sandbox.journey import Journey
 

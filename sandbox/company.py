@@ -17,9 +17,9 @@ import yaml
 
 from sandbox.bot_process import BotProcess, free_port
 from sandbox.catalog import SERVICES, Pace, everybodys, service_entry
+from sandbox.cluster.base.rbac import User
+from sandbox.cluster.base.rbac_manifests import rules_from_manifests
 from sandbox.cluster.cluster import ADMIN, Cluster
-from sandbox.cluster.rbac import User
-from sandbox.cluster.rbac_manifests import rules_from_manifests
 from sandbox.neighbours import Neighbour, Neighbours
 from sandbox.shop import accounts, delivery, manifests
 from sandbox.shop.load import LoadGenerator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.slack.model import Channel, Message, View
+from sandbox.slack.base.model import Channel, Message, View
 from sandbox.slack.people.results import ActionResult, SubmitResult
 from sandbox.witness import Witness, has_button
 

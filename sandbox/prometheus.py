@@ -12,9 +12,9 @@ from typing import Any, Self
 
 import aiohttp
 
+from sandbox.cluster.base.resources import PODS
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import PODS
-from sandbox.cluster.types import Manifest
 from sandbox.shop.manifests import VERSION_LABEL
 from sandbox.shop.server import PORT
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sandbox.company import Company
-from sandbox.slack.model import Channel, Message, View
+from sandbox.slack.base.model import Channel, Message, View
 from sandbox.slack.people.person import Person
 from sandbox.slack.people.workspace import Workspace
 

@@ -18,8 +18,8 @@ from handlers import desk
 from handlers.actions import CLICKS
 from handlers.commands import SUBCOMMANDS
 from handlers.modals import SUBMISSIONS
-from sandbox.slack.manifest import validate_manifest
-from sandbox.slack.specs import SPECS
+from sandbox.slack.base.manifest import validate_manifest
+from sandbox.slack.base.specs import SPECS
 
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST: dict[str, Any] = yaml.safe_load((ROOT / "manifest.yml").read_text())

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bot.cli import work
-from bot.cli.options import (
+from bot.cli.work.options import (
     DEFAULT_CATALOG,
     ConfigOption,
     Ended,

@@ -18,7 +18,7 @@ from bot.execution.prepare import propose
 from bot.incident.freeze import AwsResource, ClusterObject, MarkedObject
 from bot.incident.plan import Plan, Preflight, PreflightVerdict
 from bot.metrics.port import Checkup, MetricsProvider
-from strategies.aws import check_actions
+from strategies.common.aws import check_actions
 from strategies.kubernetes.preflights import check_rights
 
 

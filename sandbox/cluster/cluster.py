@@ -7,20 +7,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from sandbox.cluster.base.events import Subscription
+from sandbox.cluster.base.rbac import ADMIN_RULES, User
+from sandbox.cluster.base.resources import NAMESPACES, NODES
+from sandbox.cluster.base.runtime import PodRuntimeRegistry
+from sandbox.cluster.base.server import ClusterServer
+from sandbox.cluster.base.store import ObjectStore
+from sandbox.cluster.base.types import GVR, Manifest, rfc3339
 from sandbox.cluster.controllers.hpa import MetricSource, no_metrics
 from sandbox.cluster.controllers.manager import ControllerManager
 from sandbox.cluster.controllers.registry import all_controllers
 from sandbox.cluster.dataplane import DataPlane
-from sandbox.cluster.events import Subscription
 from sandbox.cluster.kubelet import Kubelet
 from sandbox.cluster.node.images import ImageRegistry
 from sandbox.cluster.node.timings import DEMO, KubeletTimings
-from sandbox.cluster.rbac import ADMIN_RULES, User
-from sandbox.cluster.resources import NAMESPACES, NODES
-from sandbox.cluster.runtime import PodRuntimeRegistry
-from sandbox.cluster.server import ClusterServer
-from sandbox.cluster.store import ObjectStore
-from sandbox.cluster.types import GVR, Manifest, rfc3339
 
 Result = TypeVar("Result")
 

@@ -7,12 +7,12 @@ their pod, whatever becomes of selectors and endpoints. Without endpoints a conn
 import asyncio
 from dataclasses import dataclass
 
+from sandbox.cluster.base.relay import copy, reset
+from sandbox.cluster.base.resources import ENDPOINT_SLICES, SERVICES
+from sandbox.cluster.base.runtime import PodRuntimeRegistry
+from sandbox.cluster.base.store import ObjectStore
 from sandbox.cluster.controllers.endpointslice import SERVICE_NAME
 from sandbox.cluster.frontend import Backend, Frontend
-from sandbox.cluster.relay import copy, reset
-from sandbox.cluster.resources import ENDPOINT_SLICES, SERVICES
-from sandbox.cluster.runtime import PodRuntimeRegistry
-from sandbox.cluster.store import ObjectStore
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

@@ -5,14 +5,14 @@ import itertools
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
+from sandbox.cluster.base.resources import PODS
+from sandbox.cluster.base.runtime import PodRuntimeRegistry
+from sandbox.cluster.base.store import ObjectStore
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.node.environment import NodeEnvironment
 from sandbox.cluster.node.images import ContainerContext, Entrypoint, ImageRegistry
 from sandbox.cluster.node.pod import PodWorker
 from sandbox.cluster.node.timings import DEMO, QUICK, KubeletTimings
-from sandbox.cluster.resources import PODS
-from sandbox.cluster.runtime import PodRuntimeRegistry
-from sandbox.cluster.store import ObjectStore
-from sandbox.cluster.types import Manifest
 
 __all__ = [
     "DEMO",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sandbox.cluster.resources import SERVICES
+from sandbox.cluster.base.resources import SERVICES
 from sandbox.company import Company
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.demo.outside import Readers
-from sandbox.slack.model import Channel, Message, View
+from sandbox.slack.base.model import Channel, Message, View
 from sandbox.slack.people.workspace import Workspace
 
 HOUSEKEEPING = {"channel_join", "channel_topic", "pinned_item", "bot_add"}

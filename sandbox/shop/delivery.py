@@ -2,8 +2,8 @@
 
 from typing import Literal
 
+from sandbox.cluster.base.resources import DEPLOYMENTS
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import DEPLOYMENTS
 from sandbox.shop import manifests
 from sandbox.shop.manifests import NAMESPACE
 

@@ -1,6 +1,6 @@
 """The shop's objects as its repository would hold them."""
 
-from sandbox.cluster.types import Manifest
+from sandbox.cluster.base.types import Manifest
 from sandbox.shop.releases import reference
 from sandbox.shop.server import PORT
 

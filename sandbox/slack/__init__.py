@@ -1,11 +1,11 @@
 """A strict stand-in for Slack: one workspace with one installed app, on loopback."""
 
-from sandbox.slack.accounts import User, UserGroup
-from sandbox.slack.errors import Refusal, SlackRefusal
-from sandbox.slack.faults import Faults
-from sandbox.slack.inputs import NotAChoice
-from sandbox.slack.manifest import InvalidManifest, validate_manifest
-from sandbox.slack.model import ApiCall, Channel, Message, View, render
+from sandbox.slack.base.accounts import User, UserGroup
+from sandbox.slack.base.errors import Refusal, SlackRefusal
+from sandbox.slack.base.faults import Faults
+from sandbox.slack.base.inputs import NotAChoice
+from sandbox.slack.base.manifest import InvalidManifest, validate_manifest
+from sandbox.slack.base.model import ApiCall, Channel, Message, View, render
 from sandbox.slack.people.person import Person
 from sandbox.slack.people.results import ActionResult, CommandResult, SubmitResult
 from sandbox.slack.people.workspace import Workspace

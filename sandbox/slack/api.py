@@ -8,15 +8,15 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from sandbox.slack.arguments import Arguments, read_arguments
-from sandbox.slack.call import Call, missing_scope
-from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.faults import Fault, Faults
-from sandbox.slack.limits import RateLimiter
+from sandbox.slack.base.arguments import Arguments, read_arguments
+from sandbox.slack.base.call import Call, missing_scope
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.faults import Fault, Faults
+from sandbox.slack.base.limits import RateLimiter
+from sandbox.slack.base.model import ApiCall, Json
+from sandbox.slack.base.specs import SPECS, MethodSpec
+from sandbox.slack.base.world import World
 from sandbox.slack.methods.registry import METHODS, Method
-from sandbox.slack.model import ApiCall, Json
-from sandbox.slack.specs import SPECS, MethodSpec
-from sandbox.slack.world import World
 
 
 class RateLimited(SlackRefusal):

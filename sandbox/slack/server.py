@@ -8,21 +8,21 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.slack.accounts import User, UserGroup, default_users
 from sandbox.slack.api import WebApi
+from sandbox.slack.base.accounts import User, UserGroup, default_users
+from sandbox.slack.base.errors import Refusal
+from sandbox.slack.base.faults import Faults
+from sandbox.slack.base.manifest import InvalidManifest, validate_manifest
+from sandbox.slack.base.model import ApiCall
+from sandbox.slack.base.storage import FileStorage
+from sandbox.slack.base.world import AppIdentity, World
 from sandbox.slack.delivery.dispatch import Dispatcher
 from sandbox.slack.delivery.events import EventFeed
 from sandbox.slack.delivery.http import HttpDelivery
 from sandbox.slack.delivery.payloads import Payloads
 from sandbox.slack.delivery.responses import ResponseUrlServer
 from sandbox.slack.delivery.socket_mode import SocketMode
-from sandbox.slack.errors import Refusal
-from sandbox.slack.faults import Faults
-from sandbox.slack.manifest import InvalidManifest, validate_manifest
-from sandbox.slack.model import ApiCall
 from sandbox.slack.people.workspace import Workspace
-from sandbox.slack.storage import FileStorage
-from sandbox.slack.world import AppIdentity, World
 
 ACK_TIMEOUT = 3.0  # seconds; docs.slack.dev/interactivity, "Acknowledgment response"
 UPLOAD_BYTES = 1_000_000_000

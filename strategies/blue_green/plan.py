@@ -40,7 +40,8 @@ from strategies.blue_green.switch_service import (
     SwitchServiceParams,
     switch_operations,
 )
-from strategies.commands import json_patch, version_url
+from strategies.common.commands import json_patch, version_url
+from strategies.common.preflights import blocked, or_unknown, passed, warned
 from strategies.kubernetes.drains import drain_step
 from strategies.kubernetes.gitops import GitOpsGuard
 from strategies.kubernetes.pods import ready_step
@@ -55,7 +56,6 @@ from strategies.kubernetes.preflights import (
 )
 from strategies.kubernetes.scalers import AUTOSCALER, BUDGET, check_autoscaler, check_budget
 from strategies.kubernetes.workload import current, live_since, revisions
-from strategies.preflights import blocked, or_unknown, passed, warned
 
 # Rolling back on Kubernetes by a Service's selector.
 

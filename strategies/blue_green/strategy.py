@@ -21,7 +21,7 @@ from strategies.blue_green.plan import (
     read_colours,
 )
 from strategies.blue_green.switch_service import SwitchService
-from strategies.choice import Option, choose, rated
+from strategies.common.choice import Option, choose, rated
 from strategies.freezing import deployments
 from strategies.kubernetes import evidence
 from strategies.kubernetes.drains import AwaitDrain

@@ -9,10 +9,10 @@ from bot.core.errors import PermanentError, WorldMovedError
 from bot.core.values import Value, amount, spoken
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Step
+from strategies.common.waiting import Objects, Pending, Selection, wait_until
 from strategies.kubernetes.fields import edit
 from strategies.kubernetes.pods import await_release
 from strategies.kubernetes.workload import named, the_one
-from strategies.waiting import Objects, Pending, Selection, wait_until
 
 
 class SwitchServiceParams(Value):

@@ -20,7 +20,7 @@ from bot.clouds.outside import Aws
 from bot.core.errors import ConfigurationError, NotFoundError, PermanentError
 from bot.core.values import Value
 from bot.engine.world import World
-from strategies.commands import aws_cli, version_url
+from strategies.common.commands import aws_cli, version_url
 
 # Rolling back on AWS by the weights of an Application Load Balancer.
 

@@ -12,7 +12,6 @@ from bot.clouds.outside import Aws
 from bot.core.values import Value, amount
 from bot.engine.world import World
 from bot.incident.plan import Candidate, Milestone, Plan, Preflight, Step, StepSpec
-from strategies.aws import check_actions, check_ownership
 from strategies.blue_green_elbv2.listener import (
     Action,
     Balancing,
@@ -32,8 +31,9 @@ from strategies.blue_green_elbv2.steps import (
     Elbv2Forward,
     Elbv2ForwardParams,
 )
-from strategies.commands import aws_cli
-from strategies.preflights import blocked, or_unknown, passed, warned
+from strategies.common.aws import check_actions, check_ownership
+from strategies.common.commands import aws_cli
+from strategies.common.preflights import blocked, or_unknown, passed, warned
 
 # What can be wrong with a target group or its load balancer before requests are sent there.
 

@@ -11,7 +11,6 @@ from bot.core.errors import ForbiddenError, PermanentError, WorldMovedError
 from bot.core.values import Value, spoken
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Step
-from strategies.aws import last_changed_by
 from strategies.blue_green_elbv2.listener import (
     Action,
     Place,
@@ -21,6 +20,7 @@ from strategies.blue_green_elbv2.listener import (
     read_targets,
     same,
 )
+from strategies.common.aws import last_changed_by
 from strategies.kubernetes.pods import await_release
 
 _MINUTE = timedelta(minutes=1)

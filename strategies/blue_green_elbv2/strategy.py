@@ -11,7 +11,6 @@ from bot.core.errors import RefusedError, RollbackBotError
 from bot.engine.world import Evidence, Instance, Observation, Strategy, World
 from bot.incident.freeze import AwsResource, MarkedObject
 from bot.incident.plan import Candidate, Plan
-from strategies.aws import changes_of
 from strategies.blue_green_elbv2.listener import (
     Balancing,
     Elbv2Change,
@@ -22,7 +21,8 @@ from strategies.blue_green_elbv2.listener import (
 )
 from strategies.blue_green_elbv2.plan import Elbv2Plan
 from strategies.blue_green_elbv2.steps import Elbv2AwaitDrain, Elbv2AwaitHealthy, Elbv2Forward
-from strategies.choice import Option, choose, rated
+from strategies.common.aws import changes_of
+from strategies.common.choice import Option, choose, rated
 
 
 class BlueGreenElbv2(Strategy):

@@ -27,8 +27,10 @@ from bot.incident.freeze import MarkedObject
 from bot.incident.plan import Candidate, Milestone, Plan, Preflight, Step, StepSpec
 from strategies.canary.command import Wish
 from strategies.canary.target import ArgoRolloutsCanary
-from strategies.choice import Option
-from strategies.commands import json_patch
+from strategies.common.choice import Option
+from strategies.common.commands import json_patch
+from strategies.common.preflights import blocked, passed
+from strategies.common.waiting import Objects, Pending, wait_until
 from strategies.freezing import cluster_object
 from strategies.kubernetes import evidence
 from strategies.kubernetes.drains import drain_step
@@ -44,8 +46,6 @@ from strategies.kubernetes.preflights import (
     to_follow,
 )
 from strategies.kubernetes.workload import named, the_one
-from strategies.preflights import blocked, passed
-from strategies.waiting import Objects, Pending, wait_until
 
 # Step: tell Argo Rollouts to abort, or to try again.
 

@@ -11,7 +11,7 @@ from bot.clouds.kubernetes.objects import Right
 from bot.engine.world import Evidence, Instance, Observation, World
 from bot.incident.freeze import MarkedObject
 from bot.incident.plan import Candidate, Plan, Preflight
-from strategies.choice import Option, choose, rated
+from strategies.common.choice import Option, choose, rated
 
 
 @dataclass(frozen=True, kw_only=True)

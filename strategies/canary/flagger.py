@@ -35,13 +35,13 @@ from strategies.canary.pair import Pair, check_capacity, read_side
 from strategies.canary.pair_plan import CanarySteps
 from strategies.canary.target import FlaggerCanary
 from strategies.canary.traffic import Traffic
+from strategies.common.preflights import blocked, passed, warned
+from strategies.common.waiting import Objects, Pending, wait_until
 from strategies.freezing import cluster_object
 from strategies.kubernetes import evidence
 from strategies.kubernetes.gitops import go_seconds
 from strategies.kubernetes.preflights import check_rights, to_follow
 from strategies.kubernetes.workload import WORKLOADS, current, live_since, named, revisions, the_one
-from strategies.preflights import blocked, passed, warned
-from strategies.waiting import Objects, Pending, wait_until
 
 # Step: open Flagger's rollback gate, or close it again.
 

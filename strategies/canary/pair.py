@@ -25,10 +25,10 @@ from bot.engine.world import World
 from bot.incident.plan import Candidate, Preflight
 from strategies.canary.target import FlaggerCanary, PairCanary
 from strategies.canary.traffic import Traffic, read_traffic
-from strategies.choice import Option
+from strategies.common.choice import Option
+from strategies.common.preflights import blocked, passed, warned
 from strategies.kubernetes.scalers import Scalers, find_scalers
 from strategies.kubernetes.workload import revisions
-from strategies.preflights import blocked, passed, warned
 
 CAPACITY = "Capacity"
 OWNER = "Controller"

@@ -19,7 +19,8 @@ from strategies.canary.command import Wish
 from strategies.canary.pair import Pair, check_capacity, check_owner, check_selector, read_pair
 from strategies.canary.target import PairCanary
 from strategies.canary.traffic import Traffic
-from strategies.commands import json_patch, kubectl, version_url
+from strategies.common.commands import json_patch, kubectl, version_url
+from strategies.common.preflights import warned
 from strategies.freezing import deployments
 from strategies.kubernetes import evidence
 from strategies.kubernetes.drains import drain_step
@@ -39,7 +40,6 @@ from strategies.kubernetes.rollouts import grace_seconds
 from strategies.kubernetes.scale import Scale, ScaleParams
 from strategies.kubernetes.scalers import SCALED_OBJECTS, check_scalers, pause_step, pausing
 from strategies.kubernetes.workload import RolloutParams, current, live_since, revisions
-from strategies.preflights import warned
 
 _ARRIVAL_SECONDS = 60.0
 """Patience for gateways and proxies to follow."""

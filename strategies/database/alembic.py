@@ -17,7 +17,7 @@ from bot.core.errors import PermanentError, RollbackBotError, WorldMovedError
 from bot.core.values import Facts, Value
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Step, StepSpec
-from strategies.database.postgres.client import (
+from strategies.database.client import (
     Session,
     connected,
     held_elsewhere,
@@ -25,15 +25,8 @@ from strategies.database.postgres.client import (
     lock_holders,
     take_lock,
 )
-from strategies.database.postgres.versions import (
-    Applied,
-    History,
-    Link,
-    Move,
-    ScriptFile,
-    read_applied,
-)
 from strategies.database.target import AlembicTarget, VersionTable
+from strategies.database.versions import Applied, History, Link, Move, ScriptFile, read_applied
 
 # Alembic by its command: ``history``, ``downgrade``, ``upgrade``, and ``--sql`` to see before.
 
@@ -265,7 +258,7 @@ def _is(token: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class AlembicSource:
-    """See ``strategies.database.postgres.versions.Source``."""
+    """See ``strategies.database.versions.Source``."""
 
     target: AlembicTarget
 

@@ -14,9 +14,10 @@ from bot.core.errors import RefusedError, RollbackBotError
 from bot.core.values import amount
 from bot.engine.world import Evidence, SchemaFit, World
 from bot.incident.plan import Candidate, Plan, Preflight
-from strategies.choice import Option, choose, rated
+from strategies.common.choice import Option, choose, rated
+from strategies.common.preflights import blocked, passed, warned
 from strategies.database.alembic import AlembicSource
-from strategies.database.postgres.client import (
+from strategies.database.client import (
     READ_SECONDS,
     Session,
     connected,
@@ -26,17 +27,9 @@ from strategies.database.postgres.client import (
     lock_key,
     qualified,
 )
-from strategies.database.postgres.server import (
-    Answers,
-    Counted,
-    ask,
-    counted,
-    missing_needs,
-    run_checks,
-)
-from strategies.database.postgres.sql import losses
-from strategies.database.postgres.versions import History, Link, Source, moves, plain
-from strategies.database.rds.target import AnyDatabaseTarget
+from strategies.database.grammar import losses
+from strategies.database.rds_target import AnyDatabaseTarget
+from strategies.database.server import Answers, Counted, ask, counted, missing_needs, run_checks
 from strategies.database.sql import SqlSource
 from strategies.database.steps import DownSteps
 from strategies.database.target import (
@@ -45,8 +38,8 @@ from strategies.database.target import (
     SqlMigrationsTarget,
     VersionTable,
 )
+from strategies.database.versions import History, Link, Source, moves, plain
 from strategies.database.writers import RecordedWriter, check_writers, record_writers
-from strategies.preflights import blocked, passed, warned
 
 # What is known of a way down: where it may end, and what it would take along.
 

@@ -10,11 +10,9 @@ from bot.core.errors import ConfigurationError, NotFoundError, RefusedError
 from bot.core.values import Value
 from bot.engine.world import World
 from bot.incident.plan import Candidate, Concern, Milestone, Plan, Step, StepSpec
-from strategies.choice import Option, choose, rated
-from strategies.database.postgres.archives import Archive, Unreadable, checksum, read_archives
-from strategies.database.postgres.client import Session, listed
-from strategies.database.postgres.server import ask, databases
-from strategies.database.postgres.versions import Applied, digest, plain, read_applied
+from strategies.common.choice import Option, choose, rated
+from strategies.database.archives import Archive, Unreadable, checksum, read_archives
+from strategies.database.client import Session, listed
 from strategies.database.restore_checks import Restore, preflights
 from strategies.database.restore_steps import (
     CompareRestored,
@@ -26,6 +24,7 @@ from strategies.database.restore_steps import (
     createdb,
     pg_restore,
 )
+from strategies.database.server import ask, databases
 from strategies.database.steps import (
     AssessDatabaseParams,
     VerifyDatabase,
@@ -35,6 +34,7 @@ from strategies.database.steps import (
 )
 from strategies.database.swap_databases import SwapDatabases, SwapDatabasesParams, swap_script
 from strategies.database.target import RestoreTarget
+from strategies.database.versions import Applied, digest, plain, read_applied
 from strategies.database.writers import downtime, record_writers, start_steps, stop_steps
 
 # The steps of a restore.

@@ -11,13 +11,13 @@ from bot.core.errors import OutcomeUnknownError
 from bot.core.values import spoken
 from bot.engine.world import World
 from bot.incident.plan import Preflight
-from strategies.database.postgres.archives import Archive, Unreadable, read_to_the_end
-from strategies.database.postgres.client import Session, listed, literal
-from strategies.database.postgres.server import RESTORED, RESTORING, Answers, Found
-from strategies.database.postgres.versions import Applied
+from strategies.common.preflights import blocked, passed, warned
+from strategies.database.archives import Archive, Unreadable, read_to_the_end
+from strategies.database.client import Session, listed, literal
+from strategies.database.server import RESTORED, RESTORING, Answers, Found
 from strategies.database.target import RestoreTarget
+from strategies.database.versions import Applied
 from strategies.database.writers import RecordedWriter, check_writers
-from strategies.preflights import blocked, passed, warned
 
 ARCHIVE = "Archive"
 

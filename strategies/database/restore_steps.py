@@ -6,9 +6,9 @@ from bot.core.errors import PermanentError, WorldMovedError
 from bot.core.values import Value
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Step
-from strategies.database.postgres.archives import checksum
-from strategies.database.postgres.client import Session, identifier, literal
-from strategies.database.postgres.server import (
+from strategies.database.archives import checksum
+from strategies.database.client import Session, identifier, literal
+from strategies.database.server import (
     RESTORED,
     RESTORING,
     Found,
@@ -19,8 +19,8 @@ from strategies.database.postgres.server import (
     run_checks,
     settings_of,
 )
-from strategies.database.postgres.versions import read_applied
 from strategies.database.target import SqlCheck, VersionTable
+from strategies.database.versions import read_applied
 
 # Step: hold a restored database against the live one before it takes its place.
 

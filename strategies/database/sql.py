@@ -14,7 +14,7 @@ from bot.core.errors import PermanentError, TemporaryError, WorldMovedError
 from bot.core.values import Facts, Value
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Step, StepSpec
-from strategies.database.postgres.client import (
+from strategies.database.client import (
     MOVED,
     Session,
     SqlError,
@@ -26,8 +26,9 @@ from strategies.database.postgres.client import (
     qualified,
     take_lock,
 )
-from strategies.database.postgres.sql import parse
-from strategies.database.postgres.versions import (
+from strategies.database.grammar import parse
+from strategies.database.target import SqlMigrationsTarget, VersionTable
+from strategies.database.versions import (
     Applied,
     History,
     Link,
@@ -40,7 +41,6 @@ from strategies.database.postgres.versions import (
     read_migrations,
     read_script,
 )
-from strategies.database.target import SqlMigrationsTarget, VersionTable
 
 # Step: run one migration script, down or up, in one transaction with the version's change.
 
@@ -184,7 +184,7 @@ class RunMigration:
 
 @dataclass(frozen=True, kw_only=True)
 class SqlSource:
-    """See ``strategies.database.postgres.versions.Source``."""
+    """See ``strategies.database.versions.Source``."""
 
     target: SqlMigrationsTarget
 

@@ -12,16 +12,10 @@ from bot.core.errors import PermanentError, WorldMovedError
 from bot.core.values import Value
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Concern, Milestone, Step, StepSpec
-from strategies.database.postgres.client import Session, connected, listed, qualified
-from strategies.database.postgres.server import (
-    Answers,
-    Counted,
-    missing_needs,
-    require_all,
-    run_checks,
-)
-from strategies.database.postgres.versions import Applied, Link, Move, Source, read_applied
+from strategies.database.client import Session, connected, listed, qualified
+from strategies.database.server import Answers, Counted, missing_needs, require_all, run_checks
 from strategies.database.target import SqlCheck, VersionTable
+from strategies.database.versions import Applied, Link, Move, Source, read_applied
 from strategies.database.writers import RecordedWriter, downtime, start_steps, stop_steps
 
 # Step: ask once more, right before the first change, whether the database must be rolled back.

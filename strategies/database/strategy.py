@@ -14,6 +14,7 @@ from bot.engine.world import Evidence, Instance, Observation, SchemaFit, Strateg
 from bot.incident.freeze import MarkedObject
 from bot.incident.plan import Plan
 from strategies.database.alembic import AlembicSource, RunAlembic
+from strategies.database.client import Session
 from strategies.database.downs import (
     database_evidence,
     observe_downs,
@@ -21,12 +22,10 @@ from strategies.database.downs import (
     schema_fits,
     service_line,
 )
-from strategies.database.postgres.client import Session
-from strategies.database.postgres.versions import Source, read_applied
-from strategies.database.rds.plan import observe_rds, plan_rds, rds_evidence, rds_instances
-from strategies.database.rds.restore import RdsKeep, RdsRestore
-from strategies.database.rds.steps import RdsAdjust, RdsCompare, RdsRename, RdsVerify
-from strategies.database.rds.target import AnyDatabaseTarget, RdsTarget
+from strategies.database.rds_plan import observe_rds, plan_rds, rds_evidence, rds_instances
+from strategies.database.rds_restore import RdsKeep, RdsRestore
+from strategies.database.rds_steps import RdsAdjust, RdsCompare, RdsRename, RdsVerify
+from strategies.database.rds_target import AnyDatabaseTarget, RdsTarget
 from strategies.database.restore import newest, plan_restore, read
 from strategies.database.restore_steps import CompareRestored, KeepDatabase, RestoreArchive
 from strategies.database.sql import RunMigration, SqlSource
@@ -38,6 +37,7 @@ from strategies.database.target import (
     RestoreTarget,
     SqlMigrationsTarget,
 )
+from strategies.database.versions import Source, read_applied
 from strategies.database.writers import RIGHTS, ScaleWriters
 from strategies.freezing import deployments
 from strategies.kubernetes.fields import SetFields

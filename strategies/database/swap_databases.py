@@ -10,15 +10,8 @@ from bot.core.errors import PermanentError, RollbackBotError, TemporaryError, Wo
 from bot.core.values import Value, amount
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Step
-from strategies.database.postgres.client import (
-    MOVED,
-    Session,
-    SqlError,
-    identifier,
-    listed,
-    literal,
-)
-from strategies.database.postgres.server import Found, databases
+from strategies.database.client import MOVED, Session, SqlError, identifier, listed, literal
+from strategies.database.server import Found, databases
 
 _ATTEMPTS = 5
 _PAUSE_SECONDS = 0.3

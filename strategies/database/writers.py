@@ -19,7 +19,9 @@ from bot.core.errors import PermanentError, WorldMovedError
 from bot.core.values import Value, amount, spoken
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Milestone, Preflight, Step, StepSpec
-from strategies.commands import json_patch, kubectl
+from strategies.common.commands import json_patch, kubectl
+from strategies.common.preflights import or_unknown, passed, warned
+from strategies.common.waiting import Objects, Pending, Selection, wait_until
 from strategies.database.target import Writer
 from strategies.kubernetes.gitops import NAME as GITOPS
 from strategies.kubernetes.gitops import STARTED, check_gitops
@@ -42,8 +44,6 @@ from strategies.kubernetes.scalers import (
     resume_step,
 )
 from strategies.kubernetes.workload import named
-from strategies.preflights import or_unknown, passed, warned
-from strategies.waiting import Objects, Pending, Selection, wait_until
 
 # Step: stop a Deployment that writes to a database, or start it again.
 

@@ -19,12 +19,12 @@ from bot.core.errors import PermanentError, TemporaryError, WorldMovedError
 from bot.core.values import spoken
 from bot.engine.world import World
 from bot.incident.plan import Preflight
-from strategies.aws import IAM_RIGHTS as RIGHTS
-from strategies.aws import check_actions
-from strategies.commands import aws_cli
+from strategies.common.aws import IAM_RIGHTS as RIGHTS
+from strategies.common.aws import check_actions
+from strategies.common.commands import aws_cli
+from strategies.common.preflights import blocked, passed, warned
 from strategies.feature_flag.service import Flag, FlagProvider, FlagState
 from strategies.feature_flag.target import FlagTarget
-from strategies.preflights import blocked, passed, warned
 
 # Deployments of a feature flag profile in AWS AppConfig, and what their configurations say.
 

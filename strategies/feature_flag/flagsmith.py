@@ -17,6 +17,7 @@ from bot.catalog.types import Duration, SecretName, ServerUrl
 from bot.core.errors import NotFoundError, RollbackBotError
 from bot.engine.world import World
 from bot.incident.plan import Preflight
+from strategies.common.preflights import blocked, passed, warned
 from strategies.feature_flag.service import (
     Api,
     Flag,
@@ -29,7 +30,6 @@ from strategies.feature_flag.service import (
     stamp,
 )
 from strategies.feature_flag.target import FlagTarget
-from strategies.preflights import blocked, passed, warned
 
 # What should be known of a feature in Flagsmith before it is switched off.
 

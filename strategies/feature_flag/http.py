@@ -10,6 +10,7 @@ from bot.core.errors import PermanentError
 from bot.core.values import Facts
 from bot.engine.world import World
 from bot.incident.plan import Preflight
+from strategies.common.preflights import warned
 from strategies.feature_flag.service import (
     Api,
     Flag,
@@ -20,7 +21,6 @@ from strategies.feature_flag.service import (
     stamp,
 )
 from strategies.feature_flag.target import FlagTarget
-from strategies.preflights import warned
 
 
 class HttpFlagTarget(FlagTarget):

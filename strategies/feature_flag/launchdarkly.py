@@ -16,6 +16,7 @@ from bot.catalog.types import Duration, SecretName, ServerUrl
 from bot.core.errors import NotFoundError
 from bot.engine.world import World
 from bot.incident.plan import Preflight
+from strategies.common.preflights import blocked, passed, warned
 from strategies.feature_flag.service import (
     Api,
     Flag,
@@ -26,7 +27,6 @@ from strategies.feature_flag.service import (
     server,
 )
 from strategies.feature_flag.target import FlagTarget
-from strategies.preflights import blocked, passed, warned
 
 _CONTENT_TYPE = {"Content-Type": "application/json; domain-model=launchdarkly.semanticpatch"}
 _VERSION = {"LD-API-Version": "20240415"}

@@ -29,8 +29,8 @@ from bot.core.mask import Mask
 from bot.core.values import Facts, Instant, Value
 from bot.engine.world import StepState, World
 from bot.incident.plan import Preflight
+from strategies.common.waiting import until_right
 from strategies.feature_flag.target import FLAGS, Expectation, FlagTarget, Probe
-from strategies.waiting import until_right
 
 # A feature flag as the strategy sees it, whatever service keeps it.
 

@@ -15,7 +15,8 @@ from bot.core.errors import RefusedError
 from bot.core.values import Value
 from bot.engine.world import Evidence, Instance, Observation, Strategy, World
 from bot.incident.plan import Candidate, Milestone, Plan, Preflight, Step, StepSpec
-from strategies.choice import Option, choose, rated
+from strategies.common.choice import Option, choose, rated
+from strategies.common.preflights import passed, warned
 from strategies.feature_flag.service import Flag, FlagService, ask, flag_service, probe_url
 from strategies.feature_flag.steps import (
     AwaitFlag,
@@ -27,7 +28,6 @@ from strategies.feature_flag.steps import (
 )
 from strategies.feature_flag.target import FeatureFlagTarget, FlagTarget
 from strategies.kubernetes import evidence
-from strategies.preflights import passed, warned
 
 # The plan of a feature flag rollback: its steps, its preflights, and what must be said before.
 

@@ -13,7 +13,7 @@ from bot.clouds.kubernetes.workloads import is_finished, name_of, selector_text
 from bot.core.values import Facts, Value, amount, spoken
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Milestone, Step, StepSpec
-from strategies.commands import for_each_pod
+from strategies.common.commands import for_each_pod
 from strategies.kubernetes.pods import Count, RequestCounter, served
 
 # Step: wait until the pods that were switched away serve no more requests.

@@ -15,9 +15,9 @@ from bot.core.errors import PermanentError, TemporaryError, WorldMovedError
 from bot.core.values import Value, spoken
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Step
+from strategies.common.waiting import Objects, Pending, wait_until
 from strategies.kubernetes.pods import await_release
 from strategies.kubernetes.workload import RolloutParams, has_template, moved, named, read, the_one
-from strategies.waiting import Objects, Pending, wait_until
 
 
 class FieldChange(Value):

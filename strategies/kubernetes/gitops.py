@@ -20,7 +20,9 @@ from bot.core.errors import ForbiddenError, NotFoundError, PermanentError, World
 from bot.core.values import Value, spoken
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Preflight, PreflightVerdict, Step, StepSpec
-from strategies.commands import json_patch
+from strategies.common.commands import json_patch
+from strategies.common.preflights import blocked, passed, warned
+from strategies.common.waiting import Objects, Pending, Selection, wait_until
 from strategies.kubernetes.preflights import (
     Write,
     check_writes,
@@ -28,8 +30,6 @@ from strategies.kubernetes.preflights import (
     spoken_rights,
     to_change,
 )
-from strategies.preflights import blocked, passed, warned
-from strategies.waiting import Objects, Pending, Selection, wait_until
 
 # Would automation undo the rollback?
 

@@ -32,7 +32,8 @@ from bot.core.errors import NotFoundError, PermanentError, TemporaryError, World
 from bot.core.values import Facts, Value, amount, spoken
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Milestone, Step, StepSpec
-from strategies.commands import kubectl
+from strategies.common.commands import kubectl
+from strategies.common.waiting import Objects, Pending, Selection, until_right, wait_until
 from strategies.kubernetes.workload import (
     RolloutParams,
     existing,
@@ -43,7 +44,6 @@ from strategies.kubernetes.workload import (
     the_one,
     without_template,
 )
-from strategies.waiting import Objects, Pending, Selection, until_right, wait_until
 
 # Step: the target's pods must be ready to take the live side's traffic.
 

@@ -20,7 +20,7 @@ from bot.core.errors import (
 )
 from bot.core.values import Value
 from bot.incident.plan import Preflight
-from strategies.preflights import blocked, passed, warned
+from strategies.common.preflights import blocked, passed, warned
 
 # May the bot do what the steps do?
 

@@ -36,7 +36,8 @@ from bot.clouds.kubernetes.workloads import (
 from bot.core.errors import PermanentError, WorldMovedError
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Milestone, Step, StepSpec
-from strategies.commands import for_each_pod, kubectl
+from strategies.common.commands import for_each_pod, kubectl
+from strategies.common.waiting import Objects, Pending, wait_until
 from strategies.kubernetes.pods import VerifyPods, VerifyPodsParams
 from strategies.kubernetes.workload import (
     RolloutParams,
@@ -46,7 +47,6 @@ from strategies.kubernetes.workload import (
     selections,
     without_template,
 )
-from strategies.waiting import Objects, Pending, wait_until
 
 _REFUSED_SECONDS = 60.0
 """Pods that may not be made: a quota or a policy does not give way by itself, but an old pod that

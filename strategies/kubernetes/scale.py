@@ -10,6 +10,7 @@ from bot.core.errors import PermanentError, WorldMovedError
 from bot.core.values import Facts, amount
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Step
+from strategies.common.waiting import Objects, Pending, wait_until
 from strategies.kubernetes.workload import (
     RolloutParams,
     has_template,
@@ -20,7 +21,6 @@ from strategies.kubernetes.workload import (
     unseen,
     without_template,
 )
-from strategies.waiting import Objects, Pending, wait_until
 
 
 class ScaleParams(RolloutParams):

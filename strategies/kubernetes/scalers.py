@@ -8,10 +8,10 @@ from bot.clouds.kubernetes.workloads import annotations_of, labels_of, name_of, 
 from bot.core.errors import ForbiddenError, NotFoundError
 from bot.core.values import Value
 from bot.incident.plan import Preflight, Step, StepSpec
-from strategies.commands import kubectl
+from strategies.common.commands import kubectl
+from strategies.common.preflights import blocked, passed, warned
 from strategies.kubernetes.fields import FieldChange, SetFields, SetFieldsParams, operations
 from strategies.kubernetes.preflights import Write
-from strategies.preflights import blocked, passed, warned
 
 # What else decides how many pods there are: autoscalers and disruption budgets.
 

@@ -8,7 +8,8 @@ from bot.core.errors import WorldMovedError
 from bot.core.values import Facts
 from bot.engine.world import Observed, World
 from bot.incident.plan import Step, StepSpec
-from strategies.commands import json_patch, kubectl
+from strategies.common.commands import json_patch, kubectl
+from strategies.common.waiting import Objects, Pending, wait_until
 from strategies.kubernetes.fields import SetPaused, SetPausedParams
 from strategies.kubernetes.workload import (
     RolloutParams,
@@ -22,7 +23,6 @@ from strategies.kubernetes.workload import (
     selection,
     unseen,
 )
-from strategies.waiting import Objects, Pending, wait_until
 
 # Step: give a workload the pod template of an earlier revision, or another image.
 

@@ -33,7 +33,7 @@ from bot.core.errors import RefusedError, WorldMovedError
 from bot.core.values import Facts, Value
 from bot.engine.world import Observed, StepState, World
 from bot.incident.freeze import ANNOTATION
-from strategies.waiting import Pending, Selection
+from strategies.common.waiting import Pending, Selection
 
 # One object by its name, for steps that wait for what becomes of it.
 

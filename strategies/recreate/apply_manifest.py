@@ -9,6 +9,7 @@ from bot.core.errors import FieldsOwnedError, WorldMovedError
 from bot.core.values import Facts
 from bot.engine.world import Observed, World
 from bot.incident.plan import Step
+from strategies.common.waiting import Objects, Pending, wait_until
 from strategies.kubernetes.workload import (
     RolloutParams,
     existing,
@@ -19,7 +20,6 @@ from strategies.kubernetes.workload import (
     selection,
     unseen,
 )
-from strategies.waiting import Objects, Pending, wait_until
 
 _ATTEMPTS = 5
 """The Deployment's status may change between reading and writing."""

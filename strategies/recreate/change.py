@@ -23,8 +23,9 @@ from bot.core.errors import ConfigurationError, FieldsOwnedError, PermanentError
 from bot.core.values import Facts
 from bot.engine.world import World
 from bot.incident.plan import Candidate, Preflight, Step, StepSpec
-from strategies.choice import Option
-from strategies.commands import json_patch, kubectl
+from strategies.common.choice import Option
+from strategies.common.commands import json_patch, kubectl
+from strategies.common.preflights import blocked, passed, warned
 from strategies.kubernetes.preflights import DRY_RUN, check_patch
 from strategies.kubernetes.scalers import Scalers
 from strategies.kubernetes.templates import (
@@ -34,7 +35,6 @@ from strategies.kubernetes.templates import (
     taken_back,
 )
 from strategies.kubernetes.workload import RolloutParams, others, portable_annotations
-from strategies.preflights import blocked, passed, warned
 from strategies.recreate.apply_manifest import ApplyManifest, ApplyManifestParams
 
 # Rolling back by taking a service down and bringing its old release up.

@@ -20,7 +20,8 @@ from bot.clouds.kubernetes.workloads import selector_of
 from bot.core.values import spoken
 from bot.engine.world import World
 from bot.incident.plan import Candidate, Concern, Plan, Preflight, Step, StepSpec
-from strategies.commands import kubectl
+from strategies.common.commands import kubectl
+from strategies.common.preflights import blocked, or_unknown, passed, warned
 from strategies.kubernetes.fields import paused_operations
 from strategies.kubernetes.gitops import GitOpsGuard
 from strategies.kubernetes.pods import end_patience, gone_command, gone_step
@@ -56,7 +57,6 @@ from strategies.kubernetes.scalers import (
 )
 from strategies.kubernetes.templates import resume_rollout_step
 from strategies.kubernetes.workload import RolloutParams
-from strategies.preflights import blocked, or_unknown, passed, warned
 from strategies.recreate.change import RecreateChange, template_step
 from strategies.recreate.measure_downtime import MeasureDowntime, MeasureDowntimeParams
 

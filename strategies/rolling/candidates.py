@@ -29,7 +29,7 @@ from bot.clouds.kubernetes.workloads import (
 from bot.core.errors import RefusedError
 from bot.core.values import Facts
 from bot.incident.plan import Candidate
-from strategies.choice import Option
+from strategies.common.choice import Option
 from strategies.kubernetes.workload import others, portable_annotations
 
 # Rolling back on Kubernetes by a workload's revision.

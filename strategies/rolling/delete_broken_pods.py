@@ -13,6 +13,7 @@ from bot.clouds.kubernetes.workloads import is_ready, is_terminating, name_of, s
 from bot.core.errors import NotFoundError, PermanentError, WorldMovedError
 from bot.engine.world import Observed, StepState, World
 from bot.incident.plan import Step
+from strategies.common.waiting import Objects, Pending, wait_until
 from strategies.kubernetes.workload import (
     RolloutParams,
     existing,
@@ -22,7 +23,6 @@ from strategies.kubernetes.workload import (
     selections,
     without_template,
 )
-from strategies.waiting import Objects, Pending, wait_until
 
 
 class DeleteBrokenPodsParams(RolloutParams):

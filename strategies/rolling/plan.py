@@ -36,7 +36,8 @@ from bot.clouds.kubernetes.workloads import (
 from bot.core.values import Facts, amount
 from bot.engine.world import World
 from bot.incident.plan import Candidate, Plan, Preflight, Step, StepSpec
-from strategies.commands import kubectl
+from strategies.common.commands import kubectl
+from strategies.common.preflights import blocked, or_unknown, passed, warned
 from strategies.kubernetes.fields import paused_operations
 from strategies.kubernetes.gitops import GitOpsGuard
 from strategies.kubernetes.preflights import CONFIGURATION as REFERENCES
@@ -67,7 +68,6 @@ from strategies.kubernetes.templates import (
     revert_step,
 )
 from strategies.kubernetes.workload import WORKLOADS, RolloutParams, revision_kind
-from strategies.preflights import blocked, or_unknown, passed, warned
 from strategies.rolling.candidates import Destination, LiveWorkload, RollingTarget
 from strategies.rolling.delete_broken_pods import DeleteBrokenPods, DeleteBrokenPodsParams
 

@@ -18,7 +18,7 @@ from bot.core.errors import RefusedError
 from bot.engine.world import Evidence, Instance, Observation, Strategy, World
 from bot.incident.freeze import MarkedObject
 from bot.incident.plan import Plan
-from strategies.choice import choose, rated
+from strategies.common.choice import choose, rated
 from strategies.freezing import cluster_object
 from strategies.kubernetes import evidence
 from strategies.kubernetes.fields import SetPaused

@@ -16,7 +16,7 @@ from bot.judge.counts import Bucket
 from bot.paperwork import follow_up, papers
 from bot.proof import relapse, tripwire
 from bot.store.values import Document
-from sandbox.slack.model import Message
+from sandbox.slack.base.model import Message
 from tests.assessment.test_figures import Answers, process_with, series
 from tests.company.deeds import declare
 from tests.company.harness import Company, Process, catalog_of

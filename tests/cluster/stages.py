@@ -10,8 +10,8 @@ from bot.catalog.service import ServiceEntry
 from bot.clouds.kubernetes.objects import PODS, SERVICES, Kind, Manifest
 from bot.clouds.kubernetes.rollouts import WorkloadKind, is_rolled_out
 from bot.clouds.kubernetes.workloads import is_ready
+from strategies.common.waiting import Objects, Pending, Selection, wait_until
 from strategies.kubernetes.workload import WORKLOADS
-from strategies.waiting import Objects, Pending, Selection, wait_until
 from tests.cluster.api import Administrator, RecordedCluster
 from tests.cluster.fake_kubelet import pod_placement
 from tests.strategies.stage import Stage

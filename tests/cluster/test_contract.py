@@ -6,8 +6,8 @@ import pytest
 
 from bot.clouds.kubernetes.objects import ENDPOINT_SLICES, PODS, REPLICA_SETS, SERVICES, Kind
 from bot.clouds.kubernetes.workloads import name_of, release_of
+from strategies.common.waiting import Objects, Pending, Selection
 from strategies.kubernetes.workload import WORKLOADS
-from strategies.waiting import Objects, Pending, Selection
 from tests.cluster.stages import VERSION_LABEL, ClusterStage, workload
 from tests.strategies.test_strategy_contract import (
     test_a_change_behind_the_bots_back_while_it_waits_is_named,

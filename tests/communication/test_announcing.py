@@ -20,7 +20,7 @@ from bot.incident.fold import fold
 from bot.incident.state import Incident, Phase
 from bot.paperwork import conclude
 from bot.store.delivery import Action, Delivery, DeliveryState, Source
-from sandbox.slack.model import Message
+from sandbox.slack.base.model import Message
 from tests.company.deeds import CONCLUSION, approved, declare, planned
 from tests.company.harness import Company, Process, catalog_of
 from tests.company.shop import HANG

@@ -10,8 +10,8 @@ from bot.communication.slack.courier import SlackCourier
 from bot.core.errors import OutcomeUnknownError, PermanentError, TemporaryError
 from bot.store.delivery import Action, Delivery, Receipt
 from bot.store.values import Attachment
-from sandbox.slack.accounts import User
-from sandbox.slack.model import Channel
+from sandbox.slack.base.accounts import User
+from sandbox.slack.base.model import Channel
 from sandbox.slack.server import SlackServer
 from tests.communication.slack_office import client_of
 

@@ -30,7 +30,7 @@ from bot.freeze import freeze
 from bot.incident.state import Incident
 from bot.paperwork.papers import Comparer
 from bot.store.delivery import Courier, Delivery
-from sandbox.slack.model import Channel, Message
+from sandbox.slack.base.model import Channel, Message
 from sandbox.slack.server import SlackServer
 from tests.company.activity import Activity
 from tests.company.forge import CountedGitHub

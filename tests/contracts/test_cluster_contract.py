@@ -30,11 +30,11 @@ from bot.core.errors import (
     TemporaryError,
     WorldMovedError,
 )
+from sandbox.cluster.base.rbac import ADMIN_RULES, Rule, User
+from sandbox.cluster.base.resources import CONFIGMAPS
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.node.images import ImageRegistry
 from sandbox.cluster.node.timings import QUICK
-from sandbox.cluster.rbac import ADMIN_RULES, Rule, User
-from sandbox.cluster.resources import CONFIGMAPS
 from sandbox.shop import manifests
 from sandbox.shop.delivery import rolled_out
 from sandbox.shop.server import push_releases

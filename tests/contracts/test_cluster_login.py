@@ -19,10 +19,10 @@ from bot.clouds.kubernetes.logins import connect_cluster
 from bot.clouds.kubernetes.objects import SERVICES
 from bot.core.backoff import Backoff
 from bot.core.errors import ConfigurationError, PermanentError, TemporaryError
+from sandbox.cluster.base.rbac import ADMIN_RULES, User
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.node.images import ImageRegistry
 from sandbox.cluster.node.timings import QUICK
-from sandbox.cluster.rbac import ADMIN_RULES, User
 from sandbox.shop import manifests
 
 SHOP = "shop"

@@ -16,7 +16,7 @@ from bot.incident import events as e
 from bot.incident.state import Incident, Phase
 from bot.paperwork import conclude
 from bot.store.delivery import Action, Delivery, DeliveryState, Receipt
-from sandbox.slack.model import Channel, Message
+from sandbox.slack.base.model import Channel, Message
 from tests.company.deeds import CONCLUSION, declare, planned
 from tests.company.harness import Company, Process, catalog_of
 

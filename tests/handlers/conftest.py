@@ -15,7 +15,7 @@ from bot.catalog.catalog import Catalog
 from bot.communication.slack.link import identify, make_app
 from bot.entry.web import WebServer
 from handlers.desk import Desk
-from sandbox.slack.model import Message
+from sandbox.slack.base.model import Message
 from sandbox.slack.people.person import Person
 from tests.company.fixtures import company, folder, logs
 from tests.company.harness import Company, Process, catalog_of

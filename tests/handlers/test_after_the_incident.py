@@ -8,7 +8,7 @@ from bot.communication import ids
 from bot.core.errors import TemporaryError
 from bot.incident.events import ActionAsked
 from bot.incident.state import Incident
-from sandbox.slack.model import Message
+from sandbox.slack.base.model import Message
 from tests.company.deeds import history, planned
 from tests.handlers.conftest import Front
 

@@ -21,7 +21,7 @@ from bot.communication import ids
 from bot.core.errors import TemporaryError
 from bot.entry.web import WebServer
 from bot.incident.state import Phase
-from sandbox.slack.model import Message
+from sandbox.slack.base.model import Message
 from tests.company.deeds import planned
 from tests.company.harness import Company, Process, catalog_of
 from tests.company.shop import HANG

@@ -8,7 +8,7 @@ from bot.communication import ids
 from bot.core.errors import TemporaryError
 from bot.engine.journal import Decision
 from bot.incident.state import Incident, Phase
-from sandbox.slack.model import Message
+from sandbox.slack.base.model import Message
 from tests.company.deeds import declare, history, planned
 from tests.company.shop import GOOD, HANG
 from tests.handlers.conftest import Front

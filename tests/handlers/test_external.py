@@ -10,7 +10,7 @@ from bot.catalog.catalog import Catalog
 from bot.communication import ids
 from bot.incident import events as e
 from bot.incident.state import Incident, OutsideState
-from sandbox.slack.model import Message
+from sandbox.slack.base.model import Message
 from tests.company.deeds import approved, history, planned
 from tests.company.harness import catalog_of
 from tests.handlers.conftest import Front

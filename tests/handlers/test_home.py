@@ -16,7 +16,7 @@ from bot.core.errors import TemporaryError
 from bot.home.home import KIND, LATELY, MOST_VISITORS, PAUSE, Homes
 from bot.incident import events as e
 from handlers.desk import Desk
-from sandbox.slack.accounts import User
+from sandbox.slack.base.accounts import User
 from tests.company.deeds import CONCLUSION, planned
 from tests.company.harness import Company, catalog_of
 from tests.handlers.conftest import Front, open_front

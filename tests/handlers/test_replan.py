@@ -9,7 +9,7 @@ import pytest
 from bot.catalog.catalog import Catalog
 from bot.communication import ids
 from bot.incident.state import Incident, Phase
-from sandbox.slack.model import Message
+from sandbox.slack.base.model import Message
 from sandbox.slack.people.person import Person
 from strategies.composed.strategy import Composed
 from tests.company.deeds import planned

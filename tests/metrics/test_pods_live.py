@@ -18,10 +18,10 @@ from bot.core.errors import TemporaryError
 from bot.metrics.pods import PodMetrics, PodMetricsSource, PodRecorder
 from bot.metrics.port import Measured, Series
 from bot.store.sqlite import SqliteStore
+from sandbox.cluster.base.resources import PODS
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.node.images import ImageRegistry
 from sandbox.cluster.node.timings import QUICK
-from sandbox.cluster.resources import PODS
 from sandbox.shop import delivery
 from sandbox.shop.load import LoadGenerator
 from sandbox.shop.server import push_releases

@@ -22,7 +22,7 @@ from bot.reporting.pages import render_html
 from bot.reporting.report import Report, build_report
 from bot.store.values import Attachment
 from bot.terminal.archive import report_files
-from sandbox.slack.model import StoredFile
+from sandbox.slack.base.model import StoredFile
 from tests.company.deeds import approved, declare, history, planned
 from tests.company.harness import Company, Process
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from sandbox.cluster.rbac import ADMIN_RULES, Rule, User
-from sandbox.cluster.runtime import PodRuntimeRegistry
-from sandbox.cluster.server import ClusterServer
-from sandbox.cluster.store import ObjectStore
-from sandbox.cluster.types import Manifest
+from sandbox.cluster.base.rbac import ADMIN_RULES, Rule, User
+from sandbox.cluster.base.runtime import PodRuntimeRegistry
+from sandbox.cluster.base.server import ClusterServer
+from sandbox.cluster.base.store import ObjectStore
+from sandbox.cluster.base.types import Manifest
 
 ADMIN, VIEWER, DEPLOYER = "admin-token", "viewer-token", "deployer-token"
 USERS = {

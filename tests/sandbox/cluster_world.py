@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from sandbox.cluster.base.resources import DEPLOYMENTS, EVENTS, PODS, REPLICASETS
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.node.images import ImageRegistry
 from sandbox.cluster.node.timings import QUICK, KubeletTimings
-from sandbox.cluster.resources import DEPLOYMENTS, EVENTS, PODS, REPLICASETS
-from sandbox.cluster.types import Manifest
 from sandbox.shop.server import push_releases
 
 NAMESPACE = "shop"

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sandbox.cluster.resources import REPLICASETS
+from sandbox.cluster.base.resources import REPLICASETS
 from tests.sandbox.cluster_api_support import (
     CONFIGMAPS,
     DEPLOYMENTS,

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiohttp import web
 
-from sandbox.cluster.resources import ENDPOINT_SLICES, PDBS
-from sandbox.cluster.resources import PODS as POD_RESOURCE
-from sandbox.cluster.runtime import LogLine
+from sandbox.cluster.base.resources import ENDPOINT_SLICES, PDBS
+from sandbox.cluster.base.resources import PODS as POD_RESOURCE
+from sandbox.cluster.base.runtime import LogLine
 from tests.sandbox.cluster_api_support import ADMIN, PODS, SERVICES, Api, pod, running_api
 
 

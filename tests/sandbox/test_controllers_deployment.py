@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from sandbox.cluster.base.resources import DEPLOYMENTS, PODS, REPLICASETS
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.controllers.rollout_math import fenceposts, proportional_sizes
-from sandbox.cluster.resources import DEPLOYMENTS, PODS, REPLICASETS
-from sandbox.cluster.types import Manifest
 from tests.sandbox.cluster_world import (
     GOOD,
     NAMESPACE,

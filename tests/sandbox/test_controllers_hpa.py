@@ -1,8 +1,8 @@
 """The autoscaler keeps its limits, follows its metric, and sleeps at zero."""
 
+from sandbox.cluster.base.resources import HPAS
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import HPAS
-from sandbox.cluster.types import Manifest
 from tests.sandbox.cluster_world import (
     NAMESPACE,
     change,

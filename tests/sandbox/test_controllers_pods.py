@@ -4,8 +4,8 @@ import asyncio
 
 import aiohttp
 
-from sandbox.cluster.resources import CONFIGMAPS, EVENTS, PODS
-from sandbox.cluster.types import Manifest
+from sandbox.cluster.base.resources import CONFIGMAPS, EVENTS, PODS
+from sandbox.cluster.base.types import Manifest
 from tests.sandbox.cluster_world import (
     CRASHING,
     GOOD,

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
+from sandbox.cluster.base.resources import ENDPOINT_SLICES, ENDPOINTS, SERVICES
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import ENDPOINT_SLICES, ENDPOINTS, SERVICES
-from sandbox.cluster.types import Manifest
 from tests.sandbox.cluster_world import (
     GOOD,
     NAMESPACE,

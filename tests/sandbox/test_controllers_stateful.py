@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from sandbox.cluster.base.resources import CONTROLLER_REVISIONS, DAEMONSETS, PODS, STATEFULSETS
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import CONTROLLER_REVISIONS, DAEMONSETS, PODS, STATEFULSETS
-from sandbox.cluster.types import Manifest
 from tests.sandbox.cluster_world import (
     GOOD,
     NAMESPACE,

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+from sandbox.cluster.base.rbac import ADMIN_RULES, Rule, User
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.rbac import ADMIN_RULES, Rule, User
-from sandbox.cluster.types import Manifest
 from tests.sandbox.cluster_world import GOOD, NAMESPACE, OTHER, deployment, quick_cluster, service
 
 KUBECTL = shutil.which("kubectl")

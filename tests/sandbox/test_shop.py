@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import aiohttp
 
+from sandbox.cluster.base.resources import CONFIGMAPS, DEPLOYMENTS, ENDPOINT_SLICES, SERVICES
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.node.images import ImageRegistry
 from sandbox.cluster.node.timings import QUICK
-from sandbox.cluster.resources import CONFIGMAPS, DEPLOYMENTS, ENDPOINT_SLICES, SERVICES
 from sandbox.shop import accounts, manifests
 from sandbox.shop.delivery import install, release, rolled_out
 from sandbox.shop.load import LoadGenerator, Outcome

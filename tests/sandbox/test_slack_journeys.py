@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from slack_bolt.async_app import AsyncApp
 
-from sandbox.slack.accounts import UserGroup
-from sandbox.slack.inputs import NotAChoice
+from sandbox.slack.base.accounts import UserGroup
+from sandbox.slack.base.inputs import NotAChoice
 from sandbox.slack.server import SlackServer
 from tests.sandbox.slack_support import (
     Json,

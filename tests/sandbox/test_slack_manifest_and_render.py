@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.slack.manifest import InvalidManifest, validate_manifest
-from sandbox.slack.model import Message, render
+from sandbox.slack.base.manifest import InvalidManifest, validate_manifest
+from sandbox.slack.base.model import Message, render
 from sandbox.slack.server import SlackServer
 from tests.sandbox.slack_support import Json, actions, asks, button, manifest, mrkdwn, plain
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.cluster.resources import SERVICES
+from sandbox.cluster.base.resources import SERVICES
 from sandbox.journey import Journey
 from sandbox.shop.delivery import Layout
 from tests.scenarios.checks import nothing_was_refused, valid_by_slacks_own_models

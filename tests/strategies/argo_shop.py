@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bot.engine.world import World
+from sandbox.cluster.base.resources import REPLICASETS
+from sandbox.cluster.base.types import GVR, Manifest
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import REPLICASETS
-from sandbox.cluster.types import GVR, Manifest
 from sandbox.shop import manifests
 from tests.strategies.custom_resources import define
 from tests.strategies.support import NAMESPACE, Shop, checkout

@@ -11,9 +11,9 @@ import pytest
 
 from bot.engine.world import World
 from bot.metrics.pods import PodMetrics
+from sandbox.cluster.base.resources import DEPLOYMENTS, INGRESSES
+from sandbox.cluster.base.types import GVR, Manifest
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import DEPLOYMENTS, INGRESSES
-from sandbox.cluster.types import GVR, Manifest
 from sandbox.shop import delivery, manifests
 from tests.strategies.custom_resources import define
 from tests.strategies.support import NAMESPACE, Shop, checkout

@@ -15,10 +15,10 @@ from bot.clouds.kubernetes.cluster import KubernetesCluster
 from bot.clouds.kubernetes.logins import connect_cluster
 from bot.core.clock import SystemClock
 from bot.engine.world import World
+from sandbox.cluster.base.rbac import ADMIN_RULES, Rule, User
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.node.images import ImageRegistry
 from sandbox.cluster.node.timings import QUICK
-from sandbox.cluster.rbac import ADMIN_RULES, Rule, User
 from sandbox.shop import delivery, manifests
 from sandbox.shop.server import push_releases
 from tests.strategies import sets

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sandbox.cluster.base.types import GVR, Manifest
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.types import GVR, Manifest
 
 
 def define(

@@ -10,9 +10,9 @@ import pytest
 from aiohttp import ClientSession, web
 
 from bot.engine.world import World
+from sandbox.cluster.base.resources import DEPLOYMENTS
+from sandbox.cluster.base.types import GVR, Manifest
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import DEPLOYMENTS
-from sandbox.cluster.types import GVR, Manifest
 from sandbox.shop import delivery, manifests
 from tests.strategies.custom_resources import define
 from tests.strategies.support import NAMESPACE, Shop, checkout

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from sandbox.cluster.base.types import GVR, Manifest, clone
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.types import GVR, Manifest, clone
 from tests.strategies.support import NAMESPACE
 
 ARGO = "argocd"

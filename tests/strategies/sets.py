@@ -6,9 +6,9 @@ from typing import Any
 
 from bot.clouds.kubernetes.rollouts import WorkloadKind, is_rolled_out
 from bot.engine.world import World
+from sandbox.cluster.base.resources import CONTROLLER_REVISIONS
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import CONTROLLER_REVISIONS
-from sandbox.cluster.types import Manifest
 from sandbox.shop import manifests
 from tests.strategies.support import NAMESPACE, Shop, payments
 

@@ -12,9 +12,9 @@ from bot.engine.world import World
 from bot.incident.plan import Plan, Step
 from bot.incident.state import Undoing
 from bot.incident.transitions import undo_steps
-from sandbox.cluster.requests import RecordedRequest
-from sandbox.cluster.resources import DEPLOYMENTS
-from sandbox.cluster.types import Manifest
+from sandbox.cluster.base.requests import RecordedRequest
+from sandbox.cluster.base.resources import DEPLOYMENTS
+from sandbox.cluster.base.types import Manifest
 from strategies.blue_green_elbv2.listener import comparable
 from strategies.composed.strategy import ComposedTarget
 from strategies.registry import step_kind

@@ -12,10 +12,10 @@ import yaml
 from bot.catalog.service import ServiceEntry
 from bot.incident.plan import Plan, Preflight
 from bot.metrics.pods import PodMetrics
+from sandbox.cluster.base.rbac import Rule
+from sandbox.cluster.base.resources import DAEMONSETS, DEPLOYMENTS, PODS, SERVICES, STATEFULSETS
+from sandbox.cluster.base.types import GVR, Manifest
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.rbac import Rule
-from sandbox.cluster.resources import DAEMONSETS, DEPLOYMENTS, PODS, SERVICES, STATEFULSETS
-from sandbox.cluster.types import GVR, Manifest
 from tests.strategies.stage import Stage
 
 NAMESPACE = "shop"

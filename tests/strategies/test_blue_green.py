@@ -14,8 +14,8 @@ from bot.core.errors import ConfigurationError, PermanentError, RefusedError, Wo
 from bot.engine.world import StepState
 from bot.incident.plan import PreflightVerdict
 from bot.metrics.pods import PodMetrics
-from sandbox.cluster.resources import DEPLOYMENTS, SERVICES
-from sandbox.cluster.types import Manifest
+from sandbox.cluster.base.resources import DEPLOYMENTS, SERVICES
+from sandbox.cluster.base.types import Manifest
 from sandbox.shop import delivery
 from strategies.registry import step_kind
 from tests.strategies.conftest import connected

@@ -20,8 +20,8 @@ from bot.core.errors import (
 )
 from bot.engine.world import StepState
 from bot.incident.plan import Milestone, Plan, PreflightVerdict
-from strategies.aws import check_actions, check_ownership
 from strategies.blue_green_elbv2.listener import Elbv2Target, same
+from strategies.common.aws import check_actions, check_ownership
 from strategies.registry import step_kind, strategy
 from tests.strategies.elbv2_aws import REGION, SOMEBODY
 from tests.strategies.elbv2_shop import COGNITO, OIDC, AwsShop, weighted

@@ -11,8 +11,8 @@ import pytest
 from bot.core.errors import ConfigurationError, PermanentError, RefusedError, WorldMovedError
 from bot.engine.world import StepState
 from bot.incident.plan import Milestone, Plan, PreflightVerdict
-from sandbox.cluster.resources import DEPLOYMENTS, INGRESSES
-from sandbox.cluster.types import Manifest
+from sandbox.cluster.base.resources import DEPLOYMENTS, INGRESSES
+from sandbox.cluster.base.types import Manifest
 from sandbox.shop import delivery
 from strategies.canary.traffic import gateway_rules, istio_routes
 from strategies.registry import step_kind, strategy

@@ -6,7 +6,7 @@ import pytest
 
 from bot.core.errors import PermanentError, RefusedError, WorldMovedError
 from bot.incident.plan import Milestone, PreflightVerdict
-from sandbox.cluster.resources import REPLICASETS
+from sandbox.cluster.base.resources import REPLICASETS
 from strategies.registry import step_kind, strategy
 from tests.strategies.argo_shop import NEW, OLD, ArgoRollouts, status
 from tests.strategies.support import Shop, preflight

@@ -6,7 +6,7 @@ import pytest
 
 from bot.core.errors import PermanentError, RefusedError, WorldMovedError
 from bot.incident.plan import Milestone, PreflightVerdict
-from sandbox.cluster.resources import DEPLOYMENTS
+from sandbox.cluster.base.resources import DEPLOYMENTS
 from sandbox.shop import delivery
 from strategies.registry import step_kind
 from tests.strategies.flagger_shop import CANARIES, Gate, report

@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from sandbox.cluster.base.resources import NAMESPACES, NODES
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import NAMESPACES, NODES
 
 ROOT = Path(__file__).parents[2]
 

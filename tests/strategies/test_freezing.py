@@ -14,7 +14,7 @@ from bot.catalog.target import STRATEGIES
 from bot.core.errors import ForbiddenError
 from bot.engine.world import World
 from bot.incident.freeze import ANNOTATION, TAG, AwsResource, ClusterObject, Freeze
-from sandbox.cluster.resources import DEPLOYMENTS, REPLICASETS
+from sandbox.cluster.base.resources import DEPLOYMENTS, REPLICASETS
 from sandbox.shop import delivery, manifests
 from strategies.freezing import DeployFreezer
 from tests.strategies.conftest import connected

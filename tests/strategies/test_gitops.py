@@ -13,9 +13,9 @@ import pytest
 from bot.core.errors import PermanentError, WorldMovedError
 from bot.engine.world import StepState
 from bot.incident.plan import Plan, PreflightVerdict, Step
+from sandbox.cluster.base.resources import DEPLOYMENTS, SERVICES
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import DEPLOYMENTS, SERVICES
-from sandbox.cluster.types import Manifest
 from strategies.database.target import Writer
 from strategies.database.writers import check_writers, record_writers
 from strategies.registry import step_kind

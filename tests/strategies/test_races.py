@@ -11,8 +11,8 @@ import pytest
 from bot.clouds.kubernetes.objects import Cluster as ClusterPort
 from bot.core.errors import TemporaryError, WorldMovedError
 from bot.incident.plan import Step
-from sandbox.cluster.resources import DEPLOYMENTS, SERVICES
-from sandbox.cluster.types import Manifest
+from sandbox.cluster.base.resources import DEPLOYMENTS, SERVICES
+from sandbox.cluster.base.types import Manifest
 from strategies.database.writers import ScaleWritersParams
 from strategies.registry import step_kind
 from tests.strategies.support import NAMESPACE, Shop

@@ -28,8 +28,8 @@ from bot.engine.world import StepState
 from bot.incident.plan import Milestone, Plan, PreflightVerdict
 from bot.incident.state import Undoing
 from bot.incident.transitions import undo_steps
-from sandbox.cluster.resources import DEPLOYMENTS, HPAS, PODS, SECRETS
-from sandbox.cluster.types import GVR, Manifest
+from sandbox.cluster.base.resources import DEPLOYMENTS, HPAS, PODS, SECRETS
+from sandbox.cluster.base.types import GVR, Manifest
 from sandbox.shop import delivery, manifests
 from strategies.kubernetes.scalers import Scaler, Scalers, check_scalers
 from strategies.registry import step_kind, strategy

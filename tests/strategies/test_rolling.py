@@ -13,8 +13,8 @@ from bot.clouds.kubernetes.objects import Kind
 from bot.core.errors import PermanentError, RefusedError, WorldMovedError
 from bot.engine.world import StepState
 from bot.incident.plan import PreflightVerdict
-from sandbox.cluster.resources import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS, SECRETS
-from sandbox.cluster.types import Manifest
+from sandbox.cluster.base.resources import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS, SECRETS
+from sandbox.cluster.base.types import Manifest
 from sandbox.shop import delivery, manifests
 from strategies.registry import step_kind
 from tests.strategies.support import NAMESPACE, Shop, preflight

@@ -15,9 +15,9 @@ from bot.clouds.kubernetes import objects as ports
 from bot.core.errors import PermanentError, RefusedError
 from bot.engine.world import StepState, World
 from bot.incident.plan import Plan, PreflightVerdict
+from sandbox.cluster.base.resources import CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, STATEFULSETS
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import CONTROLLER_REVISIONS, DEPLOYMENTS, PODS, STATEFULSETS
-from sandbox.cluster.types import Manifest
 from sandbox.shop import manifests
 from strategies.kubernetes.preflights import Deletion, check_writes
 from strategies.registry import step_kind, strategy

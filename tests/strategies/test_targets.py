@@ -6,7 +6,7 @@ import pytest
 
 from bot.core.errors import RefusedError
 from bot.incident.plan import Candidate, PreflightVerdict
-from strategies.choice import Choice, Option, choose, rated
+from strategies.common.choice import Choice, Option, choose, rated
 
 CANDIDATES = tuple(Candidate(release=one, detail="a revision") for one in ("2.1.0", "2.0.0"))
 OPTIONS = [Option(candidate=one, aliases=frozenset()) for one in CANDIDATES]

@@ -8,7 +8,7 @@ from bot.clouds.kubernetes.workloads import is_ready
 from bot.incident.plan import Plan, Step
 from bot.incident.state import Undoing
 from bot.incident.transitions import undo_steps
-from sandbox.cluster.resources import DEPLOYMENTS
+from sandbox.cluster.base.resources import DEPLOYMENTS
 from tests.strategies.support import Shop
 
 

@@ -13,7 +13,7 @@ import pytest
 from bot.clouds.kubernetes.objects import PODS, Change, Cluster, Manifest
 from bot.core.errors import PermanentError
 from bot.engine.world import World
-from strategies.waiting import Objects, Pending, Selection, wait_until
+from strategies.common.waiting import Objects, Pending, Selection, wait_until
 from tests.strategies.elbv2_aws import HastyClock
 
 

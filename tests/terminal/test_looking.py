@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from sandbox.cluster.resources import DEPLOYMENTS
+from sandbox.cluster.base.resources import DEPLOYMENTS
 from sandbox.company import Company
 from tests.terminal.conftest import QUIET
 from tests.terminal.operator import run, run_all

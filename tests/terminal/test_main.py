@@ -9,7 +9,7 @@ import sys
 import pytest
 import structlog
 
-from bot.cli.options import Ended
+from bot.cli.work.options import Ended
 from bot.core.errors import PermanentError
 
 module = importlib.import_module("bot.cli.main")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sandbox.cluster.resources import SERVICES
+from sandbox.cluster.base.resources import SERVICES
 from sandbox.company import Company
 from tests.terminal.conftest import UNPROVEN, StartCompany
 from tests.terminal.operator import CTRL_C, Screen, run_all

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from bot.cli.options import Exit
+from bot.cli.work.options import Exit
 from bot.cli.work.starting import prepared, run_to_exit
 from bot.core.clock import SystemClock
 from bot.core.defaults import ReportFormat

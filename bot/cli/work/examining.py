@@ -8,7 +8,7 @@ from pathlib import Path
 from bot.catalog.catalog import Catalog
 from bot.catalog.load import load_catalog
 from bot.catalog.settings import Settings, read_settings
-from bot.cli.options import Exit
+from bot.cli.work.options import Exit
 from bot.cli.work.starting import forget_secrets, quiet, run_to_exit
 from bot.clouds.commands import EnvironmentSecrets
 from bot.communication.slack.inspection import inspect_slack

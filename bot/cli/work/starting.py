@@ -13,7 +13,7 @@ import structlog
 from bot.catalog.catalog import Catalog
 from bot.catalog.load import load_catalog
 from bot.catalog.settings import SECRET_VARIABLES, Settings, read_settings
-from bot.cli.options import Ended, Exit
+from bot.cli.work.options import Ended, Exit
 from bot.core.errors import RollbackBotError
 from bot.core.mask import masked
 from bot.core.printable import here

@@ -26,7 +26,7 @@ from bot.engine.world import (
     World,
 )
 from bot.incident.plan import Candidate, Milestone, Plan, Step, StepSpec
-from strategies.choice import Option, choose, rated
+from strategies.common.choice import Option, choose, rated
 
 
 class ReleaseSwitchTarget(Target):

@@ -3,6 +3,10 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from sandbox.cluster.base.errors import ApiError
+from sandbox.cluster.base.selectors import matches_label_selector
+from sandbox.cluster.base.store import ObjectStore
+from sandbox.cluster.base.types import GVR, Manifest, clone
 from sandbox.cluster.controllers.objects import (
     is_controlled_by,
     is_terminating,
@@ -12,10 +16,6 @@ from sandbox.cluster.controllers.objects import (
     owner_reference,
     uid_of,
 )
-from sandbox.cluster.errors import ApiError
-from sandbox.cluster.selectors import matches_label_selector
-from sandbox.cluster.store import ObjectStore
-from sandbox.cluster.types import GVR, Manifest, clone
 
 
 class Access:

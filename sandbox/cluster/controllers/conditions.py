@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sandbox.cluster.types import Manifest, rfc3339
+from sandbox.cluster.base.types import Manifest, rfc3339
 
 
 def condition(kind: str, *, status: str, reason: str, message: str, now: datetime) -> Manifest:

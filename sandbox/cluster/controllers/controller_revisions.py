@@ -5,6 +5,8 @@ After `pkg/controller/history` and `getStatefulSetRevisions`.
 
 from collections.abc import Iterable
 
+from sandbox.cluster.base.resources import CONTROLLER_REVISIONS
+from sandbox.cluster.base.types import Manifest, clone
 from sandbox.cluster.controllers.access import Access
 from sandbox.cluster.controllers.hashing import short_hash
 from sandbox.cluster.controllers.objects import (
@@ -16,8 +18,6 @@ from sandbox.cluster.controllers.objects import (
     owner_reference,
 )
 from sandbox.cluster.controllers.rollout_math import history_limit
-from sandbox.cluster.resources import CONTROLLER_REVISIONS
-from sandbox.cluster.types import Manifest, clone
 
 REVISION_LABEL = "controller-revision-hash"
 

@@ -5,6 +5,8 @@ After `pkg/controller/daemon`, without `maxSurge` and without tolerations.
 
 from datetime import datetime, timedelta
 
+from sandbox.cluster.base.resources import DAEMONSETS, NODES, PODS
+from sandbox.cluster.base.types import GVR, Manifest
 from sandbox.cluster.controllers.access import Access
 from sandbox.cluster.controllers.controller_revisions import (
     REVISION_LABEL,
@@ -26,8 +28,6 @@ from sandbox.cluster.controllers.objects import (
 )
 from sandbox.cluster.controllers.pods import next_available, pod_from_template
 from sandbox.cluster.controllers.rollout_math import scaled_value
-from sandbox.cluster.resources import DAEMONSETS, NODES, PODS
-from sandbox.cluster.types import GVR, Manifest
 
 
 class DaemonSetController:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+from sandbox.cluster.base.resources import DEPLOYMENTS, PODS, REPLICASETS
+from sandbox.cluster.base.types import GVR, Manifest
 from sandbox.cluster.controllers import deployment_rolling as rolling
 from sandbox.cluster.controllers.access import Access
 from sandbox.cluster.controllers.conditions import with_condition
@@ -39,8 +41,6 @@ from sandbox.cluster.controllers.rollout_math import (
     is_scaling,
     proportional_sizes,
 )
-from sandbox.cluster.resources import DEPLOYMENTS, PODS, REPLICASETS
-from sandbox.cluster.types import GVR, Manifest
 
 
 class DeploymentController:

@@ -6,6 +6,9 @@ Follows `pkg/controller/deployment/sync.go` and `deployment_util.go`.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from sandbox.cluster.base.errors import ApiError
+from sandbox.cluster.base.resources import DEPLOYMENTS, REPLICASETS
+from sandbox.cluster.base.types import Manifest, clone
 from sandbox.cluster.controllers.access import Access
 from sandbox.cluster.controllers.events import EventRecorder
 from sandbox.cluster.controllers.hashing import short_hash
@@ -28,9 +31,6 @@ from sandbox.cluster.controllers.rollout_math import (
     max_surge,
     new_replicaset_size,
 )
-from sandbox.cluster.errors import ApiError
-from sandbox.cluster.resources import DEPLOYMENTS, REPLICASETS
-from sandbox.cluster.types import Manifest, clone
 
 REVISION = "deployment.kubernetes.io/revision"
 REVISION_HISTORY = "deployment.kubernetes.io/revision-history"

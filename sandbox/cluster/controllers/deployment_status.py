@@ -6,6 +6,7 @@ Follows `pkg/controller/deployment/progress.go` and `calculateStatus`.
 from datetime import datetime, timedelta
 from typing import Any
 
+from sandbox.cluster.base.types import Manifest, parse_time
 from sandbox.cluster.controllers.conditions import condition, find, with_condition, without
 from sandbox.cluster.controllers.deployment_replicasets import Rollout
 from sandbox.cluster.controllers.objects import (
@@ -20,7 +21,6 @@ from sandbox.cluster.controllers.rollout_math import (
     total_desired,
     total_status,
 )
-from sandbox.cluster.types import Manifest, parse_time
 
 Status = dict[str, Any]
 

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from sandbox.cluster.base.resources import ENDPOINTS, PODS, SERVICES
+from sandbox.cluster.base.types import GVR, Manifest
 from sandbox.cluster.controllers.access import Access
 from sandbox.cluster.controllers.endpointslice import selected, service_keys_of_pod, target_port
 from sandbox.cluster.controllers.manager import Key, KeysOf, own_key
@@ -13,8 +15,6 @@ from sandbox.cluster.controllers.objects import (
     namespace_of,
     uid_of,
 )
-from sandbox.cluster.resources import ENDPOINTS, PODS, SERVICES
-from sandbox.cluster.types import GVR, Manifest
 
 
 class EndpointsController:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from sandbox.cluster.base.resources import ENDPOINT_SLICES, PODS, SERVICES
+from sandbox.cluster.base.types import GVR, Manifest
 from sandbox.cluster.controllers.access import Access
 from sandbox.cluster.controllers.hashing import short_hash
 from sandbox.cluster.controllers.manager import Key, KeysOf, own_key
@@ -15,8 +17,6 @@ from sandbox.cluster.controllers.objects import (
     owner_reference,
     uid_of,
 )
-from sandbox.cluster.resources import ENDPOINT_SLICES, PODS, SERVICES
-from sandbox.cluster.types import GVR, Manifest
 
 SERVICE_NAME = "kubernetes.io/service-name"
 _MANAGED_BY = "endpointslice.kubernetes.io/managed-by"

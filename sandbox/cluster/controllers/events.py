@@ -3,11 +3,11 @@
 import contextlib
 import hashlib
 
+from sandbox.cluster.base.errors import ApiError
+from sandbox.cluster.base.resources import EVENTS
+from sandbox.cluster.base.store import ObjectStore
+from sandbox.cluster.base.types import Manifest, rfc3339
 from sandbox.cluster.controllers.objects import name_of, namespace_of, uid_of
-from sandbox.cluster.errors import ApiError
-from sandbox.cluster.resources import EVENTS
-from sandbox.cluster.store import ObjectStore
-from sandbox.cluster.types import Manifest, rfc3339
 
 
 class EventRecorder:

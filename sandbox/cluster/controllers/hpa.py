@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable
 from datetime import timedelta
 
+from sandbox.cluster.base.resources import DEPLOYMENTS, HPAS, REPLICASETS, STATEFULSETS
+from sandbox.cluster.base.types import GVR, Manifest, rfc3339
 from sandbox.cluster.controllers.access import Access
 from sandbox.cluster.controllers.events import EventRecorder
 from sandbox.cluster.controllers.manager import Key, KeysOf, own_key
@@ -17,8 +19,6 @@ from sandbox.cluster.controllers.objects import (
     namespace_of,
     status_count,
 )
-from sandbox.cluster.resources import DEPLOYMENTS, HPAS, REPLICASETS, STATEFULSETS
-from sandbox.cluster.types import GVR, Manifest, rfc3339
 
 MetricSource = Callable[[Manifest], float | None]
 """For an HPA: usage as a fraction of its target (1.0: as wanted), or None without data."""

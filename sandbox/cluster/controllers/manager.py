@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from sandbox.cluster.errors import ApiError
-from sandbox.cluster.store import ObjectStore
-from sandbox.cluster.types import GVR, Manifest
+from sandbox.cluster.base.errors import ApiError
+from sandbox.cluster.base.store import ObjectStore
+from sandbox.cluster.base.types import GVR, Manifest
 
 _RETRY_SECONDS = 0.05
 

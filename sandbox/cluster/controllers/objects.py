@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sandbox.cluster.types import Manifest, parse_time
+from sandbox.cluster.base.types import Manifest, parse_time
 
 MAX_INT32 = 2**31 - 1
 HASH_LABEL = "pod-template-hash"

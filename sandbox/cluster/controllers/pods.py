@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from sandbox.cluster.base.types import Manifest, clone, parse_time
 from sandbox.cluster.controllers.objects import (
     annotations_of,
     available_in,
@@ -12,7 +13,6 @@ from sandbox.cluster.controllers.objects import (
     owner_reference,
     restart_count,
 )
-from sandbox.cluster.types import Manifest, clone, parse_time
 
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 _DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"

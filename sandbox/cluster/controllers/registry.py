@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from sandbox.cluster.base.store import ObjectStore
 from sandbox.cluster.controllers.access import Access
 from sandbox.cluster.controllers.daemonset import DaemonSetController
 from sandbox.cluster.controllers.deployment import DeploymentController
@@ -17,7 +18,6 @@ from sandbox.cluster.controllers.manager import Controller
 from sandbox.cluster.controllers.replicaset import ReplicaSetController
 from sandbox.cluster.controllers.scheduler import Scheduler
 from sandbox.cluster.controllers.statefulset import StatefulSetController
-from sandbox.cluster.store import ObjectStore
 
 # --horizontal-pod-autoscaler-sync-period
 _HPA_PERIOD = timedelta(seconds=15)

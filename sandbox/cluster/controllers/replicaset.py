@@ -2,6 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from sandbox.cluster.base.errors import ApiError
+from sandbox.cluster.base.resources import PODS, REPLICASETS
+from sandbox.cluster.base.selectors import matches_label_selector
+from sandbox.cluster.base.types import GVR, Manifest, rfc3339
 from sandbox.cluster.controllers.access import Access
 from sandbox.cluster.controllers.conditions import find
 from sandbox.cluster.controllers.events import EventRecorder
@@ -18,10 +22,6 @@ from sandbox.cluster.controllers.objects import (
     namespace_of,
 )
 from sandbox.cluster.controllers.pods import deletion_order, next_available, pod_from_template
-from sandbox.cluster.errors import ApiError
-from sandbox.cluster.resources import PODS, REPLICASETS
-from sandbox.cluster.selectors import matches_label_selector
-from sandbox.cluster.types import GVR, Manifest, rfc3339
 
 # Upstream creates and deletes at most so many pods in one go.
 _BURST = 500

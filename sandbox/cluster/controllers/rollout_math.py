@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.controllers.objects import (
     MAX_INT32,
     annotations_of,
@@ -10,7 +11,6 @@ from sandbox.cluster.controllers.objects import (
     desired_replicas,
     status_count,
 )
-from sandbox.cluster.types import Manifest
 
 DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas"
 MAX_REPLICAS = "deployment.kubernetes.io/max-replicas"

@@ -3,13 +3,13 @@
 from collections import Counter
 from datetime import timedelta
 
+from sandbox.cluster.base.resources import NODES, PODS
+from sandbox.cluster.base.types import GVR, Manifest, rfc3339
 from sandbox.cluster.controllers.access import Access
 from sandbox.cluster.controllers.conditions import find, without
 from sandbox.cluster.controllers.events import EventRecorder
 from sandbox.cluster.controllers.manager import Key, KeysOf, own_key
 from sandbox.cluster.controllers.objects import condition_of, is_pod_active, is_terminating, name_of
-from sandbox.cluster.resources import NODES, PODS
-from sandbox.cluster.types import GVR, Manifest, rfc3339
 
 
 class Scheduler:

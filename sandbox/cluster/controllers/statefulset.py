@@ -8,6 +8,8 @@ was reverted stays stuck behind a pod of the bad revision until someone deletes 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sandbox.cluster.base.resources import PODS, STATEFULSETS
+from sandbox.cluster.base.types import GVR, Manifest
 from sandbox.cluster.controllers.access import Access
 from sandbox.cluster.controllers.controller_revisions import (
     REVISION_LABEL,
@@ -25,8 +27,6 @@ from sandbox.cluster.controllers.objects import (
 )
 from sandbox.cluster.controllers.pods import next_available, pod_from_template
 from sandbox.cluster.controllers.statefulset_status import statefulset_status
-from sandbox.cluster.resources import PODS, STATEFULSETS
-from sandbox.cluster.types import GVR, Manifest
 
 
 @dataclass(frozen=True, kw_only=True)

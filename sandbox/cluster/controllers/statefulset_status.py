@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.controllers.controller_revisions import revision_label
 from sandbox.cluster.controllers.objects import (
     desired_replicas,
@@ -11,7 +12,6 @@ from sandbox.cluster.controllers.objects import (
     is_terminating,
     name_of,
 )
-from sandbox.cluster.types import Manifest
 
 
 def statefulset_status(

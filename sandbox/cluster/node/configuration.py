@@ -3,9 +3,9 @@
 import base64
 from collections.abc import Iterator
 
-from sandbox.cluster.resources import CONFIGMAPS, SECRETS
-from sandbox.cluster.store import ObjectStore
-from sandbox.cluster.types import GVR, Manifest
+from sandbox.cluster.base.resources import CONFIGMAPS, SECRETS
+from sandbox.cluster.base.store import ObjectStore
+from sandbox.cluster.base.types import GVR, Manifest
 
 
 class MissingConfigurationError(Exception):

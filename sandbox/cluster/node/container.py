@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
+from sandbox.cluster.base.runtime import LogLine
+from sandbox.cluster.base.types import Manifest, rfc3339
 from sandbox.cluster.controllers.events import EventRecorder
 from sandbox.cluster.node.configuration import Configuration, MissingConfigurationError
 from sandbox.cluster.node.environment import NodeEnvironment
@@ -14,8 +16,6 @@ from sandbox.cluster.node.process import Process
 from sandbox.cluster.node.pulling import pull
 from sandbox.cluster.node.state import ContainerState
 from sandbox.cluster.node.timings import Backoff
-from sandbox.cluster.runtime import LogLine
-from sandbox.cluster.types import Manifest, rfc3339
 
 
 class Container:

@@ -7,11 +7,11 @@ from typing import Any
 
 import aiohttp
 
+from sandbox.cluster.base.runtime import PodRuntimeRegistry
+from sandbox.cluster.base.store import ObjectStore
 from sandbox.cluster.controllers.events import EventRecorder
 from sandbox.cluster.node.images import Entrypoint, ImageRegistry
 from sandbox.cluster.node.timings import KubeletTimings
-from sandbox.cluster.runtime import PodRuntimeRegistry
-from sandbox.cluster.store import ObjectStore
 
 
 class NodeEnvironment:

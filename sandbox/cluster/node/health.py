@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable
 
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.node.environment import NodeEnvironment
 from sandbox.cluster.node.probes import Probe, watch
 from sandbox.cluster.node.process import Process
 from sandbox.cluster.node.state import ContainerState
-from sandbox.cluster.types import Manifest
 
 # What counts as the state before the first answer; a start-up probe has none.
 _ASSUMED = {"readinessProbe": False, "livenessProbe": True, "startupProbe": None}

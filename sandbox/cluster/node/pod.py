@@ -2,12 +2,12 @@
 
 import asyncio
 
-from sandbox.cluster.errors import ApiError
+from sandbox.cluster.base.errors import ApiError
+from sandbox.cluster.base.resources import PODS
+from sandbox.cluster.base.types import Manifest, rfc3339
 from sandbox.cluster.node.container import Container
 from sandbox.cluster.node.environment import NodeEnvironment
 from sandbox.cluster.node.images import image_id
-from sandbox.cluster.resources import PODS
-from sandbox.cluster.types import Manifest, rfc3339
 
 
 class PodWorker:

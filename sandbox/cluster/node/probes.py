@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from sandbox.cluster.types import Manifest
+from sandbox.cluster.base.types import Manifest
 
 Address = Callable[[int], tuple[str, int] | None]
 

@@ -3,10 +3,10 @@
 import asyncio
 from typing import Protocol
 
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.node.environment import NodeEnvironment
 from sandbox.cluster.node.images import Entrypoint
 from sandbox.cluster.node.timings import Backoff
-from sandbox.cluster.types import Manifest
 
 
 class Waiting(Protocol):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sandbox.cluster.types import Manifest
+from sandbox.cluster.base.types import Manifest
 
 
 def _creating() -> Manifest:

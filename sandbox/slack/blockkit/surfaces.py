@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.model import Json
 from sandbox.slack.blockkit.blocks import blocks_of
 from sandbox.slack.blockkit.objects import plain
 from sandbox.slack.blockkit.schema import Boolean, Check, Problem, Problems, String, Tagged, kind
-from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.model import Json
 
 MESSAGE_BLOCKS = 50
 VIEW_BLOCKS = 100

@@ -7,8 +7,8 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from sandbox.slack.faults import Faults
-from sandbox.slack.model import Json
+from sandbox.slack.base.faults import Faults
+from sandbox.slack.base.model import Json
 
 Envelope = Literal["slash_commands", "interactive", "events_api"]
 RETRY_DELAYS = (0.0, 60.0, 300.0)  # seconds; docs.slack.dev/apis/events-api, "Retries"

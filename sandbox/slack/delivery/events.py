@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sandbox.slack.base.model import Channel, Json
+from sandbox.slack.base.scopes import BOT_EVENTS
+from sandbox.slack.base.world import World
 from sandbox.slack.delivery.dispatch import Dispatcher, Payload
-from sandbox.slack.model import Channel, Json
-from sandbox.slack.scopes import BOT_EVENTS
-from sandbox.slack.world import World
 
 MESSAGE_EVENTS = {"public": "channels", "private": "groups", "im": "im", "mpim": "mpim"}
 CHANNEL_TYPES = {"public": "channel", "private": "group", "im": "im", "mpim": "mpim"}

@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 
 import aiohttp
 
+from sandbox.slack.base.model import Json
 from sandbox.slack.delivery.dispatch import Ack, Payload
-from sandbox.slack.model import Json
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote
 
-from sandbox.slack.accounts import User
-from sandbox.slack.inputs import KINDS, offered_options, state_values
-from sandbox.slack.model import Channel, Json, Message, View
-from sandbox.slack.world import World, message_object, user_reference, view_object
+from sandbox.slack.base.accounts import User
+from sandbox.slack.base.inputs import KINDS, offered_options, state_values
+from sandbox.slack.base.model import Channel, Json, Message, View
+from sandbox.slack.base.world import World, message_object, user_reference, view_object
 
 
 class Payloads:

@@ -6,16 +6,16 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.slack.errors import SlackRefusal
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.model import Json, Message
+from sandbox.slack.base.tickets import ResponseTarget
+from sandbox.slack.base.world import World
 from sandbox.slack.methods.chat import (
     TEXT_CUT,
     UNKNOWN_CONTENT,
     checked_attachments,
     checked_blocks,
 )
-from sandbox.slack.model import Json, Message
-from sandbox.slack.tickets import ResponseTarget
-from sandbox.slack.world import World
 
 FIELD_NAMES = """
 text blocks attachments response_type replace_original delete_original thread_ts mrkdwn metadata

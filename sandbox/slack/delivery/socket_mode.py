@@ -11,12 +11,12 @@ from urllib.parse import urlencode
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from sandbox.slack.call import Call
-from sandbox.slack.changes import Changes
+from sandbox.slack.base.call import Call
+from sandbox.slack.base.changes import Changes
+from sandbox.slack.base.faults import DisconnectReason
+from sandbox.slack.base.model import Json
+from sandbox.slack.base.world import World
 from sandbox.slack.delivery.dispatch import Ack, Payload
-from sandbox.slack.faults import DisconnectReason
-from sandbox.slack.model import Json
-from sandbox.slack.world import World
 
 CONNECTIONS = 10
 APPROXIMATE_LIFETIME = 18_060  # seconds, as Slack announces it

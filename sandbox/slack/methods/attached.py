@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from sandbox.slack.call import Call
-from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.model import Channel, Json, Message
+from sandbox.slack.base.call import Call
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.model import Channel, Json, Message
 
 PINS = 100
 BOOKMARKS = 100

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sandbox.slack.call import Call
-from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.model import Json, StoredFile
+from sandbox.slack.base.call import Call
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.model import Json, StoredFile
 
 MARKDOWN_BYTES = 1024 * 1024
 TITLE = 255

@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from sandbox.slack.base.call import Call
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.model import Channel, Json, Message
+from sandbox.slack.base.world import World
 from sandbox.slack.blockkit.surfaces import check_message_blocks, normalise
-from sandbox.slack.call import Call
-from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.model import Channel, Json, Message
-from sandbox.slack.world import World
 
 TEXT_CUT = 40_000
 EDIT_LIMIT = 4_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from sandbox.slack.call import Call
-from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.model import Channel, ChannelKind, Json
+from sandbox.slack.base.call import Call
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.model import Channel, ChannelKind, Json
 
 NAME_LENGTH = 80
 TOPIC_LENGTH = 250

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sandbox.slack.call import Call
-from sandbox.slack.errors import SlackRefusal
+from sandbox.slack.base.call import Call
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.model import Channel, Json, StoredFile
+from sandbox.slack.base.world import file_object
 from sandbox.slack.methods.chat import checked_blocks
-from sandbox.slack.model import Channel, Json, StoredFile
-from sandbox.slack.world import file_object
 
 ALT_TEXT = 1000
 SNIPPET_BYTES = 1_000_000

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sandbox.slack.call import Call
-from sandbox.slack.errors import SlackRefusal
+from sandbox.slack.base.call import Call
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.model import Channel, Json, Message
 from sandbox.slack.methods.chat import visible_history
-from sandbox.slack.model import Channel, Json, Message
 
 
 def _readable(call: Call) -> Channel:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sandbox.slack.call import Call
-from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.model import Json
+from sandbox.slack.base.call import Call
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.model import Json
 
 
 async def api_test(call: Call) -> Json:

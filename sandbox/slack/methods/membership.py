@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sandbox.slack.call import Call
-from sandbox.slack.errors import SlackRefusal
+from sandbox.slack.base.call import Call
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.model import Channel, Json
 from sandbox.slack.methods.conversations import channel_answer
-from sandbox.slack.model import Channel, Json
 
 INVITES = 100
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from sandbox.slack.call import Call
+from sandbox.slack.base.call import Call
+from sandbox.slack.base.model import Json
 from sandbox.slack.methods import (
     attached,
     canvases,
@@ -17,7 +18,6 @@ from sandbox.slack.methods import (
     users,
     views,
 )
-from sandbox.slack.model import Json
 
 Method = Callable[[Call], Awaitable[Json]]
 

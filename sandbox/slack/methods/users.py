@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sandbox.slack.accounts import User, UserGroup
-from sandbox.slack.call import Call
-from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.model import Json
+from sandbox.slack.base.accounts import User, UserGroup
+from sandbox.slack.base.call import Call
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.model import Json
 
 EMAIL_SCOPE = "users:read.email"
 

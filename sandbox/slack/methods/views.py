@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from sandbox.slack.base.call import Call
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.model import Json, View
+from sandbox.slack.base.world import World
 from sandbox.slack.blockkit.surfaces import check_view, normalise
-from sandbox.slack.call import Call
-from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.model import Json, View
-from sandbox.slack.world import World
 
 
 def kept_view(world: World, body: Json) -> Json:

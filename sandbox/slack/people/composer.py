@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.model import Channel, Json, Message
+from sandbox.slack.base.world import World
 from sandbox.slack.delivery.dispatch import Ack, Dispatcher, Payload
 from sandbox.slack.delivery.payloads import Payloads
 from sandbox.slack.delivery.responses import reply
-from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.model import Channel, Json, Message
 from sandbox.slack.people.results import CommandResult, refusal_words
-from sandbox.slack.world import World
 
 SLACKBOT = "USLACKBOT"
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sandbox.slack.inputs import KINDS, elements_of, is_empty, state_values
-from sandbox.slack.model import Json, Message, View
+from sandbox.slack.base.inputs import KINDS, elements_of, is_empty, state_values
+from sandbox.slack.base.model import Json, Message, View
 
 Surface = Message | View
 REQUIRED = "Please complete this required field."

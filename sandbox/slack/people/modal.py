@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.inputs import NotAChoice
+from sandbox.slack.base.model import Json, View
+from sandbox.slack.base.world import World
 from sandbox.slack.blockkit.surfaces import check_view
 from sandbox.slack.delivery.dispatch import Dispatcher, Payload
 from sandbox.slack.delivery.payloads import Payloads
-from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.inputs import NotAChoice
 from sandbox.slack.methods.views import kept_view
-from sandbox.slack.model import Json, View
 from sandbox.slack.people.form import client_errors
 from sandbox.slack.people.results import SubmitResult, refusal_words
-from sandbox.slack.world import World
 
 
 class Modal:

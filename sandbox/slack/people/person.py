@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from sandbox.slack.accounts import User
+from sandbox.slack.base.accounts import User
+from sandbox.slack.base.inputs import entered
+from sandbox.slack.base.model import Channel, Json, Message, View
+from sandbox.slack.base.world import World
 from sandbox.slack.delivery.dispatch import Ack, Dispatcher, Payload
 from sandbox.slack.delivery.payloads import Payloads
-from sandbox.slack.inputs import entered
-from sandbox.slack.model import Channel, Json, Message, View
 from sandbox.slack.people.composer import Composer
 from sandbox.slack.people.form import Surface, dispatches, find_action, find_input
 from sandbox.slack.people.modal import Modal
 from sandbox.slack.people.results import ActionResult, CommandResult, SubmitResult
-from sandbox.slack.world import World
 
 T = TypeVar("T")
 

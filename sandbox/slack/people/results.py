@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.slack.errors import SlackRefusal
-from sandbox.slack.model import Message
+from sandbox.slack.base.errors import SlackRefusal
+from sandbox.slack.base.model import Message
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from sandbox.slack.accounts import User, UserGroup
+from sandbox.slack.base.accounts import User, UserGroup
+from sandbox.slack.base.model import Channel, Message, StoredFile, View, render
+from sandbox.slack.base.world import Policies, World
 from sandbox.slack.delivery.dispatch import Dispatcher
 from sandbox.slack.delivery.payloads import Payloads
-from sandbox.slack.model import Channel, Message, StoredFile, View, render
 from sandbox.slack.people.person import Person
-from sandbox.slack.world import Policies, World
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from icalendar import Calendar
 from jsonschema import Draft202012Validator
 
 from sandbox.catalog import LOG_IN
-from sandbox.cluster.resources import DEPLOYMENTS
+from sandbox.cluster.base.resources import DEPLOYMENTS
 from sandbox.company import ROOT, Company
 from sandbox.journey import Journey
 from sandbox.neighbours import BOARD, CUSTOMERS, EVERYBODY, REPOSITORY

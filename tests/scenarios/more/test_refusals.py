@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.cluster.resources import SERVICES
+from sandbox.cluster.base.resources import SERVICES
 from sandbox.journey import Journey
 from tests.scenarios.conftest import BAD_REQUESTS, StartCompany
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.cluster.resources import DEPLOYMENTS
+from sandbox.cluster.base.resources import DEPLOYMENTS
 from sandbox.company import Company
 from sandbox.shop import manifests
 from sandbox.shop.delivery import rolled_out
-from sandbox.slack.model import Message
+from sandbox.slack.base.model import Message
 from sandbox.witness import has_button
 from tests.scenarios.checks import nothing_was_refused, said_once
 from tests.scenarios.conftest import BAD_REQUESTS, StartCompany

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sandbox.cluster.resources import SERVICES
+from sandbox.cluster.base.resources import SERVICES
 from sandbox.journey import Journey
 from sandbox.witness import has_button
 from tests.scenarios.checks import said_once

@@ -11,7 +11,7 @@ from bot.core.errors import PermanentError, RefusedError, TemporaryError, WorldM
 from bot.engine.world import KnowsSchema
 from bot.incident.plan import PreflightVerdict
 from strategies.database.alembic import RunAlembicParams
-from strategies.database.postgres.client import lock_key
+from strategies.database.client import lock_key
 from strategies.registry import step_kind, strategy
 from tests.strategies.database.alembic_project import ENVIRONMENT, Project
 from tests.strategies.database.alembic_shop import GOOD, revision

@@ -20,7 +20,7 @@ from bot.core.errors import (
 )
 from bot.engine.world import StepState
 from bot.incident.plan import Milestone, PreflightVerdict
-from strategies.database.postgres.client import lock_key
+from strategies.database.client import lock_key
 from strategies.registry import step_kind, strategy
 from tests.strategies.database.support import Shop, preflight, reloaded, steps_of
 

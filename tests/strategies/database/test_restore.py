@@ -15,11 +15,11 @@ import pytest
 from bot.core.errors import PermanentError, RefusedError, TemporaryError, WorldMovedError
 from bot.engine.world import StepState, World
 from bot.incident.plan import Milestone, PreflightVerdict, Step
+from sandbox.cluster.base.resources import DEPLOYMENTS, PODS
+from sandbox.cluster.base.types import Manifest
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import DEPLOYMENTS, PODS
-from sandbox.cluster.types import Manifest
 from sandbox.shop import delivery, manifests
-from strategies.database.postgres.archives import checksum
+from strategies.database.archives import checksum
 from strategies.registry import step_kind, strategy
 from tests.contracts.store_postgres import find_postgres
 from tests.strategies.custom_resources import define

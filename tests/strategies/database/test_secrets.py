@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from bot.core.errors import PermanentError, RollbackBotError
 from bot.engine.world import World
 from strategies.database.alembic import Alembic
+from strategies.database.client import Session, masked
 from strategies.database.downs import database_evidence
-from strategies.database.postgres.client import Session, masked
 from strategies.database.restore_steps import RestoreArchive, RestoreArchiveParams
 from strategies.database.target import AlembicTarget, DatabaseConnection, VersionTable
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import ConfigurationError
-from strategies.database.postgres.sql import compatibility, losses, parse
+from strategies.database.grammar import compatibility, losses, parse
 from tests.contracts.store_postgres import PostgresServer
 from tests.strategies.database.support import Shop, preflight
 

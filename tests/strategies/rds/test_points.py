@@ -17,8 +17,8 @@ from bot.catalog.service import ServiceEntry
 from bot.core.errors import NotFoundError, RefusedError
 from bot.engine.world import World
 from bot.incident.plan import PreflightVerdict
+from sandbox.cluster.base.resources import REPLICASETS
 from sandbox.cluster.cluster import Cluster
-from sandbox.cluster.resources import REPLICASETS
 from sandbox.shop import delivery, manifests
 from tests.strategies.rds.shop import RESTORE, RdsShop, make_snapshot
 from tests.strategies.support import NAMESPACE, preflight

@@ -6,8 +6,8 @@ import pytest
 
 from bot.core.errors import OutcomeUnknownError, PermanentError, TemporaryError, WorldMovedError
 from bot.incident.plan import Milestone, Plan, PreflightVerdict
-from strategies.database.rds.instances import RESTORED_TAG, SERVED_TAG, tags_of
-from strategies.database.rds.settings import settings_of
+from strategies.database.rds_instances import RESTORED_TAG, SERVED_TAG, tags_of
+from strategies.database.rds_settings import settings_of
 from strategies.registry import step_kind, strategy
 from tests.strategies.elbv2_aws import SOMEBODY
 from tests.strategies.rds.shop import ADJUST, ASIDE, COMPARE, RESTORE, SWAP, VERIFY, RdsShop

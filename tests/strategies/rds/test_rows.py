@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.core.errors import PermanentError, TemporaryError
-from strategies.database.rds.settings import SqlComparison
+from strategies.database.rds_settings import SqlComparison
 from tests.contracts.store_postgres import PostgresServer, find_postgres
 from tests.strategies.database.support import RecordedCommands
 from tests.strategies.rds.shop import COMPARE, VERIFY, RdsShop

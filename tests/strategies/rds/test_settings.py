@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from bot.core.values import Facts
-from strategies.database.rds.checks import RdsChange, beside, wanted
-from strategies.database.rds.instances import wait_command
-from strategies.database.rds.settings import modify_arguments, restore_arguments, settings_of
+from strategies.database.rds_checks import RdsChange, beside, wanted
+from strategies.database.rds_instances import wait_command
+from strategies.database.rds_settings import modify_arguments, restore_arguments, settings_of
 
 DESCRIBED: dict[str, Any] = {
     "AllocatedStorage": 100,

@@ -1,6 +1,0 @@
-"""``python -m sandbox``: play the demo."""
-
-from sandbox.demo.play import main
-
-if __name__ == "__main__":
-    main()
