@@ -17,7 +17,7 @@ from bot.communication.frame import stakeholder_channels
 from bot.core.errors import RefusedError
 from bot.core.values import Actor
 from bot.engine.rights import check_team
-from bot.execution import execute, several
+from bot.execution import execute, multi_service
 from bot.incident import events as e
 from bot.incident.external import draft_on_the_table
 from bot.incident.state import Incident
@@ -231,7 +231,7 @@ async def _open_reject(desk: Desk, body: Body, value: str) -> None:
 
 async def _open_replan(desk: Desk, body: Body, value: str) -> None:
     incident = await desk.context.journal.load(value.partition(" ")[0])
-    parts = several.parts_of(desk.context, incident)
+    parts = multi_service.parts_of(desk.context, incident)
     await open_view(desk, body, modals.replan_form(incident, parts=parts))
 
 

@@ -103,7 +103,7 @@ async def _answer_in_time(ack: Ack, desk: Desk, body: Body, answer: Awaitable[Me
 
     Slack shows an error after three seconds, however slow the store is.
     """
-    task = asyncio.ensure_future(_said(answer))
+    task = asyncio.ensure_future(_answered(answer))
     done, _ = await asyncio.wait({task}, timeout=ACK_SECONDS)
     if done:
         await ack(**_ephemeral(task.result()))
@@ -112,7 +112,7 @@ async def _answer_in_time(ack: Ack, desk: Desk, body: Body, answer: Awaitable[Me
     await reply_ephemeral(desk, body, await task)
 
 
-async def _said(answer: Awaitable[Message]) -> Message:
+async def _answered(answer: Awaitable[Message]) -> Message:
     """The answer, or why there is none."""
     try:
         return await answer

@@ -15,7 +15,7 @@ from bot.assessment import modals as modals_
 from bot.communication import ids, modals
 from bot.core.errors import DuplicateRequestError, RollbackBotError
 from bot.engine.rights import check_team
-from bot.execution import several
+from bot.execution import multi_service
 from bot.incident.assessment import VerdictKind
 from bot.paperwork import conclude
 from handlers import actions, forms
@@ -129,7 +129,7 @@ async def _replan(desk: Desk, body: Body, view: dict[str, Any]) -> dict[str, Any
     await check_team(desk.context, incident, actor_of(body))
     chosen = forms.chosen(view, ids.PARTS)
     # All of them is no choice: the form has them ticked.
-    whole = chosen == frozenset(several.parts_of(desk.context, incident))
+    whole = chosen == frozenset(multi_service.parts_of(desk.context, incident))
     target = forms.field(view, ids.TEXT) or forms.field(view, ids.TARGET) or None
     await approve.request_plan(
         desk.context,

@@ -140,7 +140,7 @@ async def begin(
     await _keep(context, draft)
     figures = await measure(context, service)
     prefill = await _prefill(context, prefill_id) if prefill_id else None
-    said = _said(prefill, service, figures) if prefill else None
+    said = _prefilled(prefill, service, figures) if prefill else None
     measured = draft.model_copy(update={"figures": figures, "assessment": said})
     await _keep(context, measured)
     return measured
@@ -162,7 +162,7 @@ async def _prefill(context: Context, prefill_id: str) -> Prefill | None:
     return Prefill.model_validate(document.body) if document else None
 
 
-def _said(prefill: Prefill, service: str, figures: Figures) -> Assessment:
+def _prefilled(prefill: Prefill, service: str, figures: Figures) -> Assessment:
     reported = with_reported_figures(
         figures, error_rate=prefill.error_rate, latency_ms=prefill.latency_ms
     )

@@ -97,7 +97,7 @@ def _figures(found: Figures) -> list[str]:
         *words.more(found),
         f"• Release: {words.releases(found)} (now → last known good)",
         *words.origin(found),
-        *words.gaps(found),
+        *words.unmeasured(found),
     ]
     if found.error_rate is None or found.latency_ms is None:
         told.append(f"{words.UNKNOWN_IS_NOT_HEALTHY} If you can read it elsewhere, enter it below.")

@@ -82,7 +82,7 @@ def load_catalog(path: Path) -> Catalog:
         catalog = Catalog.model_validate(content, context={FOLDER: str(path.parent)})
     except ValidationError as error:
         problems = "\n".join(
-            f"  {path}:{_line(tree, item['loc'])}: {_key(item['loc'])}: {_said(item)}"
+            f"  {path}:{_line(tree, item['loc'])}: {_key(item['loc'])}: {_shown(item)}"
             for item in error.errors(include_url=False)
         )
         raise ConfigurationError(
@@ -149,7 +149,7 @@ def _line(node: yaml.Node, location: tuple[int | str, ...]) -> int:
     return line
 
 
-def _said(item: Any) -> str:
+def _shown(item: Any) -> str:
     """pydantic's message in a person's words, with a suggestion for a mistyped key."""
     kind, message = item["type"], str(item["msg"]).removeprefix("Value error, ")
     if kind == "extra_forbidden":

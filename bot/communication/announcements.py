@@ -169,7 +169,7 @@ def _seen(incident: Incident) -> list[Block]:
         f"• Error rate: {figures.error_rate(found)}",
         f"• Response time: {figures.latency(found)}",
         *figures.reasons(declared.verdict),
-        *figures.gaps(found),
+        *figures.unmeasured(found),
     ]
     if declared.assessment.description.strip():
         told.append(quote(declared.assessment.description, 700))
@@ -315,5 +315,5 @@ def _figures(figures: Figures) -> tuple[str, ...]:
         f"• Error rate: {words.error_rate(figures)}",
         f"• Response time: {words.latency(figures)}",
         f"• Release: {words.releases(figures)}",
-        *words.gaps(figures),
+        *words.unmeasured(figures),
     )

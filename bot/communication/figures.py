@@ -115,7 +115,7 @@ def release(name: str | None) -> str:
     return code(name, 80) if name else UNKNOWN
 
 
-def gaps(figures: Figures, *, limit: int = 6) -> tuple[str, ...]:
+def unmeasured(figures: Figures, *, limit: int = 6) -> tuple[str, ...]:
     """Why figures are missing, one line each."""
     told = [f"• {inline(problem)}" for problem in figures.problems[:limit]]
     if len(figures.problems) > limit:

@@ -122,7 +122,7 @@ def checkboxes(
     return _input(input_id, label, element, hint="", optional=True)
 
 
-def several(
+def multi_select(
     input_id: str, label: str, options: Sequence[Option], *, ticked: Sequence[Option] = ()
 ) -> Block:
     """Any number of up to 100 options: to tick while that is possible, else from a list."""

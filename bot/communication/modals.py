@@ -124,7 +124,7 @@ def replan_form(incident: Incident, *, parts: Sequence[str] = ()) -> dict[str, A
         offered = [forms.option(part, part) for part in parts]
         ticked = [one for one in offered if one.value in (incident.parts or parts)]
         label = "Only these parts (none means all)"
-        blocks.append(forms.several(ids.PARTS, label, offered, ticked=ticked))
+        blocks.append(forms.multi_select(ids.PARTS, label, offered, ticked=ticked))
     return forms.modal(
         "Plan again",
         blocks,

@@ -60,7 +60,7 @@ def environments(loader: BaseLoader) -> dict[str, ImmutableSandboxedEnvironment]
         code=lambda value: Written(code(str(value), 80)),
     )
     txt = ImmutableSandboxedEnvironment(**common, autoescape=False, finalize=_plain)
-    txt.filters.update(lines=lambda value: Written(_several(value)))
+    txt.filters.update(lines=lambda value: Written(_lines_of(value)))
     page = ImmutableSandboxedEnvironment(**common, autoescape=True, finalize=_html)
     page.filters.update(lines=_paragraphs)
     return {"mrkdwn": mrkdwn, "txt": txt, "html": page}
@@ -82,14 +82,14 @@ def _html(value: object) -> object:
     return value if hasattr(value, "__html__") else _plain(value)
 
 
-def _several(value: object) -> str:
+def _lines_of(value: object) -> str:
     kept = [line.rstrip() for line in clean(str(value)).splitlines()]
     return clip("\n".join(kept).strip(), LONGEST_VALUE)
 
 
 def _paragraphs(value: object) -> object:
     """Somebody's words as HTML: line breaks stay, nothing else of them is markup."""
-    escaped = html.escape(_several(value)).replace("\n", "<br>\n")
+    escaped = html.escape(_lines_of(value)).replace("\n", "<br>\n")
     return do_mark_safe(f"<p>{escaped}</p>")
 
 

@@ -25,7 +25,7 @@ from bot.engine import releases
 from bot.engine.context import Context
 from bot.engine.journal import Decision
 from bot.engine.world import Observed, StepState
-from bot.execution import reminders, several
+from bot.execution import multi_service, reminders
 from bot.incident import events as e
 from bot.incident.plan import Plan, Preflight, PreflightVerdict, Step
 from bot.incident.state import Incident, Phase, Undoing
@@ -61,7 +61,7 @@ async def execute(context: Context, incident: Incident, lease: Lease) -> None:
     """Duty EXECUTE: run the approved plan from its first unfinished step on."""
     if incident.phase is Phase.APPROVED:
         incident = await _start(context, incident, lease)
-    if not await several.holds(context, incident, lease):
+    if not await multi_service.holds(context, incident, lease):
         return
     await _remember(context, incident)
     while (index := incident.current_step) is not None:

@@ -11,7 +11,7 @@ from bot.engine import releases
 from bot.engine.context import Context
 from bot.engine.journal import Decision
 from bot.engine.world import Evidence, Strategy
-from bot.execution import several
+from bot.execution import multi_service
 from bot.execution.execute import plan_undo
 from bot.incident import events as e
 from bot.incident.duties import learned
@@ -46,7 +46,7 @@ async def _propose(context: Context, incident: Incident) -> e.PlanProposed:
     if incident.undoing is not None:
         plan = await plan_undo(context, incident.undoing)
         return e.PlanProposed(
-            plan=await several.guarded(context, plan),
+            plan=await multi_service.guarded(context, plan),
             baseline=incident.baseline,
             baseline_note=incident.baseline_note,
             baselines=incident.baselines,
@@ -73,7 +73,7 @@ async def propose(
     ``parts`` chooses among those of a composed rollback. Raises what ``Strategy.plan`` raises.
     """
     entry = context.service(name)
-    among = await several.gathered(context, name, strategy, parts=parts)
+    among = await multi_service.gathered(context, name, strategy, parts=parts)
     marks = await releases.marks(context, name)
     observed = await strategy.observe(entry, context.world)
     usual = await normal(context, name, released_at=observed.released_at)
@@ -83,10 +83,10 @@ async def propose(
         context.world,
         target=target,
         marked_bad=marks.bad,
-        known_good=several.known_good(context, name, marks, usual),
+        known_good=multi_service.known_good(context, name, marks, usual),
     )
     plan = learned(plan, await _past(context, name))
-    plan = await several.guarded(context, plan)
+    plan = await multi_service.guarded(context, plan)
     return e.PlanProposed(
         plan=plan,
         baseline=usual.baseline,

@@ -57,7 +57,7 @@ MOST_OWNERS = 20
 """Addresses looked up in one go."""
 
 
-class Lookout:
+class Memberships:
     """Remembers for a little while who stands behind a reference: many people look at once."""
 
     def __init__(self, context: Context) -> None:
@@ -316,7 +316,7 @@ class Homes:
         # One at a time: what was drawn first must not be shown last.
         self._drawing = asyncio.Lock()
         self._shown: dict[str, dict[str, Any]] = {}
-        self._lookout = Lookout(context)
+        self._lookout = Memberships(context)
 
     async def opened(self, user_id: str) -> None:
         """Somebody looks at the tab: draw it, and keep it up to date for a while."""

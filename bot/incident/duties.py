@@ -18,7 +18,9 @@ from bot.judge.counts import Judgement, RecoveryVerdict
 # Whether counts, replicas and users' tasks together prove that the target release serves well.
 
 
-def doubts(checked: InstancesChecked | None, target: str, *, versions_known: bool) -> list[str]:
+def replica_problems(
+    checked: InstancesChecked | None, target: str, *, versions_known: bool
+) -> list[str]:
     """Why the replicas do not prove that ``target`` serves everywhere; empty when they do.
 
     ``versions_known`` says whether replicas have a version path at all. An empty ``target``
@@ -45,7 +47,7 @@ def doubts(checked: InstancesChecked | None, target: str, *, versions_known: boo
     return found
 
 
-def smoke_doubts(tested: SmokeTested | None) -> list[str]:
+def smoke_problems(tested: SmokeTested | None) -> list[str]:
     """Which of users' tasks do not work; empty when all do, or none is known."""
     if tested is None:
         return []

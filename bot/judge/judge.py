@@ -75,7 +75,7 @@ def evidence_of(buckets: Sequence[Bucket], probes: Sequence[ProbeBucket]) -> Evi
     )
 
 
-def doubts_of(case: Case, limit: float, upper: float) -> list[str]:
+def inconclusive_because(case: Case, limit: float, upper: float) -> list[str]:
     """Why the evidence does not prove recovery; empty when it does."""
     doubts = []
     policy, buckets = case.policy, case.buckets
@@ -175,7 +175,7 @@ def judge(
         reason = f"the error rate is at least {lower:.2%}, above the limit of {limit:.2%}"
         verdict = RecoveryVerdict.NOT_RECOVERED
         return Judgement(verdict=verdict, reasons=(reason, *_synthetic(case, evidence)), **figures)
-    doubts = doubts_of(case, limit, upper)
+    doubts = inconclusive_because(case, limit, upper)
     if doubts:
         reasons = (*doubts, *_synthetic(case, evidence))
         return Judgement(verdict=RecoveryVerdict.INCONCLUSIVE, reasons=reasons, **figures)

@@ -374,8 +374,8 @@ class CloudWatchSource(MetricsSource[CloudWatchMetrics]):
         for query in silent:
             if not await self._exists(settings, query):
                 raise PermanentError(
-                    f"CloudWatch has no metric {_said(query)} within two weeks, which may mean "
-                    "that there was nothing to count, or that the name is wrong.",
+                    f"CloudWatch has no metric {_query_text(query)} within two weeks, which may "
+                    "mean that there was nothing to count, or that the name is wrong.",
                     f"Check namespace, metric and all dimensions under {_PLACE}; say "
                     "missing_is_zero: true if it is written only when there is something to count.",
                 )
@@ -429,6 +429,6 @@ def _figures(
     return figures, [f"{NAMES[name]}: CloudWatch has no figure for it." for name in missing]
 
 
-def _said(query: CloudWatchQuery) -> str:
+def _query_text(query: CloudWatchQuery) -> str:
     where = ", ".join(f"{name}={value}" for name, value in query.dimensions.items())
     return f"{query.namespace} {query.metric}{f' ({where})' if where else ''}"

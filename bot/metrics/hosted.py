@@ -110,11 +110,11 @@ def message_in(text: str) -> str:
     if isinstance(body, dict):
         body = body.get("error") or body.get("errors") or body.get("message") or ""
     if isinstance(body, list):
-        body = "; ".join(_said(item) for item in body)
+        body = "; ".join(_item_text(item) for item in body)
     return " ".join(str(body).split())[:_LONGEST_MESSAGE].rstrip(".")
 
 
-def _said(item: Any) -> str:
+def _item_text(item: Any) -> str:
     """One of several errors; version 2 of Datadog's API tells them as objects."""
     if isinstance(item, dict):
         return str(item.get("detail") or item.get("title") or "")

@@ -11,7 +11,7 @@ from bot.engine import releases
 from bot.engine.context import Context
 from bot.engine.measuring import counted
 from bot.incident import events as e
-from bot.incident.duties import doubts, smoke_doubts, weigh
+from bot.incident.duties import replica_problems, smoke_problems, weigh
 from bot.incident.plan import PlanPart
 from bot.incident.state import Incident
 from bot.judge.counts import (
@@ -46,7 +46,7 @@ async def weighed(context: Context, incident: Incident, judgement: Judgement) ->
     worst, reasons = judgement.verdict, []
     for service in plan.services[1:]:
         part = next((one for one in plan.moved if one.service == service), None)
-        found = await _doubts(context, part) if part else []
+        found = await _problems_of_part(context, part) if part else []
         asked = part is not None and part.moves_users
         heard = await _judged(context, incident, service, asked=asked)
         whole = weigh(heard, found)
@@ -57,7 +57,7 @@ async def weighed(context: Context, incident: Incident, judgement: Judgement) ->
     )
 
 
-async def _doubts(context: Context, part: PlanPart) -> list[str]:
+async def _problems_of_part(context: Context, part: PlanPart) -> list[str]:
     """Why its replicas do not prove that its own target serves everywhere."""
     if not part.moves_users:
         return []
@@ -67,7 +67,7 @@ async def _doubts(context: Context, part: PlanPart) -> list[str]:
     except RollbackBotError as error:
         return [f"its replicas were not checked: {error.what}"]
     known = entry.version_path is not None
-    return doubts(checked, part.expected_version, versions_known=known)
+    return replica_problems(checked, part.expected_version, versions_known=known)
 
 
 async def _judged(context: Context, incident: Incident, service: str, *, asked: bool) -> Judgement:
@@ -221,13 +221,13 @@ async def _measure_enough(
 
 async def _judge(context: Context, incident: Incident, measured: _Measured, lease: Lease) -> None:
     """Replicas and users' tasks have their say beside the counts."""
-    if _doubts_of_verdict(context, incident):
+    if _problems(context, incident):
         # What was late or failed at the beginning may be well by now.
         checked = await check_instances(context, incident)
         incident = await context.journal.add(incident.id, checked, lease=lease)
-        if smoke_doubts(incident.smoke):
+        if smoke_problems(incident.smoke):
             incident = await _try_tasks(context, incident, lease)
-    judgement = weigh(measured.judgement, _doubts_of_verdict(context, incident))
+    judgement = weigh(measured.judgement, _problems(context, incident))
     judgement = await weighed(context, incident, judgement)
     recovered = judgement.verdict is RecoveryVerdict.RECOVERED
     watch = relapse.watch_of(context, incident) if recovered else None
@@ -259,11 +259,13 @@ def _what_follows(
     return (*good, *wires, *([relapse.document_of(watch)] if watch else []))
 
 
-def _doubts_of_verdict(context: Context, incident: Incident) -> list[str]:
+def _problems(context: Context, incident: Incident) -> list[str]:
     entry = context.service(incident.declared.service)
     target = incident.plan.expected_version if incident.plan else ""
-    found = doubts(incident.instances, target, versions_known=entry.version_path is not None)
-    return [*found, *smoke_doubts(incident.smoke)]
+    found = replica_problems(
+        incident.instances, target, versions_known=entry.version_path is not None
+    )
+    return [*found, *smoke_problems(incident.smoke)]
 
 
 def _since(incident: Incident) -> datetime:

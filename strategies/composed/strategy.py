@@ -182,8 +182,8 @@ def joined(service: str, plans: Sequence[Plan], notes: Sequence[Preflight]) -> P
         to_release=_release(service, main, main.to_release),
         steps=tuple(_named(step, plan, several) for plan in plans for step in plan.steps),
         preflights=(*notes, *(p for plan in plans for p in _preflights(plan, several))),
-        not_reversible=_each(_said_of(plan, plan.not_reversible, several) for plan in plans),
-        not_restored=_each(_said_of(plan, plan.not_restored, several) for plan in plans),
+        not_reversible=_each(_texts_of(plan, plan.not_reversible, several) for plan in plans),
+        not_restored=_each(_texts_of(plan, plan.not_restored, several) for plan in plans),
         data_loss=_told(((plan, plan.data_loss) for plan in plans), several),
         downtime=_told(((plan, plan.downtime) for plan in plans), several),
         candidates=main.candidates if main.service == service else (),
@@ -243,7 +243,7 @@ def _plan_key(plan: Plan, several: bool) -> str:
     return f"{plan.service}/{plan.strategy}" if several else plan.strategy
 
 
-def _said_of(plan: Plan, texts: Sequence[str], several: bool) -> tuple[str, ...]:
+def _texts_of(plan: Plan, texts: Sequence[str], several: bool) -> tuple[str, ...]:
     return tuple(f"{plan.service}: {text}" for text in texts) if several else tuple(texts)
 
 

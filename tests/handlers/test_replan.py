@@ -15,7 +15,7 @@ from strategies.composed.strategy import Composed
 from tests.company.deeds import planned
 from tests.company.harness import Company
 from tests.company.shop import GOOD
-from tests.execution.test_several import CATALOG, Ledger
+from tests.execution.test_multi_service import CATALOG, Ledger
 from tests.handlers.conftest import Front
 
 PARTS = ["payments/canary", "rolling"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.incident.duties import doubts, weigh
+from bot.incident.duties import replica_problems, weigh
 from bot.incident.events import InstanceCheck, InstancesChecked
 from bot.judge.counts import Judgement, RecoveryVerdict
 
@@ -26,7 +26,7 @@ def _replica(
 
 def test_replicas_that_all_run_the_target_leave_no_doubt() -> None:
     checked = _checked(_replica(), _replica("2.0.0"))
-    assert doubts(checked, "v2.0.0", versions_known=True) == []
+    assert replica_problems(checked, "v2.0.0", versions_known=True) == []
 
 
 @pytest.mark.parametrize(
@@ -43,20 +43,20 @@ def test_replicas_that_all_run_the_target_leave_no_doubt() -> None:
     ],
 )
 def test_whatever_is_not_proven_is_named(checked: InstancesChecked | None, said: str) -> None:
-    (doubt,) = doubts(checked, "v2.0.0", versions_known=True)
+    (doubt,) = replica_problems(checked, "v2.0.0", versions_known=True)
     assert said in doubt
 
 
 def test_a_target_that_cannot_be_asked_owes_no_version() -> None:
     checked = _checked(_replica(None, askable=False))
-    assert doubts(checked, "v2.0.0", versions_known=True) == []
+    assert replica_problems(checked, "v2.0.0", versions_known=True) == []
 
 
 def test_a_flag_changes_no_version_but_replicas_must_be_ready() -> None:
     running = _checked(_replica("v2.1.0"), version="v2.1.0")
-    assert doubts(running, "", versions_known=True) == []
+    assert replica_problems(running, "", versions_known=True) == []
     broken = _checked(_replica("v2.1.0", ready=False), version="v2.1.0")
-    assert len(doubts(broken, "", versions_known=True)) == 1
+    assert len(replica_problems(broken, "", versions_known=True)) == 1
 
 
 def test_a_doubt_turns_recovered_into_inconclusive_and_leaves_the_rest() -> None:

@@ -21,7 +21,7 @@ from strategies.composed.strategy import Composed
 from tests.company.deeds import CONCLUSION, approved, declare, history, planned
 from tests.company.harness import Company, Process
 from tests.company.shop import GOOD
-from tests.execution.test_several import CATALOG, Ledger
+from tests.execution.test_multi_service import CATALOG, Ledger
 
 PODS = PodMetrics(namespace="shop", selector="app=payments", port=8080)
 MEASURED = CATALOG.model_copy(

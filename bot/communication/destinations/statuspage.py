@@ -151,7 +151,9 @@ class _Page:
             self._http, method, url, subject=subject, headers=self._headers, **options
         )
         if answer.status >= 300:
-            raise error_of(answer, subject=subject, said=_said(answer), remedies=self._remedies)
+            raise error_of(
+                answer, subject=subject, said=_answer_text(answer), remedies=self._remedies
+            )
         try:
             return json.loads(answer.text)
         except ValueError:
@@ -177,7 +179,7 @@ class _Page:
         }
 
 
-def _said(answer: HttpAnswer) -> str:
+def _answer_text(answer: HttpAnswer) -> str:
     """``error`` of the answer: a sentence, or a list of them."""
     try:
         body = json.loads(answer.text)
