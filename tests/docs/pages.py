@@ -74,8 +74,9 @@ def _anchor(title: str) -> str:
 
 @cache
 def pages() -> tuple[Page, ...]:
-    """The pages at the top, and everything under docs/."""
-    paths = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+    """The pages at the top, and everything under docs/ and examples/."""
+    folders = [ROOT.glob("*.md"), (ROOT / "docs").rglob("*.md"), (ROOT / "examples").rglob("*.md")]
+    paths = [path for found in folders for path in sorted(found)]
     return tuple(Page(path=path, text=path.read_text(encoding="utf-8")) for path in paths)
 
 
