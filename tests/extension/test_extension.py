@@ -1,132 +1,191 @@
-"""The example extension is built, installed beside the bot, and rolls a service back."""
+"""The example of an extension, built and installed beside the bot as somebody else would."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
+import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
-from aiohttp import web
 
+from bot.store.open import open_untouched
+from sandbox.bot_process import BotProcess, free_port
+from sandbox.company import manifest
+from sandbox.slack.server import SlackServer
 from tests.docs.pages import ROOT
-from tests.terminal.operator import COMMAND
 
-EXTENSION = ROOT / "examples" / "extension"
+EXAMPLE = ROOT / "examples" / "extension"
+SOON = "\nverification: {checkpoints: [0.5s], judge: {bucket_seconds: 0.1}}\n"
+"""There is nothing to wait for where nothing is measured."""
+
+STORY = ("plan_proposed", "plan_approved", "step_started", "step_finished", "judged")
+TOLD = ("are investigating", "are bringing back", "have brought back")
+"""Words of what customers are told, in order."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the built package in it, as another one's environment would have it."""
+    """A folder with the extension alone; the bot comes from the environment of the tests."""
     folder = tmp_path_factory.mktemp("extension")
-    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
-    build = ("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder)
-    subprocess.run([*pip, *build, EXTENSION], check=True, timeout=100)
-    [wheel] = folder.glob("*.whl")
-    site = folder / "site"
-    subprocess.run([*pip, "install", "--no-deps", "--target", site, wheel], check=True, timeout=100)
-    return site
-
-
-@dataclass
-class Ticketing:
-    """The team's own address: which release is live, and who chose it how often."""
-
-    live: str = "v2"
-    chosen: list[str] = field(default_factory=list)
-    wall: list[str] = field(default_factory=list)
-    url: str = ""
-
-    async def get(self, request: web.Request) -> web.Response:
-        tag = {"ETag": f'"{len(self.chosen)}"'}
-        return web.json_response({"live": self.live, "previous": ["v1"]}, headers=tag)
-
-    async def put(self, request: web.Request) -> web.Response:
-        if request.headers["If-Match"] != f'"{len(self.chosen)}"':
-            return web.Response(status=412)
-        self.live = (await request.json())["live"]
-        self.chosen.append(self.live)
-        return web.Response()
-
-    async def post(self, request: web.Request) -> web.Response:
-        self.wall.append(await request.text())
-        return web.Response()
+    source = folder / "source"
+    shutil.copytree(EXAMPLE, source)
+    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
+    build = ("wheel", "--no-deps", "--no-index", "--no-build-isolation", "-w", folder, source)
+    subprocess.run([*pip, *build], check=True)
+    (wheel,) = folder.glob("*.whl")
+    target = folder / "installed"
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", "-t", target, wheel], check=True)
+    return target
 
 
 @pytest.fixture
-async def ticketing() -> AsyncIterator[Ticketing]:
-    """The address, served on loopback."""
-    served = Ticketing()
-    app = web.Application()
-    app.router.add_get("/release", served.get)
-    app.router.add_put("/release", served.put)
-    app.router.add_post("/wall", served.post)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    served.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield served
-    await runner.cleanup()
+def shop() -> Iterator[str]:
+    """The example's own server; the address of what it serves."""
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, EXAMPLE / "tests" / "shop_server.py", str(port)],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                _read(f"{address}/release")
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "the server does not start"
+                time.sleep(0.05)
+        yield address
+    finally:
+        server.kill()
+        server.wait()
 
 
-async def command(installed: Path, folder: Path, *words: str, typed: str = "") -> tuple[int, str]:
-    """Run the bot with the extension beside it; its exit code and all that it said."""
-    process = await asyncio.create_subprocess_exec(
-        COMMAND,
-        *words,
+def _read(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own server
+        return json.load(answer)
+
+
+def _run(installed: Path, folder: Path, *words: str, typed: str = "") -> tuple[int, str]:
+    """The installed command with the extension beside it; its code, and all that it printed."""
+    ended = subprocess.run(
+        [Path(sys.executable).with_name("rollback-bot"), *words],
+        input=typed,
+        env=_environment(installed),
         cwd=folder,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "PYTHONPATH": str(installed),
-            "LOGNAME": "ana",
-        },
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
-    said, _ = await asyncio.wait_for(process.communicate(typed.encode()), 90)
-    return process.returncode or 0, said.decode()
+    return ended.returncode, ended.stdout + ended.stderr
 
 
-def catalog(folder: Path, url: str) -> None:
-    """The extension's own catalog, with the address of this test."""
-    text = (EXTENSION / "rollback.yml").read_text().replace("http://127.0.0.1:8099", url)
-    content = yaml.safe_load(text)
-    content["verification"] = {"checkpoints": ["1s", "5s"], "judge": {"bucket_seconds": 1}}
-    (folder / "rollback.yml").write_text(yaml.safe_dump(content))
+def _environment(installed: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "PYTHONPATH": str(installed), "COLUMNS": "200", "LOGNAME": "ana"}
 
 
-async def test_the_catalog_may_use_it_once_it_is_installed(installed: Path, tmp_path: Path) -> None:
-    example = str(EXTENSION / "rollback.yml")
-    code, said = await command(installed, tmp_path, "check", "--config", example)
-    assert (code, "Services: kiosk" in said) == (0, True), said
-    code, said = await command(Path("nowhere"), tmp_path, "check", "--config", example)
+def test_it_keeps_the_contract_that_it_is_shown_how_to_test(installed: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        env=_environment(installed),
+        cwd=installed.parent / "source",
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "3 passed" in ended.stdout
+
+
+def test_the_catalog_knows_what_it_registers(installed: Path, tmp_path: Path) -> None:
+    code, said = _run(installed, EXAMPLE, "check", "--config", "rollback.yml")
+    assert (code, said) == (0, "rollback.yml is right. Services: storefront.\n")
+
+    wrong = (EXAMPLE / "rollback.yml").read_text().replace("http-switch", "http-swich")
+    (tmp_path / "rollback.yml").write_text(wrong)
+    code, said = _run(installed, tmp_path, "check")
     assert code == 1
-    assert "release-switch" in said
-    _, schema = await command(installed, tmp_path, "schema")
-    assert '"release-switch"' in schema
-    assert '"plain-text"' in schema
+    assert "feature-flag, http-switch, recreate" in said
+    assert "did you mean “http-switch”?" in said
+
+    code, said = _run(installed, tmp_path, "schema")
+    assert code == 0
+    assert {"HttpSwitchTarget", "NtfyDestination"} <= json.loads(said)["$defs"].keys()
 
 
-async def test_it_rolls_back_once_and_there_is_no_way_further_back(
-    installed: Path, tmp_path: Path, ticketing: Ticketing
-) -> None:
-    catalog(tmp_path, ticketing.url)
-    code, said = await command(installed, tmp_path, "plan", "kiosk")
-    assert (code, "Choose v1" in said) == (0, True), said
-    assert ticketing.chosen == []
-    code, said = await command(
-        installed, tmp_path, "run", "kiosk", "--reason", "Tickets fail", typed="kiosk\n"
+async def test_the_terminal_rolls_back_with_it(installed: Path, tmp_path: Path, shop: str) -> None:
+    catalog = (EXAMPLE / "rollback.yml").read_text().replace("http://127.0.0.1:8099", shop)
+    (tmp_path / "rollback.yml").write_text(catalog + SOON)
+    code, said = _run(installed, tmp_path, "plan", "storefront", "--json")
+    assert code == 0, said
+    (step,) = json.loads(said)["steps"]
+    assert step["kind"] == "switch-release", step
+    assert f'\'{{"live": "v2.0.0"}}\' {shop}/release' in step["command"]
+    assert _read(f"{shop}/release")["live"] == "v2.1.0"
+
+    code, said = _run(
+        installed, tmp_path, "run", "storefront", "--reason", "Empty baskets", typed="storefront\n"
     )
-    assert "Step 1 (Choose v1) done: v1 is live." in said
-    assert ticketing.chosen == ["v1"]
-    code, said = await command(installed, tmp_path, "plan", "kiosk")
+    assert code == 4, said  # nothing measures it, so recovery is not proven
+    assert "Switch users from v2.1.0 to v2.0.0" in said
+    assert "v2.0.0 is live." in said
+    assert _read(f"{shop}/release") == {"live": "v2.0.0", "previous": ["v2.1.0"]}
+    (incident,) = set(re.findall(r"INC-\d+-\d+", said))
+    recorded = await _events(tmp_path, incident)
+    assert [name for name in recorded if name in STORY] == list(STORY)
+
+    code, said = _run(installed, tmp_path, "plan", "storefront")
     assert code != 0
-    assert "no other release than v1" in said
+    assert "Every other release was marked bad (v2.1.0)." in said
+
+    await _serve_until_told(installed, tmp_path, f"{shop}/shop/json", times=len(TOLD))
+    told = _read(f"{shop}/shop/json")
+    assert [word for word, text in zip(TOLD, told, strict=True) if word in text] == list(TOLD)
+
+
+async def _events(folder: Path, incident: str) -> list[str]:
+    """The kinds of what was recorded."""
+    store = open_untouched(f"sqlite:///{folder / 'rollback-bot.sqlite3'}")
+    await store.start()
+    try:
+        return [one.event.kind for one in await store.load(incident)]
+    finally:
+        await store.close()
+
+
+async def _serve_until_told(installed: Path, folder: Path, topic: str, *, times: int) -> None:
+    """What the terminal left owed is sent by a bot that serves."""
+    slack = SlackServer(manifest=manifest())
+    await slack.start()
+    variables = {
+        **_environment(installed),
+        "SLACK_BOT_TOKEN": slack.bot_token,
+        "SLACK_APP_TOKEN": slack.app_token,
+        "SLACK_API_URL": slack.url,
+        "ROLLBACK_PORT": str(free_port()),
+    }
+    bot = BotProcess(folder=folder, environment=variables)
+    try:
+        await bot.start()
+        async with asyncio.timeout(30):
+            # Another process has no way to call us; its receiver is asked until it has them.
+            while True:
+                if len(await asyncio.to_thread(_read, topic)) >= times:
+                    return
+                await asyncio.sleep(0.1)
+    finally:
+        await bot.stop()
+        await slack.stop()

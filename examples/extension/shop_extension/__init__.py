@@ -1,1 +1,1 @@
-"""What our shop adds to rollback-bot: a way to roll back, and a destination."""
+"""What a shop adds to rollback-bot: it registers itself, by its entry points."""
