@@ -8,8 +8,8 @@ from typing import Any
 
 from bot.catalog.metrics import METRICS
 from bot.catalog.service import ServiceEntry
+from bot.core.backoff import within
 from bot.core.errors import RollbackBotError, TemporaryError
-from bot.core.patience import within
 from bot.core.values import Value, spoken
 from bot.engine import releases
 from bot.engine.context import Context

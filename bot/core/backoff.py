@@ -1,7 +1,8 @@
-"""Backing off: how long to wait before what failed for the time being is tried again."""
+"""Waiting for others: how long before what failed is tried again, and how long for an answer."""
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from itertools import count
 from typing import TypeVar
 
 from bot.core.clock import Clock
-from bot.core.errors import TemporaryError
+from bot.core.errors import RollbackBotError, TemporaryError
 
 T = TypeVar("T")
 
@@ -69,3 +70,14 @@ async def retried(
             if failures == attempts or clock.now() - start + timedelta(seconds=pause) > patience:
                 raise
             await clock.sleep(pause)
+
+
+async def within(limit: timedelta, work: Awaitable[T], source: str) -> T | RollbackBotError:
+    """The answer, or the error as a value when it fails or takes longer than the limit."""
+    try:
+        async with asyncio.timeout(limit.total_seconds()):
+            return await work
+    except TimeoutError:
+        return TemporaryError(f"{source} did not answer within {limit.total_seconds():g} s.")
+    except RollbackBotError as error:
+        return error

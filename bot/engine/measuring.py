@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bot.core.backoff import within
 from bot.core.errors import RollbackBotError
-from bot.core.patience import within
 from bot.engine.context import Context
 from bot.metrics.port import Series
 

@@ -8,8 +8,8 @@ from bot.communication.blocks import Message, compose, context, header, section
 from bot.communication.frame import stakeholder_channels
 from bot.communication.markup import code_block, escape, inline, moment, plain
 from bot.communication.notices import notices
+from bot.core.backoff import within
 from bot.core.errors import NotFoundError, RollbackBotError
-from bot.core.patience import within
 from bot.core.values import Instant, Value
 from bot.engine.context import Context
 from bot.engine.engine import each

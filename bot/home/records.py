@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.core.backoff import within
 from bot.core.defaults import WINDOW
 from bot.core.errors import PermanentError, RollbackBotError
-from bot.core.patience import within
 from bot.core.values import Instant, Value, spoken
 from bot.engine.context import Context
 from bot.engine.measuring import SOURCE

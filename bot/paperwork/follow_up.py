@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.core.backoff import within
 from bot.core.errors import RefusedError, RollbackBotError
-from bot.core.patience import within
 from bot.core.values import Actor
 from bot.engine.context import Context
 from bot.engine.engine import each

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from bot.catalog.service import is_address
+from bot.core.backoff import within
 from bot.core.errors import RefusedError, RollbackBotError
-from bot.core.patience import within
 from bot.engine.context import Context
 from bot.engine.measuring import counted
 from bot.engine.world import KnowsSchema, Observation

@@ -13,8 +13,8 @@ import structlog
 from bot.clouds.kubernetes.workloads import same_release
 from bot.communication import announcements
 from bot.communication.notices import notices
+from bot.core.backoff import within
 from bot.core.errors import RollbackBotError
-from bot.core.patience import within
 from bot.core.values import Instant, Value
 from bot.engine.context import Context
 from bot.engine.engine import each
