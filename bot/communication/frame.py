@@ -25,9 +25,6 @@ class Frame(Value):
     """Whether the catalog names destinations that customers read."""
 
 
-# What views need to know beside the incident.
-
-
 def frame_of(catalog: Catalog, service: str, now: datetime) -> Frame:
     """What views need to know beside the incident."""
     verification = catalog.verification_of(service)
